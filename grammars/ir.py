@@ -1,0 +1,158 @@
+"""Grammar: what every front end produces and what the compiler reads.
+
+Place in the walk: text -> **Grammar** -> ByteAutomaton -> Constraint. A grammar is a set of named rules over frozen
+nodes; each node denotes a set of byte strings. Nothing is computed here: no automata, no tokenizers.
+
+Denotation, with L(x) the set of byte strings of x:
+
+| node                  | its strings |
+|-----------------------|-------------|
+| `Bytes(data)`         | `data` alone; `Bytes(b"")` is the empty string (`EPSILON`) |
+| `ByteClass(ranges)`   | one byte in one of the inclusive ranges |
+| `CharClass(ranges)`   | the UTF-8 encoding of one code point in one of the inclusive ranges (never a surrogate) |
+| `Sequence(items)`     | concatenation; `Sequence(())` is the empty string |
+| `Choice(items)`       | union; `Choice(())` is the empty set (`NOTHING`) |
+| `Repeat(item, m, n)`  | from m to n copies of the item, n = None for no upper bound |
+| `Ref(name)`           | the strings of the rule of that name |
+| `And(items)`          | intersection; regular items only (no recursion through it) |
+| `Not(item)`           | the valid UTF-8 texts that are not strings of the item; regular items only |
+| `Length(item, m, n)`  | strings of the item (valid UTF-8) with m to n code points, n = None for no upper bound; regular items only |
+| `JsonString(content)` | JSON strings, quotes included, whose *decoded* content is a string of `content` (valid UTF-8), in every |
+|                       | spelling: each code point raw, as its two-character escape or as \\uXXXX in either case of hex digits, |
+|                       | astral ones as a surrogate pair; lone surrogates are never written; regular content only |
+| `SpecialToken(name)`  | the special token of that name: one token, no bytes |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+__all__ = [
+    "ANY_CHAR", "EPSILON", "NOTHING", "And", "ByteClass", "Bytes", "CharClass", "Choice", "Grammar", "JsonString",
+    "Length", "Node", "Not", "Ranges", "Ref", "Repeat", "Sequence", "SpecialToken", "char_class", "text",
+]
+
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
+"""Inclusive ranges, sorted, disjoint and not adjacent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ByteClass:
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class CharClass:
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    item: Node
+    min: int = 0
+    max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    item: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    item: Node
+    min: int = 0
+    max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonString:
+    content: Node
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialToken:
+    name: str
+
+
+Node: TypeAlias = (
+    Bytes | ByteClass | CharClass | Sequence | Choice | Repeat | Ref | And | Not | Length | JsonString | SpecialToken
+)
+
+EPSILON = Bytes(b"")
+NOTHING = Choice(())
+ANY_CHAR = CharClass(((0, 0xD7FF), (0xE000, 0x10FFFF)))
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """Named rules and the name of the one to start from; `source` is the text it was read from, for messages.
+
+    >>> Grammar({"start": Sequence((Bytes(b"a"), Repeat(Bytes(b"b"))))})   # the strings a, ab, abb, ...
+    """
+
+    rules: Mapping[str, Node]
+    start: str = "start"
+    source: str | None = field(default=None, compare=False, repr=False)
+
+
+def text(string: str) -> Bytes:
+    """The node whose only string is the UTF-8 encoding of `string`.
+
+    >>> text("é")
+    Bytes(data=b'\\xc3\\xa9')
+    """
+    return Bytes(string.encode("utf-8"))
+
+
+def char_class(ranges: Iterable[tuple[int, int]], *, negate: bool = False) -> CharClass:
+    """The class of the code points in any of the inclusive `ranges` (of all others with `negate`), normalised.
+
+    Surrogates are left out: they have no UTF-8 encoding.
+
+    >>> char_class([(98, 99), (97, 97)])
+    CharClass(ranges=((97, 99),))
+    """
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        elif low <= high:
+            merged.append((low, high))
+    if negate:
+        edges = [-1, *(x for pair in merged for x in pair), 0x110000]
+        merged = [(edges[i] + 1, edges[i + 1] - 1) for i in range(0, len(edges), 2) if edges[i] + 1 < edges[i + 1]]
+    cut: list[tuple[int, int]] = []
+    for low, high in merged:
+        if low < 0xD800:
+            cut.append((low, min(high, 0xD7FF)))
+        if high > 0xDFFF:
+            cut.append((max(low, 0xE000), high))
+    return CharClass(tuple(cut))
