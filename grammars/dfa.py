@@ -1,0 +1,263 @@
+"""Automata over ranges of integers: an NFA to build with, and all set algebra on DFAs by one construction, `crawl`.
+
+Place in the walk: the workbench of `grammars.compile`. The integers are code points, bytes, or bytes and calls (see
+`grammars.rules`); nothing here knows which. State 0 of a `Dfa` is its start; a missing edge leads nowhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from grammars.errors import LimitExceeded
+
+__all__ = ["Dfa", "Edge", "Nfa", "complement", "crawl", "determinise", "intersect", "minimise", "trim"]
+
+Edge: TypeAlias = tuple[int, int, int]
+"""Low, high (inclusive), target state."""
+
+S = TypeVar("S", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Dfa:
+    """Per state its edges, sorted and disjoint, and which states are final. State 0 is the start."""
+
+    edges: tuple[tuple[Edge, ...], ...]
+    finals: frozenset[int]
+
+    def step(self, state: int, symbol: int) -> int:
+        """The state after `symbol`, -1 when there is none."""
+        for low, high, target in self.edges[state]:
+            if low <= symbol <= high:
+                return target
+        return -1
+
+
+class Nfa:
+    """A nondeterministic automaton under construction; states are numbers, 0 is the start."""
+
+    __slots__ = ("edges", "empty", "finals")
+
+    def __init__(self) -> None:
+        self.edges: list[list[Edge]] = [[]]
+        self.empty: list[list[int]] = [[]]  # moves that consume nothing
+        self.finals: set[int] = set()
+
+    def state(self) -> int:
+        """A new state."""
+        self.edges.append([])
+        self.empty.append([])
+        return len(self.edges) - 1
+
+    def embed(self, dfa: Dfa, source: int, target: int) -> None:
+        """Adds a copy of `dfa` between two states of this automaton."""
+        offset = len(self.edges)
+        for row in dfa.edges:
+            self.edges.append([(low, high, to + offset) for low, high, to in row])
+            self.empty.append([])
+        self.empty[source].append(offset)
+        for state in dfa.finals:
+            self.empty[state + offset].append(target)
+
+    def closure(self, states: Iterable[int]) -> frozenset[int]:
+        """The states reachable without consuming anything."""
+        seen = set(states)
+        pending = list(seen)
+        while pending:
+            for target in self.empty[pending.pop()]:
+                if target not in seen:
+                    seen.add(target)
+                    pending.append(target)
+        return frozenset(seen)
+
+
+def crawl(
+    initial: S,
+    follow: Callable[[S], Iterable[tuple[int, int, S]]],
+    final: Callable[[S], bool],
+    *,
+    limit: int = 1_000_000,
+) -> Dfa:
+    """The DFA whose states are the values reachable from `initial`; `follow` gives sorted, disjoint edges.
+
+    Raises `LimitExceeded` beyond `limit` states.
+    """
+    index: dict[S, int] = {initial: 0}
+    states = [initial]
+    edges: list[tuple[Edge, ...]] = []
+    for state in states:
+        row: list[Edge] = []
+        for low, high, target in follow(state):
+            number = index.get(target)
+            if number is None:
+                number = index[target] = len(states)
+                states.append(target)
+                if number >= limit:
+                    raise LimitExceeded(
+                        f"the automaton has more than {limit} states",
+                        hint="simplify the pattern, or raise Limits.states",
+                    )
+            if row and row[-1][2] == number and row[-1][1] + 1 == low:
+                row[-1] = (row[-1][0], high, number)
+            else:
+                row.append((low, high, number))
+        edges.append(tuple(row))
+    return Dfa(tuple(edges), frozenset(i for i, state in enumerate(states) if final(state)))
+
+
+def determinise(nfa: Nfa, *, limit: int = 1_000_000) -> Dfa:
+    """The DFA of the same language (subset construction)."""
+    closures = [nfa.closure((q,)) if nfa.empty[q] else frozenset((q,)) for q in range(len(nfa.edges))]
+    edges = nfa.edges
+
+    def follow(states: frozenset[int]) -> Iterable[tuple[int, int, frozenset[int]]]:
+        raw = [edge for q in states for edge in edges[q]]
+        if len(raw) == 1:
+            low, high, target = raw[0]
+            return ((low, high, closures[target]),)
+        return ((low, high, _closed(targets)) for low, high, targets in split_overlaps(raw))
+
+    def _closed(targets: set[int]) -> frozenset[int]:
+        return frozenset[int]().union(*(closures[q] for q in targets))
+
+    return crawl(closures[0], follow, lambda states: not nfa.finals.isdisjoint(states), limit=limit)
+
+
+def intersect(dfas: tuple[Dfa, ...], *, limit: int = 1_000_000) -> Dfa:
+    """The DFA of the strings that are in all of them."""
+
+    def follow(states: tuple[int, ...]) -> Iterable[tuple[int, int, tuple[int, ...]]]:
+        rows = [dfa.edges[q] for dfa, q in zip(dfas, states, strict=True)]
+        common = [(low, high, (target,)) for low, high, target in rows[0]]
+        for row in rows[1:]:
+            common = [
+                (max(a, c), min(b, d), (*left, right))
+                for a, b, left in common
+                for c, d, right in row
+                if a <= d and c <= b
+            ]
+        return common
+
+    def final(states: tuple[int, ...]) -> bool:
+        return all(q in dfa.finals for dfa, q in zip(dfas, states, strict=True))
+
+    return crawl((0,) * len(dfas), follow, final, limit=limit)
+
+
+def complement(dfa: Dfa, alphabet: tuple[tuple[int, int], ...]) -> Dfa:
+    """The DFA of all strings over `alphabet` (sorted, disjoint ranges) that are not in `dfa`."""
+    sink = -1
+
+    def follow(state: int) -> Iterable[Edge]:
+        row = () if state == sink else dfa.edges[state]
+        for low, high in alphabet:
+            for a, b, target in row:
+                if a > high or b < low:
+                    continue
+                if low < a:
+                    yield low, a - 1, sink
+                yield max(low, a), min(high, b), target
+                low = b + 1
+            if low <= high:
+                yield low, high, sink
+
+    return crawl(0, follow, lambda state: state == sink or state not in dfa.finals)
+
+
+def trim(dfa: Dfa) -> Dfa:
+    """The same language without the states from which no final state can be reached (the start is kept)."""
+    sources: dict[int, list[int]] = defaultdict(list)
+    for state, row in enumerate(dfa.edges):
+        for _, _, target in row:
+            sources[target].append(state)
+    live = set(dfa.finals)
+    pending = list(live)
+    while pending:
+        for source in sources[pending.pop()]:
+            if source not in live:
+                live.add(source)
+                pending.append(source)
+    if len(live) == len(dfa.edges):
+        return dfa
+    return crawl(0, lambda q: (edge for edge in dfa.edges[q] if edge[2] in live), lambda q: q in dfa.finals)
+
+
+def minimise(dfa: Dfa) -> Dfa:
+    """The smallest DFA of the same language, trimmed (Moore's refinement, started from the distance to a final state)."""
+    dfa = trim(dfa)
+    group = _distances(dfa)
+    count = len(set(group))
+    while True:
+        signatures: dict[tuple[int, tuple[Edge, ...]], int] = {}
+        refined = [
+            signatures.setdefault((group[q], _merged((lo, hi, group[t]) for lo, hi, t in row)), len(signatures))
+            for q, row in enumerate(dfa.edges)
+        ]
+        if len(signatures) == count:
+            break
+        group, count = refined, len(signatures)
+    if count == len(dfa.edges):
+        return dfa
+    member = {g: q for q, g in reversed(list(enumerate(group)))}
+    return crawl(
+        group[0],
+        lambda g: _merged((lo, hi, group[t]) for lo, hi, t in dfa.edges[member[g]]),
+        lambda g: member[g] in dfa.finals,
+    )
+
+
+def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:
+    """The edges cut where they overlap, each piece with all of its targets, sorted.
+
+    >>> split_overlaps([(1, 5, 7), (3, 9, 8)])
+    [(1, 2, {7}), (3, 5, {7, 8}), (6, 9, {8})]
+    """
+    events: dict[int, tuple[list[int], list[int]]] = {}
+    for low, high, target in edges:
+        events.setdefault(low, ([], []))[0].append(target)
+        events.setdefault(high + 1, ([], []))[1].append(target)
+    active: dict[int, int] = {}
+    pieces: list[tuple[int, int, set[int]]] = []
+    previous = 0
+    for point in sorted(events):
+        if active:
+            pieces.append((previous, point - 1, set(active)))
+        begin, end = events[point]
+        for target in begin:
+            active[target] = active.get(target, 0) + 1
+        for target in end:
+            active[target] -= 1
+            if not active[target]:
+                del active[target]
+        previous = point
+    return pieces
+
+
+def _distances(dfa: Dfa) -> list[int]:
+    """Per state the number of steps to the nearest final state: equal for equivalent states, and cheap."""
+    sources: dict[int, list[int]] = defaultdict(list)
+    for state, row in enumerate(dfa.edges):
+        for _, _, target in row:
+            sources[target].append(state)
+    distance = [-1] * len(dfa.edges)
+    level = list(dfa.finals)
+    steps = 0
+    while level:
+        for state in level:
+            distance[state] = steps
+        steps += 1
+        level = list({source for state in level for source in sources[state] if distance[source] < 0})
+    return distance
+
+
+def _merged(row: Iterable[Edge]) -> tuple[Edge, ...]:
+    merged: list[Edge] = []
+    for low, high, target in row:
+        if merged and merged[-1][2] == target and merged[-1][1] + 1 == low:
+            merged[-1] = (merged[-1][0], high, target)
+        else:
+            merged.append((low, high, target))
+    return tuple(merged)

@@ -1,0 +1,215 @@
+"""The plain machine: runs a ByteAutomaton in Python, one byte at a time.
+
+Place in the walk: beside `ByteAutomaton`; it answers for `gcd check` and is the slow twin of the kernels. It knows no
+tokenizer. A configuration is a set of items (state, counter, stack set); a stack set is an interned set of frames
+(return state, counter, parent stack set), merged by its top frames, so that equal sets of stacks are one number and
+a grammar with many derivations keeps small configurations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from grammars.errors import LimitExceeded
+from grammars.rules import Kind
+
+if TYPE_CHECKING:
+    from grammars.automaton import ByteAutomaton
+
+__all__ = ["Configuration", "Explanation", "Recogniser"]
+
+Stack: TypeAlias = int
+Item: TypeAlias = tuple[int, int]
+"""State and counter."""
+
+_BOTTOM = (-1, 0, -1)
+_ITEMS = 100_000
+_NEVER = 2**30
+
+
+class Configuration(NamedTuple):
+    """Where the machine may be: each item with its stacks, and whether the text so far is in the language."""
+
+    items: frozenset[tuple[int, int, Stack]]
+    accepting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`accepted`, or `offset` where the text stops being a prefix of the language and what was `allowed` there.
+
+    `offset` equals the length when the text is a prefix that is merely not finished. `allowed` describes bytes.
+    """
+
+    accepted: bool
+    offset: int
+    allowed: str
+
+
+class Recogniser:
+    """The machine over one automaton; its stack sets live as long as it does."""
+
+    def __init__(self, automaton: ByteAutomaton) -> None:
+        self.automaton = automaton
+        self.stacks: list[frozenset[tuple[int, int, Stack]]] = []
+        self.numbers: dict[frozenset[tuple[int, int, Stack]], Stack] = {}
+        self.unions: dict[tuple[Stack, Stack], Stack] = {}
+        bottom = self.intern(frozenset((_BOTTOM,)))
+        begun = self.close({(int(automaton.rule_start[0]), 0): bottom})
+        self.start = Configuration(begun.items, automaton.accepts_empty)
+
+    def intern(self, frames: frozenset[tuple[int, int, Stack]]) -> Stack:
+        if frames not in self.numbers:
+            self.numbers[frames] = len(self.stacks)
+            self.stacks.append(frames)
+        return self.numbers[frames]
+
+    def union(self, left: Stack, right: Stack) -> Stack:
+        """The stack set of all stacks of both."""
+        if left == right:
+            return left
+        key = (min(left, right), max(left, right))
+        if key not in self.unions:
+            merged = {(state, counter): parent for state, counter, parent in self.stacks[left]}
+            for state, counter, parent in self.stacks[right]:
+                other = merged.get((state, counter), parent)
+                merged[state, counter] = parent if other == parent else self.union(other, parent)
+            self.unions[key] = self.intern(frozenset((s, c, p) for (s, c), p in merged.items()))
+        return self.unions[key]
+
+    def close(self, reached: dict[Item, Stack]) -> Configuration:
+        """The configuration after leaving every rule that may end and entering every rule that is called."""
+        table = self.automaton
+        accepting = False
+        pending = list(reached)
+        while pending:  # leave
+            state, counter = item = pending.pop()
+            if not self.may_end(state, counter):
+                continue
+            for back, count, parent in self.stacks[reached[item]]:
+                if back < 0:
+                    accepting = True
+                else:
+                    self.reach(reached, pending, (back, count), parent)
+        pending = list(reached)
+        while pending:  # enter
+            state, counter = item = pending.pop()
+            rule = table.state_rule[state]
+            if table.rule_kind[rule] == Kind.REPEAT and counter >= table.rule_max[rule]:
+                continue
+            count = self.counted(rule, counter) if table.rule_kind[rule] == Kind.REPEAT else 0
+            for call in range(table.call_start[state], table.call_start[state + 1]):
+                back = int(table.call_return[call])
+                stack = reached[item]
+                if back >= 0:
+                    stack = self.intern(frozenset(((back, count, stack),)))
+                self.reach(reached, pending, (int(table.rule_start[table.call_rule[call]]), 0), stack)
+        reading = ((s, c, stack) for (s, c), stack in reached.items() if table.edge_start[s] < table.edge_start[s + 1])
+        return Configuration(frozenset(reading), accepting)
+
+    def reach(self, reached: dict[Item, Stack], pending: list[Item], item: Item, stack: Stack) -> None:
+        before = reached.get(item)
+        merged = stack if before is None else self.union(before, stack)
+        if merged != before:
+            reached[item] = merged
+            pending.append(item)
+            if len(reached) > _ITEMS:
+                raise LimitExceeded(f"more than {_ITEMS} ways to read this text", hint="make the grammar less ambiguous")
+
+    def counted(self, rule: int, counter: int) -> int:
+        """The counter after one more, which stops at the lower bound when there is no upper one."""
+        table = self.automaton
+        if table.rule_max[rule] >= _NEVER:
+            return min(counter + 1, int(table.rule_min[rule]))
+        return counter + 1
+
+    def may_end(self, state: int, counter: int) -> bool:
+        table = self.automaton
+        rule = table.state_rule[state]
+        return bool(table.state_final[state]) and (
+            table.rule_kind[rule] == Kind.PLAIN or table.rule_min[rule] <= counter <= table.rule_max[rule]
+        )
+
+    def alive(self, state: int, counter: int) -> bool:
+        """Whether a window can still end with a number of characters inside its bounds."""
+        table = self.automaton
+        rule = table.state_rule[state]
+        width, period = int(table.length_width[rule]), int(table.length_period[rule])
+        least = max(0, int(table.rule_min[rule]) - counter)
+        folded = least if least < width else width - period + (least - width) % period
+        row = int(table.length_start[rule]) + (state - int(table.rule_start[rule])) * width
+        found = int(table.length_table[row + folded])
+        if found >= _NEVER:
+            return False
+        return table.rule_max[rule] >= _NEVER or found - folded + least <= table.rule_max[rule] - counter
+
+    def step(self, before: Configuration, symbol: int) -> Configuration:
+        """The configuration after one symbol; without items and not accepting when it is not allowed."""
+        table = self.automaton
+        reached: dict[Item, Stack] = {}
+        for state, counter, stack in before.items:
+            for edge in range(table.edge_start[state], table.edge_start[state + 1]):
+                if table.edge_low[edge] <= symbol <= table.edge_high[edge]:
+                    target = int(table.edge_to[edge])
+                    rule = table.state_rule[state]
+                    count = self.counted(rule, counter) if table.edge_tick[edge] else counter
+                    if table.rule_kind[rule] != Kind.WINDOW or self.alive(target, count):
+                        self.reach(reached, [], (target, count), stack)
+        return self.close(reached)
+
+    def accepts(self, data: bytes) -> bool:
+        return self.explain(data).accepted
+
+    def explain(self, data: bytes) -> Explanation:
+        at = self.start
+        for offset, byte in enumerate(data):
+            after = self.step(at, byte)
+            if not after.items and not after.accepting:
+                return Explanation(False, offset, self.describe(at))
+            at = after
+        return Explanation(at.accepting, len(data), self.describe(at))
+
+    def allowed(self, at: Configuration) -> list[tuple[int, int]]:
+        """The symbols that may follow, as sorted, disjoint ranges."""
+        table = self.automaton
+        symbols = {
+            symbol
+            for state, _, _ in at.items
+            for edge in range(table.edge_start[state], table.edge_start[state + 1])
+            for symbol in range(table.edge_low[edge], table.edge_high[edge] + 1)
+        }
+        found: list[tuple[int, int]] = []
+        for symbol in sorted(symbols):
+            after = self.step(at, symbol)
+            if after.items or after.accepting:
+                if found and found[-1][1] + 1 == symbol:
+                    found[-1] = (found[-1][0], symbol)
+                else:
+                    found.append((symbol, symbol))
+        return found
+
+    def describe(self, at: Configuration) -> str:
+        """What may follow, in words: `'"' or '}'`, `one of '0'-'9', ',' or the end`."""
+        names = list(self.names(self.allowed(at)))
+        if at.accepting:
+            names.append("the end")
+        if len(names) > 1:
+            return f"{', '.join(names[:-1])} or {names[-1]}"
+        return names[0] if names else "nothing"
+
+    def names(self, ranges: list[tuple[int, int]]) -> Iterator[str]:
+        specials = self.automaton.special_tokens
+        for low, high in ranges:
+            for symbol in range(max(low, 256), high + 1):
+                yield specials[symbol - 256]
+            if low < 256:
+                high = min(high, 255)
+                yield _name(low) if low == high else f"{_name(low)}-{_name(high)}"
+
+
+def _name(byte: int) -> str:
+    if 0x20 < byte < 0x7F:
+        return f"'{chr(byte)}'"
+    return {0x20: "space", 0x09: "tab", 0x0A: "newline", 0x0D: "carriage return"}.get(byte, f"byte 0x{byte:02X}")

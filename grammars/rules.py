@@ -1,0 +1,68 @@
+"""Rules: the recursive transition network between the IR and the flat tables.
+
+Place in the walk: Grammar -> **rules** -> (simplify) -> ByteAutomaton. A rule is an automaton whose symbols are bytes,
+special tokens and calls of other rules. What a rule counts, it counts in its own frame:
+
+- `PLAIN` rules count nothing.
+- a `REPEAT` rule is one state with a call that returns to it; its counter is the number of calls made so far.
+- a `WINDOW` rule is a leaf (no calls) whose counter is the number of characters read so far; the first byte of each
+  character has `TICK` added.
+
+A counted rule ends only with its counter between `min` and `max` (None: no upper bound).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from grammars.chars import TICK
+from grammars.dfa import Dfa, Edge
+
+__all__ = ["CALL", "SPECIAL", "Kind", "Rule", "calls", "is_call", "plain_symbol"]
+
+SPECIAL = 512
+"""Symbol of the first special token; bytes are 0 to 255, counted bytes `TICK` more."""
+
+CALL = 1 << 16
+"""Symbol of a call of rule 0."""
+
+
+class Kind(IntEnum):
+    """What the counter of a rule's frame counts."""
+
+    PLAIN = 0
+    REPEAT = 1
+    WINDOW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An automaton over bytes and calls, and the bounds of its counter; `name` is for messages."""
+
+    name: str
+    dfa: Dfa
+    kind: Kind = Kind.PLAIN
+    min: int = 0
+    max: int | None = None
+
+
+def is_call(edge: Edge) -> bool:
+    """Whether the edge calls rules rather than reading bytes."""
+    return edge[0] >= CALL
+
+
+def calls(row: tuple[Edge, ...]) -> Iterator[tuple[int, int]]:
+    """(rule, return state) of each call among the edges of one state."""
+    for low, high, target in row:
+        if low >= CALL:
+            for symbol in range(low, high + 1):
+                yield symbol - CALL, target
+
+
+def plain_symbol(symbol: int) -> tuple[int, bool]:
+    """The byte or special-token symbol without its tick, and whether it had one."""
+    if TICK <= symbol < SPECIAL:
+        return symbol - TICK, True
+    return symbol, False
