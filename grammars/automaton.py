@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grammars.ir import Grammar
-from grammars.lengths import lengths
+from grammars.lengths import FewestBytes, Lengths, fewest_bytes, lengths
 from grammars.recogniser import Explanation, Recogniser
 from grammars.rules import CALL, SPECIAL, Kind, Rule, calls, plain_symbol
 
@@ -55,6 +55,11 @@ class ByteAutomaton:
     length_width: Int32  # (R,) entries a state
     length_period: Int32  # (R,)
     length_table: Int32  # see grammars.lengths.Lengths.table
+    bytes_start: Int32  # (R,) first entry of the window's table in `bytes_table`
+    bytes_width: Int32  # (R,) entries a state
+    bytes_period: Int32  # (R,)
+    bytes_slope: Int32  # (R,)
+    bytes_table: Int32  # see grammars.lengths.FewestBytes.table
     symbol_class: Int32  # (256 + special tokens,) symbols of one class are never told apart
     special_tokens: tuple[str, ...] = ()
     accepts_empty: bool = False
@@ -79,7 +84,7 @@ class ByteAutomaton:
         edges: list[tuple[int, int, int, int]] = []
         call_list: list[tuple[int, int]] = []
         edge_start, call_start, state_rule, final = [0], [0], [], []
-        length_start, length_width, length_period, tables = [], [], [], [np.zeros(0, np.int32)]
+        windows = [_window(rule) for rule in rules]
         for number, rule in enumerate(rules):
             base = int(starts[number])
             for state, row in enumerate(rule.dfa.edges):
@@ -91,14 +96,6 @@ class ByteAutomaton:
                 call_start.append(len(call_list))
                 state_rule.append(number)
                 final.append(int(state in rule.dfa.finals))
-            length_start.append(sum(map(len, tables)))
-            width, period = 0, 1
-            if rule.kind is Kind.WINDOW:
-                found = lengths(rule.dfa)
-                width, period = found.table.shape[1], found.period
-                tables.append(found.table.reshape(-1))
-            length_width.append(width)
-            length_period.append(period)
         columns = np.array(edges, dtype=np.int32).reshape(-1, 4).T
         called = np.array(call_list, dtype=np.int32).reshape(-1, 2).T
         bounds = [UNBOUNDED if rule.max is None else rule.max for rule in rules]
@@ -117,10 +114,15 @@ class ByteAutomaton:
             call_start=_table(call_start),
             call_rule=_table(called[0]),
             call_return=_table(called[1]),
-            length_start=_table(length_start),
-            length_width=_table(length_width),
-            length_period=_table(length_period),
-            length_table=_table(np.concatenate(tables)),
+            length_start=_table(np.cumsum([0, *(found.table.size for found, _ in windows)])[:-1]),
+            length_width=_table([found.table.shape[1] for found, _ in windows]),
+            length_period=_table([found.period for found, _ in windows]),
+            length_table=_table(np.concatenate([found.table.reshape(-1) for found, _ in windows])),
+            bytes_start=_table(np.cumsum([0, *(fewest.table.size for _, fewest in windows)])[:-1]),
+            bytes_width=_table([fewest.table.shape[1] for _, fewest in windows]),
+            bytes_period=_table([fewest.period for _, fewest in windows]),
+            bytes_slope=_table([fewest.slope for _, fewest in windows]),
+            bytes_table=_table(np.concatenate([fewest.table.reshape(-1) for _, fewest in windows])),
             symbol_class=_table(_classes(columns, 256 + len(special_tokens))),
             special_tokens=tuple(special_tokens),
             accepts_empty=accepts_empty,
@@ -140,6 +142,13 @@ class ByteAutomaton:
     def explain(self, data: bytes) -> Explanation:
         """How far `data` goes inside the grammar, and what was allowed where it stops."""
         return self.recogniser.explain(data)
+
+
+_NO_LENGTHS = Lengths(np.zeros((0, 0), np.int32), 0, 1), FewestBytes(np.zeros((0, 0), np.int32), 1, 0)
+
+
+def _window(rule: Rule) -> tuple[Lengths, FewestBytes]:
+    return (lengths(rule.dfa), fewest_bytes(rule.dfa)) if rule.kind is Kind.WINDOW else _NO_LENGTHS
 
 
 def _byte_edges(row: tuple[tuple[int, int, int], ...], base: int) -> list[tuple[int, int, int, int]]:

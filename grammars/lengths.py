@@ -19,7 +19,7 @@ from grammars.dfa import Dfa
 from grammars.errors import LimitExceeded
 from grammars.rules import SPECIAL, Rule
 
-__all__ = ["NEVER", "Lengths", "can_end", "lengths"]
+__all__ = ["NEVER", "FewestBytes", "Lengths", "can_end", "fewest_bytes", "lengths"]
 
 NEVER = np.int32(2**30)
 """No accepted length: larger than any counter."""
@@ -46,6 +46,18 @@ class Lengths:
         folded = self.before + (least - self.before) % self.period
         found = int(self.table[state, folded])
         return int(NEVER) if found == NEVER else found + least - folded
+
+
+@dataclass(frozen=True, slots=True)
+class FewestBytes:
+    """`table[q, x]`, int32 (states, width): the fewest bytes from q to an end with exactly x more characters.
+
+    `NEVER` for none. Beyond the width the last `period` columns repeat, `slope` bytes dearer each time.
+    """
+
+    table: NDArray[np.int32]
+    period: int
+    slope: int
 
 
 def can_end(rule: Rule) -> bool:
@@ -90,6 +102,45 @@ def lengths(dfa: Dfa) -> Lengths:
         if x < width:
             table[:, x] = following_length
     return Lengths(table, before, period)
+
+
+@lru_cache(maxsize=1024)
+def fewest_bytes(dfa: Dfa) -> FewestBytes:
+    """The fewest bytes to an end of every state, per number of characters still to come (a min-plus recurrence)."""
+    ticked, silent = _edge_pairs(dfa)
+    column = np.full(len(dfa.edges), NEVER, dtype=np.int64)
+    column[list(dfa.finals)] = 0
+    _relax(column, silent)
+    columns: list[NDArray[np.int64]] = []
+    seen: dict[bytes, int] = {}
+    while True:
+        base = int(column.min()) if column.min() < NEVER else 0
+        shape = np.where(column < NEVER, column - base, NEVER).tobytes()
+        if shape in seen:
+            break
+        seen[shape] = len(columns)
+        columns.append(column)
+        if len(columns) > _LIMIT:
+            raise LimitExceeded(
+                f"a pattern with a length bound has no regular lengths within {_LIMIT} characters",
+                hint="shorten the pattern's own repeats",
+            )
+        following = np.full_like(column, NEVER)
+        np.minimum.at(following, ticked[0], columns[-1][ticked[1]] + 1)
+        column = np.minimum(following, NEVER)
+        _relax(column, silent)
+    first = seen[shape]
+    before = columns[first]
+    slope = base - (int(before.min()) if before.min() < NEVER else 0)
+    return FewestBytes(np.stack(columns, axis=1).astype(np.int32), len(columns) - first, slope)
+
+
+def _relax(column: NDArray[np.int64], silent: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
+    while True:
+        before = column.copy()
+        np.minimum.at(column, silent[0], np.minimum(column[silent[1]] + 1, NEVER))
+        if np.array_equal(before, column):
+            return
 
 
 def _edge_pairs(dfa: Dfa) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -191,9 +191,13 @@ class Recogniser:
         return found
 
     def describe(self, at: Configuration) -> str:
-        """What may follow, in words: `'"' or '}'`, `one of '0'-'9', ',' or the end`."""
-        names = list(self.names(self.allowed(at)))
-        if at.accepting:
+        """What may follow, in words: `'"' or '}'`, `'0'-'9', ',' or the end`."""
+        return self.describe_ranges(self.allowed(at), accepting=at.accepting)
+
+    def describe_ranges(self, ranges: list[tuple[int, int]], *, accepting: bool) -> str:
+        """The same for given symbols."""
+        names = list(self.names(ranges))
+        if accepting:
             names.append("the end")
         if len(names) > 1:
             return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,105 @@
+"""Configurations: the Python owner of the arrays in which the kernels keep configurations.
+
+Place in the walk: between `Constraint` and the kernels. It grows the arrays when a kernel says `FULL` and calls again, and
+holds one lock: kernels write, and release the GIL. It knows no tokens. Records die with the arena, which lives as long as
+any state that was made in it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grammars.errors import LimitExceeded
+from tokenizer_align import kernels
+from tokenizer_align.kernels import FULL, LIMIT, Machine
+
+__all__ = ["Configurations"]
+
+_ITEMS = 4096
+_BUFFER = 1 << 18
+_DEPTH = 1 << 14
+_UNIONS = 1 << 14
+
+
+class Configurations:
+    """One arena: configurations are numbers in it, and its memory grows by doubling up to `limit` words of 4 bytes.
+
+    Raises `LimitExceeded` for a configuration of more than 4,096 items and beyond the memory limit.
+    """
+
+    def __init__(self, machine: Machine, *, accepts_empty: bool, depth: int, limit: int = 1 << 28) -> None:
+        self.machine, self.limit = machine, limit
+        self.lock = threading.RLock()
+        heap = np.zeros(1 << 16, np.int32)
+        heap[0] = kernels.FIRST_RECORD
+        control = np.zeros(4, np.int32)
+        control[3] = int(machine.symbol_class.max()) + 1
+        self.arrays = kernels.Arena(
+            heap=heap,
+            table=np.zeros(1 << 12, np.int32),
+            unions=np.zeros((_UNIONS, 3), np.int32),
+            items=np.zeros((_ITEMS, 5), np.int32),
+            mark=np.zeros(len(machine.state_rule), np.int32),
+            queue=np.zeros(_ITEMS, np.int32),
+            buffer=np.zeros(_BUFFER, np.int32),
+            frames=np.zeros((_DEPTH, 5), np.int32),
+            path=np.zeros(depth + 1, np.int32),
+            control=control,
+        )
+        self.start: int = self.call(kernels.start, int(accepts_empty))
+
+    @property
+    def words(self) -> int:
+        """The words of memory in use by records."""
+        return int(self.arrays.heap[0])
+
+    def call(self, kernel: Callable[..., Any], *arguments: object) -> Any:
+        """What `kernel(machine, arena, *arguments)` returns, grown and called again for as long as it says `FULL`."""
+        with self.lock:
+            while True:
+                result = kernel(self.machine, self.arrays, *arguments)
+                status = result[0] if isinstance(result, tuple) else result
+                if status == LIMIT:
+                    raise LimitExceeded(
+                        f"more than {_ITEMS} ways to read this text, or nested more than {_DEPTH} deep",
+                        hint="make the grammar less ambiguous",
+                    )
+                if status != FULL:
+                    return result
+                self._grow()
+
+    def accepting(self, configuration: int) -> bool:
+        """Whether the text so far is in the language."""
+        return bool(self.arrays.heap[configuration + 2])
+
+    def cost(self, configuration: int) -> int:
+        """The number of tokens that suffice to end."""
+        return int(self.arrays.heap[configuration + 3])
+
+    def items(self, configuration: int) -> NDArray[np.int32]:
+        """The items of a configuration, int32 (n, 3): state, counter, stack set."""
+        first = configuration + kernels.HEADER + int(self.arrays.control[3])
+        n = int(self.arrays.heap[configuration + 1])
+        return self.arrays.heap[first : first + 3 * n].reshape(n, 3)
+
+    def _grow(self) -> None:
+        heap, table = self.arrays.heap, self.arrays.table
+        if 2 * len(heap) > self.limit:
+            raise LimitExceeded(
+                f"the configurations of this grammar need more than {4 * self.limit >> 20} MiB",
+                hint="make the grammar less ambiguous, or its counters smaller",
+            )
+        if 2 * (int(heap[1]) + 1) > len(table):
+            wider = np.zeros(4 * len(table), np.int32)
+            kernels.rehash(heap, table, wider)
+            table = wider
+        else:
+            longer = np.zeros(2 * len(heap), np.int32)
+            longer[: len(heap)] = heap
+            heap = longer
+        self.arrays = self.arrays._replace(heap=heap, table=table)

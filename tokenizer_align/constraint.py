@@ -1,0 +1,347 @@
+"""Constraint: a grammar aligned with a vocabulary; its states are values.
+
+Place in the walk: ByteAutomaton × Vocabulary -> **Constraint** -> tokens. A constraint is immutable to its users and shared
+by all requests and threads. A state is a small hashable value: rolling back is keeping the old one, forking is free.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grammars.automaton import ByteAutomaton
+from grammars.compile import compile_grammar
+from grammars.ir import Grammar
+from tokenizer_align import kernels
+from tokenizer_align.arena import Configurations
+from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
+from tokenizer_align.kernels import DEAD, NO_BUDGET
+from tokenizer_align.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from tokenizer_align.matcher import Matcher
+
+__all__ = ["Constraint", "State", "align"]
+
+Bitmask = NDArray[np.int32]
+
+_ROWS = 1 << 26  # words of memory for remembered rows of one arena: 256 MiB
+_ROTATE = 1 << 24  # words of records after which new requests start in a new arena: 64 MiB
+
+
+class State:
+    """Where a text may go on, as a value: equal states of one constraint have equal futures."""
+
+    __slots__ = ("_arena", "_number")
+
+    def __init__(self, arena: _Rows, number: int) -> None:
+        self._arena, self._number = arena, number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, State) and self._arena is other._arena and self._number == other._number
+
+    def __hash__(self) -> int:
+        return hash((id(self._arena), self._number))
+
+    def __repr__(self) -> str:
+        return f"State({self._number})"
+
+
+class _Rows(Configurations):
+    """An arena with the masks of its configurations: the least recently used are forgotten, never overwritten."""
+
+    def __init__(self, machine: kernels.Machine, *, accepts_empty: bool, depth: int) -> None:
+        super().__init__(machine, accepts_empty=accepts_empty, depth=depth)
+        self.rows: OrderedDict[int, tuple[Bitmask, int]] = OrderedDict()
+
+
+_END = 0  # the number of the state behind EOS; records begin later
+
+
+class Constraint:
+    """The masks of one grammar over one vocabulary of V tokens.
+
+    A mask is int32 (ceil(V / 32),), bit t & 31 of word t >> 5 for token t. It is exact: token t is in `mask(s)` iff it
+    has bytes and some text of the grammar goes on with them; the EOS tokens are in it iff the text so far is complete.
+
+    >>> constraint = align(compile_grammar(Grammar({"start": Bytes(b"ab")})), Vocabulary([b"a", b"b", b""], eos_token_ids=[2]))
+    >>> constraint.mask(constraint.start)
+    array([1], dtype=int32)
+    >>> constraint.is_accepting(constraint.advance(constraint.advance(constraint.start, 0), 1))
+    True
+    """
+
+    def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+        self.automaton, self.vocabulary = automaton, vocabulary
+        self.words = (vocabulary.size + 31) // 32
+        self._specials = _special_ids(automaton, vocabulary)
+        _check_bytes(automaton, vocabulary)
+        trie = vocabulary.trie
+        self._trie = kernels.Trie(trie.byte, trie.depth, trie.end, trie.token_start, trie.token_end, trie.token_ids)
+        self._machine, self._fewest_bytes = _machine(automaton, self._trie)
+        self._depth = int(trie.depth.max(initial=0))
+        self._end_row = np.zeros(self.words, np.int32)
+        _set_bits(self._end_row, vocabulary.eos_token_ids)
+        self._end_row.flags.writeable = False
+        self._newest = self._arena()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.automaton.source, self.vocabulary)
+
+    def __deepcopy__(self, memo: object) -> Constraint:
+        return self
+
+    def __copy__(self) -> Constraint:
+        return self
+
+    @property
+    def start(self) -> State:
+        """The state before the first token."""
+        if self._newest.words > _ROTATE:
+            self._newest = self._arena()
+        return State(self._newest, self._newest.start)
+
+    def mask(self, state: State, budget: int | None = None) -> Bitmask:
+        """The tokens that may come next, as a read-only bitmask that is never overwritten.
+
+        With `budget`, the tokens left with EOS counted in, only those after which the text can still be finished.
+        Not empty whenever `budget > min_tokens_to_end(state)`.
+        """
+        arena, number = state._arena, state._number
+        if number == _END:
+            return self._end_row
+        with arena.lock:
+            found = arena.rows.get(number)
+            if found is None:
+                found = self._fill(arena, number, NO_BUDGET)
+                arena.rows[number] = found
+                while len(arena.rows) * self.words > _ROWS:
+                    arena.rows.popitem(last=False)
+            else:
+                arena.rows.move_to_end(number)
+            row, largest = found
+            if budget is None or largest <= budget - 2:
+                return row
+            return self._fill(arena, number, budget - 2)[0]
+
+    def _fill(self, arena: _Rows, number: int, most: int) -> tuple[Bitmask, int]:
+        """The row of the tokens after which `most` tokens suffice, and the largest number that is needed after one."""
+        row = np.zeros(self.words, np.int32)
+        largest: int = arena.call(kernels.fill, self._trie, number, most, row)
+        for index, token in enumerate(self._specials):
+            after = arena.call(kernels.step, number, 256 + index)
+            if after != DEAD and arena.cost(after) <= most:
+                _set_bits(row, (token,))
+                largest = max(largest, arena.cost(after))
+        if arena.accepting(number) and most >= -1:
+            row |= self._end_row
+        row.flags.writeable = False
+        return row, largest
+
+    def fill_bitmask(
+        self, states: Sequence[State], out: NDArray[np.int32] | Any, budgets: Sequence[int | None] | None = None
+    ) -> None:
+        """Writes the masks of `states` into the rows of `out`: int32 (n, words), numpy or a CPU torch tensor.
+
+        `out` may be wider than the vocabulary, further words become zero; `ValueError` when it is narrower.
+        """
+        rows = out if isinstance(out, np.ndarray) else out.numpy()
+        if rows.dtype != np.int32 or rows.ndim != 2 or len(rows) < len(states) or rows.shape[1] < self.words:
+            raise ValueError(
+                f"the bitmask must be int32 of at least ({len(states)}, {self.words}), not {rows.dtype} {rows.shape}"
+            )
+        for i, state in enumerate(states):
+            rows[i, : self.words] = self.mask(state, budgets[i] if budgets is not None else None)
+            rows[i, self.words :] = 0
+
+    def advance(self, state: State, token_id: int) -> State:
+        """The state after one token; raises `TokenRejected` when it is not in the mask of `state`."""
+        after = self.try_advance(state, token_id)
+        if after is None:
+            raise self._rejection(state, token_id)
+        return after
+
+    def try_advance(self, state: State, token_id: int) -> State | None:
+        """The state after one token, None when it is not in the mask of `state`."""
+        arena, number = state._arena, state._number
+        if token_id in self.vocabulary.eos_token_ids and self.is_accepting(state):
+            return State(arena, _END)
+        if number == _END or not 0 <= token_id < self.vocabulary.size:
+            return None
+        if token_id in self._specials:
+            symbol = 256 + self._specials.index(token_id)
+            after = arena.call(kernels.step, number, symbol)
+            return None if after == DEAD else State(arena, after)
+        data = self._bytes(token_id)
+        if not len(data):
+            return None
+        after, _ = arena.call(kernels.run, number, data)
+        return None if after == DEAD else State(arena, after)
+
+    def _bytes(self, token_id: int) -> NDArray[np.uint8]:
+        tokens = self.vocabulary.tokens
+        return np.frombuffer(tokens[token_id] if token_id < len(tokens) else b"", np.uint8)
+
+    def _rejection(self, state: State, token_id: int) -> TokenRejected:
+        arena, number = state._arena, state._number
+        if number == _END:
+            return TokenRejected(token_id, None, 0, "nothing: the text has ended")
+        data = self._bytes(token_id) if 0 <= token_id < self.vocabulary.size else np.zeros(0, np.uint8)
+        offset = 0
+        if len(data):
+            _, offset = arena.call(kernels.run, number, data)
+            number, _ = arena.call(kernels.run, number, data[:offset])
+        return TokenRejected(token_id, data.tobytes() or None, offset, self._describe(arena, number))
+
+    def _describe(self, arena: _Rows, number: int) -> str:
+        ranges: list[tuple[int, int]] = []
+        for symbol in range(len(self.automaton.symbol_class)):
+            if arena.call(kernels.step, number, symbol) != DEAD:
+                if ranges and ranges[-1][1] + 1 == symbol:
+                    ranges[-1] = (ranges[-1][0], symbol)
+                else:
+                    ranges.append((symbol, symbol))
+        return self.automaton.recogniser.describe_ranges(ranges, accepting=arena.accepting(number))
+
+    def is_accepting(self, state: State) -> bool:
+        """Whether the text so far is in the language; then, and only then, the EOS tokens are in the mask."""
+        return state._number == _END or state._arena.accepting(state._number)
+
+    def is_terminated(self, state: State) -> bool:
+        """Whether EOS was taken: only EOS may follow."""
+        return state._number == _END
+
+    def forced_tokens(self, state: State) -> list[int]:
+        """The longest run of tokens that are each alone in their mask, EOS left out; taking them keeps the law."""
+        tokens = []
+        while not self.is_accepting(state):
+            only = _single_bit(self.mask(state))
+            if only < 0:
+                break
+            tokens.append(only)
+            state = self.advance(state, only)
+        return tokens
+
+    def forced_text(self, state: State) -> bytes:
+        """The longest prefix that all continuations have in common, in bytes."""
+        forced = bytearray()
+        while (byte := self._only_byte(state)) is not None:
+            forced.append(byte)
+            state = State(state._arena, state._arena.call(kernels.step, state._number, byte))
+        return bytes(forced)
+
+    def _only_byte(self, state: State) -> int | None:
+        arena, number = state._arena, state._number
+        if self.is_accepting(state):
+            return None
+        found = None
+        for symbol in self._readable(arena, number):
+            if arena.call(kernels.step, number, symbol) != DEAD:
+                if found is not None or symbol > 255:
+                    return None
+                found = symbol
+        return found
+
+    def _readable(self, arena: _Rows, number: int) -> Iterator[int]:
+        """The symbols on the edges of a configuration's items; each at least once, windows not asked."""
+        table = self.automaton
+        for state in np.unique(arena.items(number)[:, 0]).tolist():
+            for edge in range(table.edge_start[state], table.edge_start[state + 1]):
+                yield from range(table.edge_low[edge], table.edge_high[edge] + 1)
+
+    def min_tokens_to_end(self, state: State) -> int:
+        """A number of tokens, EOS left out, that suffices to complete the text: 0 iff it is complete.
+
+        Some token of the mask lowers it by at least one. It is the length of a greedy spelling of a shortest text, frame
+        by frame, not the least number there is.
+        """
+        return 0 if state._number == _END else state._arena.cost(state._number)
+
+    def min_tokens_lower_bound(self, state: State) -> int:
+        """A number of tokens, EOS left out, below which no text can be completed from the start."""
+        if self.is_accepting(state):
+            return 0
+        longest = max(1, self._depth)
+        return max(1, -(-self._fewest_bytes // longest)) if state == self.start else 1
+
+    def check_budget(self, budget: int) -> None:
+        """Raises `BudgetTooSmall` unless `budget` tokens, EOS included, suffice from the start."""
+        sufficient = self.min_tokens_to_end(self.start) + 1
+        if budget < sufficient:
+            raise BudgetTooSmall(budget, self.min_tokens_lower_bound(self.start) + 1, sufficient)
+
+    def matcher(self) -> Matcher:
+        """A mutable cursor at the start."""
+        from tokenizer_align.matcher import Matcher
+
+        return Matcher(self)
+
+    def _arena(self) -> _Rows:
+        return _Rows(self._machine, accepts_empty=self.automaton.accepts_empty, depth=self._depth)
+
+
+def align(automaton: ByteAutomaton, vocabulary: Vocabulary) -> Constraint:
+    """The constraint of a grammar's automaton over a vocabulary.
+
+    Raises `VocabularyMismatch` when the grammar needs a byte that no one-byte token spells, or a special token that the
+    vocabulary does not have.
+    """
+    return Constraint(automaton, vocabulary)
+
+
+def _rebuild(grammar: Grammar, vocabulary: Vocabulary) -> Constraint:
+    return align(compile_grammar(grammar), vocabulary)
+
+
+def _machine(automaton: ByteAutomaton, trie: kernels.Trie) -> tuple[kernels.Machine, int]:
+    """The tables with the costs of this vocabulary, and the fewest bytes of any text."""
+    states, rules = automaton.num_states, len(automaton.rule_start)
+    tables = {name: getattr(automaton, name) for name in kernels.Machine._fields if hasattr(automaton, name)}
+    machine = kernels.Machine(
+        **tables, state_cost=np.full(states, -1, np.int32), rule_cost=np.full(rules, -1, np.int32)
+    )
+    state_bytes = np.full(states, kernels.TOO_MANY, np.int32)
+    rule_bytes = np.full(rules, kernels.TOO_MANY, np.int32)
+    kernels.settle_bytes(machine, state_bytes, rule_bytes)
+    kernels.settle_tokens(machine, trie, state_bytes, rule_bytes)
+    return machine, 0 if automaton.accepts_empty else int(rule_bytes[0])
+
+
+def _special_ids(automaton: ByteAutomaton, vocabulary: Vocabulary) -> tuple[int, ...]:
+    missing = [name for name in automaton.special_tokens if name not in vocabulary.special_tokens]
+    if missing:
+        raise VocabularyMismatch(f"the grammar names special tokens that the vocabulary lacks: {', '.join(missing)}")
+    return tuple(vocabulary.special_tokens[name] for name in automaton.special_tokens)
+
+
+def _check_bytes(automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+    used = np.zeros(257, np.int64)
+    low, high = np.minimum(automaton.edge_low, 256), np.minimum(automaton.edge_high, 255)
+    np.add.at(used, low, 1)
+    np.subtract.at(used, np.maximum(high + 1, low), 1)
+    needed = {byte for byte, count in enumerate(np.cumsum(used)[:256]) if count > 0}
+    missing = bytes(sorted(needed & set(vocabulary.missing_bytes)))
+    if missing:
+        shown = ", ".join(f"0x{byte:02X}" for byte in missing[:8]) + (", ..." if len(missing) > 8 else "")
+        raise VocabularyMismatch(
+            f"the grammar needs {len(missing)} bytes that no one-byte token of the vocabulary spells: {shown}; "
+            f"exact masks need them, since a text could otherwise not be finished"
+        )
+
+
+def _set_bits(row: Bitmask, tokens: Sequence[int]) -> None:
+    for token in tokens:
+        row[token >> 5] |= np.array(1 << (token & 31), np.uint32).astype(np.int32)
+
+
+def _single_bit(row: Bitmask) -> int:
+    """The only token of a bitmask, -1 when there are none or several."""
+    (words,) = row.nonzero()
+    if len(words) != 1:
+        return -1
+    word = int(row[words[0]]) & 0xFFFFFFFF
+    return -1 if word & (word - 1) else 32 * int(words[0]) + word.bit_length() - 1
