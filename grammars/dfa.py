@@ -186,26 +186,51 @@ def trim(dfa: Dfa) -> Dfa:
 
 
 def minimise(dfa: Dfa) -> Dfa:
-    """The smallest DFA of the same language, trimmed (Moore's refinement, started from the distance to a final state)."""
+    """The smallest DFA of the same language, trimmed.
+
+    Partition refinement from the distances to a final state: only states before a state that changed its group are looked at
+    again, and the largest part of a split group keeps its number (Hopcroft's "smaller half").
+    """
     dfa = trim(dfa)
-    group = _distances(dfa)
-    count = len(set(group))
-    while True:
-        signatures: dict[tuple[int, tuple[Edge, ...]], int] = {}
-        refined = [
-            signatures.setdefault((group[q], _merged((lo, hi, group[t]) for lo, hi, t in row)), len(signatures))
-            for q, row in enumerate(dfa.edges)
-        ]
-        if len(signatures) == count:
-            break
-        group, count = refined, len(signatures)
-    if count == len(dfa.edges):
+    edges = dfa.edges
+    group, before = _distances(dfa)
+    members: dict[int, set[int]] = defaultdict(set)
+    for state, number in enumerate(group):
+        members[number].add(state)
+    count = max(group) + 1
+    dirty = set(range(len(edges)))
+    while dirty:
+        changed: set[int] = set()
+        touched: dict[int, list[int]] = defaultdict(list)
+        for state in dirty:
+            if len(members[group[state]]) > 1:
+                touched[group[state]].append(state)
+        splits = []
+        for number, states in touched.items():
+            parts: dict[tuple[Edge, ...], list[int]] = defaultdict(list)
+            for state in states:
+                parts[_merged((lo, hi, group[t]) for lo, hi, t in edges[state])].append(state)
+            if len(states) < len(members[number]):  # the others look as they did: alike
+                other = next(state for state in members[number] if state not in dirty)
+                parts.pop(_merged((lo, hi, group[t]) for lo, hi, t in edges[other]), None)
+            else:
+                parts.pop(max(parts, key=lambda signature: len(parts[signature])))
+            splits += [(number, part) for part in parts.values()]
+        for number, part in splits:
+            members[number].difference_update(part)
+            members[count] = set(part)
+            for state in part:
+                group[state] = count
+            changed.update(part)
+            count += 1
+        dirty = {source for state in changed for source in before[state]}
+    if len(members) == len(edges) or all(len(states) <= 1 for states in members.values()):
         return dfa
-    member = {g: q for q, g in reversed(list(enumerate(group)))}
+    chosen = {number: min(states) for number, states in members.items() if states}
     return crawl(
         group[0],
-        lambda g: _merged((lo, hi, group[t]) for lo, hi, t in dfa.edges[member[g]]),
-        lambda g: member[g] in dfa.finals,
+        lambda g: _merged((lo, hi, group[t]) for lo, hi, t in edges[chosen[g]]),
+        lambda g: chosen[g] in dfa.finals,
     )
 
 
@@ -236,21 +261,21 @@ def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:
     return pieces
 
 
-def _distances(dfa: Dfa) -> list[int]:
-    """Per state the number of steps to the nearest final state: equal for equivalent states, and cheap."""
-    sources: dict[int, list[int]] = defaultdict(list)
+def _distances(dfa: Dfa) -> tuple[list[int], list[set[int]]]:
+    """Per state the number of steps to the nearest final state (equal for equivalent states), and the states before it."""
+    before: list[set[int]] = [set() for _ in dfa.edges]
     for state, row in enumerate(dfa.edges):
         for _, _, target in row:
-            sources[target].append(state)
+            before[target].add(state)
     distance = [-1] * len(dfa.edges)
-    level = list(dfa.finals)
+    level = set(dfa.finals)
     steps = 0
     while level:
         for state in level:
             distance[state] = steps
         steps += 1
-        level = list({source for state in level for source in sources[state] if distance[source] < 0})
-    return distance
+        level = {source for state in level for source in before[state] if distance[source] < 0}
+    return [steps if d < 0 else d for d in distance], before
 
 
 def _merged(row: Iterable[Edge]) -> tuple[Edge, ...]:

@@ -37,8 +37,8 @@ class Configurations:
         self.lock = threading.RLock()
         heap = np.zeros(1 << 16, np.int32)
         heap[0] = kernels.FIRST_RECORD
-        control = np.zeros(4, np.int32)
-        control[3] = int(machine.symbol_class.max()) + 1
+        control = np.zeros(5, np.int32)
+        control[3:] = int(machine.symbol_class.max()) + 1, accepts_empty
         self.arrays = kernels.Arena(
             heap=heap,
             table=np.zeros(1 << 12, np.int32),
@@ -51,7 +51,7 @@ class Configurations:
             path=np.zeros(depth + 1, np.int32),
             control=control,
         )
-        self.start: int = self.call(kernels.start, int(accepts_empty))
+        self.start: int = self.run(kernels.NOWHERE, np.zeros(1, np.uint16))[0]
 
     @property
     def words(self) -> int:
@@ -72,6 +72,15 @@ class Configurations:
                 if status != FULL:
                     return result
                 self._grow()
+
+    def run(self, configuration: int, symbols: NDArray[np.uint16]) -> tuple[int, int]:
+        """The configuration after the symbols, `DEAD` when one is refused, and how many were read."""
+        after, offset = self.call(kernels.run, configuration, symbols)
+        return int(after), int(offset)
+
+    def step(self, configuration: int, symbol: int) -> int:
+        """The configuration after one symbol, `DEAD` when it is refused."""
+        return self.run(configuration, np.array([symbol], np.uint16))[0]
 
     def accepting(self, configuration: int) -> bool:
         """Whether the text so far is in the language."""

@@ -81,7 +81,7 @@ class Constraint:
         self._specials = _special_ids(automaton, vocabulary)
         _check_bytes(automaton, vocabulary)
         trie = vocabulary.trie
-        self._trie = kernels.Trie(trie.byte, trie.depth, trie.end, trie.token_start, trie.token_end, trie.token_ids)
+        self._trie = kernels.Trie(trie.byte, trie.depth, trie.end, trie.tok_start, trie.tok_end, trie.token_ids)
         self._machine, self._fewest_bytes = _machine(automaton, self._trie)
         self._depth = int(trie.depth.max(initial=0))
         self._end_row = np.zeros(self.words, np.int32)
@@ -133,7 +133,7 @@ class Constraint:
         row = np.zeros(self.words, np.int32)
         largest: int = arena.call(kernels.fill, self._trie, number, most, row)
         for index, token in enumerate(self._specials):
-            after = arena.call(kernels.step, number, 256 + index)
+            after = arena.step(number, 256 + index)
             if after != DEAD and arena.cost(after) <= most:
                 _set_bits(row, (token,))
                 largest = max(largest, arena.cost(after))
@@ -174,33 +174,33 @@ class Constraint:
             return None
         if token_id in self._specials:
             symbol = 256 + self._specials.index(token_id)
-            after = arena.call(kernels.step, number, symbol)
+            after = arena.step(number, symbol)
             return None if after == DEAD else State(arena, after)
-        data = self._bytes(token_id)
+        data = self._symbols(token_id)
         if not len(data):
             return None
-        after, _ = arena.call(kernels.run, number, data)
+        after, _ = arena.run(number, data)
         return None if after == DEAD else State(arena, after)
 
-    def _bytes(self, token_id: int) -> NDArray[np.uint8]:
+    def _symbols(self, token_id: int) -> NDArray[np.uint16]:
         tokens = self.vocabulary.tokens
-        return np.frombuffer(tokens[token_id] if token_id < len(tokens) else b"", np.uint8)
+        return np.frombuffer(tokens[token_id] if token_id < len(tokens) else b"", np.uint8).astype(np.uint16)
 
     def _rejection(self, state: State, token_id: int) -> TokenRejected:
         arena, number = state._arena, state._number
         if number == _END:
             return TokenRejected(token_id, None, 0, "nothing: the text has ended")
-        data = self._bytes(token_id) if 0 <= token_id < self.vocabulary.size else np.zeros(0, np.uint8)
+        data = self._symbols(token_id) if 0 <= token_id < self.vocabulary.size else np.zeros(0, np.uint16)
         offset = 0
         if len(data):
-            _, offset = arena.call(kernels.run, number, data)
-            number, _ = arena.call(kernels.run, number, data[:offset])
-        return TokenRejected(token_id, data.tobytes() or None, offset, self._describe(arena, number))
+            _, offset = arena.run(number, data)
+            number, _ = arena.run(number, data[:offset])
+        return TokenRejected(token_id, bytes(data.tolist()) or None, offset, self._describe(arena, number))
 
     def _describe(self, arena: _Rows, number: int) -> str:
         ranges: list[tuple[int, int]] = []
         for symbol in range(len(self.automaton.symbol_class)):
-            if arena.call(kernels.step, number, symbol) != DEAD:
+            if arena.step(number, symbol) != DEAD:
                 if ranges and ranges[-1][1] + 1 == symbol:
                     ranges[-1] = (ranges[-1][0], symbol)
                 else:
@@ -231,7 +231,7 @@ class Constraint:
         forced = bytearray()
         while (byte := self._only_byte(state)) is not None:
             forced.append(byte)
-            state = State(state._arena, state._arena.call(kernels.step, state._number, byte))
+            state = State(state._arena, state._arena.step(state._number, byte))
         return bytes(forced)
 
     def _only_byte(self, state: State) -> int | None:
@@ -240,7 +240,7 @@ class Constraint:
             return None
         found = None
         for symbol in self._readable(arena, number):
-            if arena.call(kernels.step, number, symbol) != DEAD:
+            if arena.step(number, symbol) != DEAD:
                 if found is not None or symbol > 255:
                     return None
                 found = symbol

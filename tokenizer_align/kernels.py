@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 
 from tokenizer_align.jit import kernel
 
-__all__ = ["DEAD", "FIRST_RECORD", "FULL", "LIMIT", "NO_BUDGET", "Arena", "Machine", "Trie", "fill", "rehash", "run", "settle_bytes", "settle_tokens", "start", "step"]
+__all__ = ["DEAD", "FIRST_RECORD", "FULL", "LIMIT", "NOWHERE", "NO_BUDGET", "Arena", "Machine", "Trie", "fill", "rehash", "run", "settle_bytes", "settle_tokens"]
 
 Int32 = NDArray[np.int32]
+Int = np.int64  # what kernels compute with: one width, so that each kernel is compiled once
 
+NOWHERE = 0
 DEAD = -1
 FULL = -2
 LIMIT = -3
@@ -89,7 +91,7 @@ class Arena(NamedTuple):
     buffer: Int32  # frames and items of records being made; a stack
     frames: Int32  # (n, 5) calls of `_union` in progress
     path: Int32  # (depth + 1,) configurations along the path of a walk
-    control: Int32  # [number of items, length of the queue, top of the buffer, classes]
+    control: Int32  # [number of items, length of the queue, top of the buffer, classes, accepts the empty text]
 
 
 class Trie(NamedTuple):
@@ -98,41 +100,41 @@ class Trie(NamedTuple):
     byte: NDArray[np.uint8]
     depth: Int32
     end: Int32
-    token_start: Int32
-    token_end: Int32
+    tok_start: Int32
+    tok_end: Int32
     token_ids: Int32
 
 
 @kernel
 def _next_length(m: Machine, state: int, least: int) -> int:
     """The least accepted remaining length >= least of a window's state (`grammars.lengths`)."""
-    rule = m.state_rule[state]
-    width = m.length_width[rule]
+    rule = Int(m.state_rule[state])
+    width = Int(m.length_width[rule])
     folded = least
     if least >= width:
         folded = width - m.length_period[rule] + (least - width) % m.length_period[rule]
     found = m.length_table[m.length_start[rule] + (state - m.rule_start[rule]) * width + folded]
     if found >= NEVER:
         return NEVER
-    return int(found) + least - folded
+    return Int(found) + least - folded
 
 
 @kernel
 def _window_cost(m: Machine, state: int, counter: int) -> int:
     """The fewest bytes to a permitted end of a window, over all numbers of characters that may still follow."""
     rule = m.state_rule[state]
-    most = NEVER if m.rule_max[rule] >= NEVER else m.rule_max[rule] - counter
+    most = NEVER if m.rule_max[rule] >= NEVER else Int(m.rule_max[rule]) - counter
     best = TOO_MANY
-    length = _next_length(m, state, max(0, m.rule_min[rule] - counter))
+    length = _next_length(m, state, max(0, Int(m.rule_min[rule]) - counter))
     while length <= most and length < best:  # a character is at least one byte
-        width = m.bytes_width[rule]
+        width = Int(m.bytes_width[rule])
         folded = length
         turns = 0
         if length >= width:
             turns = (length - width) // m.bytes_period[rule] + 1
             folded = length - turns * m.bytes_period[rule]
         entry = m.bytes_start[rule] + (state - m.rule_start[rule]) * width + folded
-        best = min(best, m.bytes_table[entry] + turns * m.bytes_slope[rule])
+        best = min(best, Int(m.bytes_table[entry]) + turns * Int(m.bytes_slope[rule]))
         length = _next_length(m, state, length + 1)
     return best
 
@@ -142,10 +144,10 @@ def _cost(m: Machine, state: int, counter: int) -> int:
     """Tokens that suffice from an item to the end of its rule."""
     rule = m.state_rule[state]
     if m.rule_kind[rule] == PLAIN:
-        return m.state_cost[state]
+        return Int(m.state_cost[state])
     if m.rule_kind[rule] == REPEAT:
         item = m.call_rule[m.call_start[m.rule_start[rule]]]
-        return min(TOO_MANY, max(0, m.rule_min[rule] - counter) * int(m.rule_cost[item]))
+        return min(TOO_MANY, max(0, Int(m.rule_min[rule]) - counter) * Int(m.rule_cost[item]))
     return _window_cost(m, state, counter)
 
 
@@ -153,7 +155,7 @@ def _cost(m: Machine, state: int, counter: int) -> int:
 def _hash(kind: int, flag: int, buffer: Int32, begin: int, end: int) -> int:
     mixed = 0x9E3779B1 * (2 * kind + flag) & 0x7FFFFFFF
     for i in range(begin, end):
-        mixed = ((mixed ^ (int(buffer[i]) & 0x7FFFFFFF)) * 0x01000193) & 0x7FFFFFFF
+        mixed = ((mixed ^ (Int(buffer[i]) & 0x7FFFFFFF)) * 0x01000193) & 0x7FFFFFFF
         mixed ^= mixed >> 15
     return mixed
 
@@ -161,14 +163,14 @@ def _hash(kind: int, flag: int, buffer: Int32, begin: int, end: int) -> int:
 @kernel
 def _intern(m: Machine, a: Arena, kind: int, flag: int, begin: int) -> int:
     """The record of `kind` with the triples of the buffer from `begin` on; takes them off the buffer."""
-    top = a.control[2]
+    top = Int(a.control[2])
     n = (top - begin) // 3
     a.control[2] = begin
-    classes = a.control[3] if kind == CONFIGURATION else 0
+    classes = Int(a.control[3]) if kind == CONFIGURATION else 0
     hashed = _hash(kind, flag, a.buffer, begin, top)
     slot = hashed & (len(a.table) - 1)
     while a.table[slot] != 0:
-        record = a.table[slot]
+        record = Int(a.table[slot])
         if a.heap[record + 4] == hashed and a.heap[record] == kind and a.heap[record + 1] == n and a.heap[record + 2] == flag:
             at = record + HEADER + classes
             same = True
@@ -179,17 +181,18 @@ def _intern(m: Machine, a: Arena, kind: int, flag: int, begin: int) -> int:
             if same:
                 return record
         slot = (slot + 1) & (len(a.table) - 1)
-    record = a.heap[0]
+    record = Int(a.heap[0])
     if record + HEADER + classes + 3 * n > len(a.heap) or 2 * (a.heap[1] + 1) > len(a.table):
         return FULL
     cost = TOO_MANY
     at = record + HEADER + classes
     for i in range(n):
-        state, counter, stack = a.buffer[begin + 3 * i], a.buffer[begin + 3 * i + 1], a.buffer[begin + 3 * i + 2]
+        state, counter = Int(a.buffer[begin + 3 * i]), Int(a.buffer[begin + 3 * i + 1])
+        stack = Int(a.buffer[begin + 3 * i + 2])
         a.heap[at + 3 * i] = state
         a.heap[at + 3 * i + 1] = counter
         a.heap[at + 3 * i + 2] = stack
-        cost = min(cost, _cost(m, state, counter) + a.heap[stack + 3])
+        cost = min(cost, _cost(m, state, counter) + Int(a.heap[stack + 3]))
     a.heap[record] = kind
     a.heap[record + 1] = n
     a.heap[record + 2] = flag
@@ -204,7 +207,7 @@ def _intern(m: Machine, a: Arena, kind: int, flag: int, begin: int) -> int:
 @kernel
 def _push(a: Arena, state: int, counter: int, stack: int) -> bool:
     """Puts a triple on the buffer; False when there is no room."""
-    top = a.control[2]
+    top = Int(a.control[2])
     if top + 3 > len(a.buffer):
         return False
     a.buffer[top] = state
@@ -223,14 +226,14 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
     """
     if left == right:
         return left
-    bottom = a.control[2]
+    bottom = Int(a.control[2])
     depth = 0
     returned = 0  # the union that the frame on top was waiting for
     a.frames[0, 0], a.frames[0, 1], a.frames[0, 2], a.frames[0, 3], a.frames[0, 4] = left, right, 0, 0, bottom
     while True:
-        x, y = a.frames[depth, 0], a.frames[depth, 1]
-        i, j = a.frames[depth, 2], a.frames[depth, 3]
-        nx, ny = a.heap[x + 1], a.heap[y + 1]
+        x, y = Int(a.frames[depth, 0]), Int(a.frames[depth, 1])
+        i, j = Int(a.frames[depth, 2]), Int(a.frames[depth, 3])
+        nx, ny = Int(a.heap[x + 1]), Int(a.heap[y + 1])
         descend = False
         while i < nx or j < ny:
             p, q = x + HEADER + 3 * i, y + HEADER + 3 * j
@@ -244,10 +247,10 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
             elif a.heap[p + 1] != a.heap[q + 1]:
                 order = -1 if a.heap[p + 1] < a.heap[q + 1] else 1
             source = p if order <= 0 else q
-            parent = a.heap[source + 2]
-            if order == 0 and parent != a.heap[q + 2]:
+            parent = Int(a.heap[source + 2])
+            if order == 0 and parent != Int(a.heap[q + 2]):
                 if returned == 0:
-                    returned = _known_union(a, parent, a.heap[q + 2])
+                    returned = _known_union(a, parent, Int(a.heap[q + 2]))
                 if returned == 0:
                     a.frames[depth, 2], a.frames[depth, 3] = i, j
                     depth += 1
@@ -260,14 +263,14 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
                     break
                 parent = returned
                 returned = 0
-            if not _push(a, a.heap[source], a.heap[source + 1], parent):
+            if not _push(a, Int(a.heap[source]), Int(a.heap[source + 1]), parent):
                 a.control[2] = bottom
                 return LIMIT
             i += 1 if order <= 0 else 0
             j += 1 if order >= 0 else 0
         if descend:
             continue
-        returned = _intern(m, a, STACK, a.heap[x + 2] | a.heap[y + 2], a.frames[depth, 4])
+        returned = _intern(m, a, Int(STACK), Int(a.heap[x + 2] | a.heap[y + 2]), Int(a.frames[depth, 4]))
         if returned < 0:
             a.control[2] = bottom
             return returned
@@ -280,7 +283,7 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
 
 @kernel
 def _union_slot(a: Arena, left: int, right: int) -> int:
-    mixed = (int(min(left, right)) * 0x9E3779B1 + int(max(left, right)) * 0x85EBCA6B) & 0x7FFFFFFFFFFF
+    mixed = (min(left, right) * 0x01000193 + max(left, right) * 0x008DA6B3) & 0x7FFFFFFFFFFF
     return (mixed ^ (mixed >> 17)) & (len(a.unions) - 1)
 
 
@@ -289,17 +292,17 @@ def _known_union(a: Arena, left: int, right: int) -> int:
     """The remembered union of two stack sets, 0 when there is none."""
     slot = _union_slot(a, left, right)
     if a.unions[slot, 0] == min(left, right) and a.unions[slot, 1] == max(left, right):
-        return a.unions[slot, 2]
+        return Int(a.unions[slot, 2])
     return 0
 
 
 @kernel
 def _reach(m: Machine, a: Arena, state: int, counter: int, stack: int) -> int:
     """Adds an item, or its stacks to the item that is there; queues what changed. Returns 0 or a status."""
-    item = a.mark[state] - 1
+    item = Int(a.mark[state]) - 1
     while item >= 0:
         if a.items[item, 1] == counter:
-            before = a.items[item, 2]
+            before = Int(a.items[item, 2])
             if stack == before:
                 return 0
             merged = _known_union(a, before, stack)
@@ -314,8 +317,8 @@ def _reach(m: Machine, a: Arena, state: int, counter: int, stack: int) -> int:
                     a.queue[a.control[1]] = item
                     a.control[1] += 1
             return 0
-        item = a.items[item, 3] - 1
-    item = a.control[0]
+        item = Int(a.items[item, 3]) - 1
+    item = Int(a.control[0])
     if item >= len(a.items):
         return LIMIT
     a.items[item, 0] = state
@@ -341,13 +344,13 @@ def _counted(m: Machine, rule: int, counter: int) -> int:
 @kernel
 def _leave(m: Machine, a: Arena) -> int:
     """Leaves every rule that may end, down the stacks. Returns 1 when the text may end here, 0 when not, or a status."""
-    accepting = 0
+    accepting = Int(0)
     while a.control[1] > 0:
         a.control[1] -= 1
         item = a.queue[a.control[1]]
         a.items[item, 4] = 0
-        state, counter, stack = a.items[item, 0], a.items[item, 1], a.items[item, 2]
-        rule = m.state_rule[state]
+        state, counter, stack = Int(a.items[item, 0]), Int(a.items[item, 1]), Int(a.items[item, 2])
+        rule = Int(m.state_rule[state])
         if m.state_final[state] == 0:
             continue
         if m.rule_kind[rule] != PLAIN and (counter < m.rule_min[rule] or counter > m.rule_max[rule]):
@@ -356,7 +359,7 @@ def _leave(m: Machine, a: Arena) -> int:
             accepting = 1
         for i in range(a.heap[stack + 1]):
             at = stack + HEADER + 3 * i
-            status = _reach(m, a, a.heap[at], a.heap[at + 1], a.heap[at + 2])
+            status = _reach(m, a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(a.heap[at + 2]))
             if status < 0:
                 return status
     return accepting
@@ -373,9 +376,9 @@ def _enter(m: Machine, a: Arena) -> int:
         a.control[1] -= 1
         item = a.queue[a.control[1]]
         a.items[item, 4] = 0
-        state, counter, stack = a.items[item, 0], a.items[item, 1], a.items[item, 2]
-        rule = m.state_rule[state]
-        count = 0
+        state, counter, stack = Int(a.items[item, 0]), Int(a.items[item, 1]), Int(a.items[item, 2])
+        rule = Int(m.state_rule[state])
+        count = Int(0)
         if m.rule_kind[rule] == REPEAT:
             if counter >= m.rule_max[rule]:
                 continue
@@ -383,13 +386,13 @@ def _enter(m: Machine, a: Arena) -> int:
         for call in range(m.call_start[state], m.call_start[state + 1]):
             below = stack
             if m.call_return[call] >= 0:
-                begin = a.control[2]
-                if not _push(a, m.call_return[call], count, stack):
+                begin = Int(a.control[2])
+                if not _push(a, Int(m.call_return[call]), count, stack):
                     return LIMIT
-                below = _intern(m, a, STACK, 0, begin)
+                below = _intern(m, a, Int(STACK), Int(0), begin)
                 if below < 0:
                     return below
-            status = _reach(m, a, m.rule_start[m.call_rule[call]], 0, below)
+            status = _reach(m, a, Int(m.rule_start[m.call_rule[call]]), Int(0), below)
             if status < 0:
                 return status
     return 0
@@ -425,23 +428,23 @@ def _close(m: Machine, a: Arena, accepting: int) -> int:
     if left >= 0:
         accepting |= left
         left = _enter(m, a)
-    begin = a.control[2]
+    begin = Int(a.control[2])
     for item in range(a.control[0]):
-        state = a.items[item, 0]
+        state = Int(a.items[item, 0])
         a.mark[state] = 0
         reads = m.edge_start[state] < m.edge_start[state + 1]
-        if left >= 0 and reads and not _push(a, state, a.items[item, 1], a.items[item, 2]):
+        if left >= 0 and reads and not _push(a, state, Int(a.items[item, 1]), Int(a.items[item, 2])):
             left = LIMIT
     a.control[0] = 0
     a.control[1] = 0
     if left < 0:
         a.control[2] = 0
         return left
-    n = (a.control[2] - begin) // 3
+    n = (Int(a.control[2]) - begin) // 3
     if n == 0 and accepting == 0:
         return DEAD
     _sort(a.buffer, begin, n)
-    return _intern(m, a, CONFIGURATION, accepting, begin)
+    return _intern(m, a, Int(CONFIGURATION), accepting, begin)
 
 
 @kernel
@@ -456,32 +459,42 @@ def _abandon(a: Arena, status: int) -> int:
 
 
 @kernel
-def start(m: Machine, a: Arena, accepts_empty: int) -> int:
-    """The configuration before anything is read."""
-    bottom = _intern(m, a, STACK, 1, a.control[2])
-    if bottom < 0:
-        return bottom
-    status = _reach(m, a, m.rule_start[0], 0, bottom)
-    if status < 0:
-        return _abandon(a, status)
-    return _close(m, a, accepts_empty)
-
-
-@kernel
 def _alive(m: Machine, state: int, counter: int) -> bool:
     """Whether a window can still end with a permitted number of characters."""
     rule = m.state_rule[state]
-    found = _next_length(m, state, max(0, m.rule_min[rule] - counter))
+    found = _next_length(m, state, max(0, Int(m.rule_min[rule]) - counter))
     return found < NEVER and (m.rule_max[rule] >= NEVER or found <= m.rule_max[rule] - counter)
 
 
 @kernel
 def _step(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
-    """The configuration after a symbol, `DEAD`, or a status; remembers the answer."""
-    first = configuration + HEADER + a.control[3]
+    """The configuration after a symbol, `DEAD`, or a status; remembers the answer. From `NOWHERE` it is the start."""
+    status = 0
+    if configuration == NOWHERE:
+        bottom = _intern(m, a, Int(STACK), Int(1), Int(0))
+        status = bottom if bottom < 0 else _reach(m, a, Int(m.rule_start[0]), Int(0), bottom)
+    else:
+        status = _read(m, a, configuration, symbol)
+    if status < 0:
+        for item in range(a.control[0]):
+            a.mark[a.items[item, 0]] = 0
+        a.control[:3] = 0
+        return status
+    after = DEAD
+    if a.control[0] > 0:
+        after = _close(m, a, Int(a.control[4]) if configuration == NOWHERE else Int(0))
+    if after >= DEAD and configuration != NOWHERE:
+        a.heap[configuration + HEADER + m.symbol_class[symbol]] = after
+    return after
+
+
+@kernel
+def _read(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
+    """Reaches the targets of the items' edges on a symbol. Returns 0 or a status."""
+    first = configuration + HEADER + Int(a.control[3])
     for i in range(a.heap[configuration + 1]):
-        state, counter = a.heap[first + 3 * i], a.heap[first + 3 * i + 1]
-        low, high = m.edge_start[state], m.edge_start[state + 1]
+        state, counter = Int(a.heap[first + 3 * i]), Int(a.heap[first + 3 * i + 1])
+        low, high = Int(m.edge_start[state]), Int(m.edge_start[state + 1])
         while low < high:  # the first edge that does not end before the symbol
             middle = (low + high) // 2
             if m.edge_high[middle] < symbol:
@@ -490,42 +503,35 @@ def _step(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
                 high = middle
         if low == m.edge_start[state + 1] or m.edge_low[low] > symbol:
             continue
-        target = m.edge_to[low]
-        rule = m.state_rule[state]
+        target = Int(m.edge_to[low])
+        rule = Int(m.state_rule[state])
         if m.edge_tick[low] == 1:
             counter = _counted(m, rule, counter)
         if m.rule_kind[rule] == WINDOW and not _alive(m, target, counter):
             continue
-        status = _reach(m, a, target, counter, a.heap[first + 3 * i + 2])
+        status = _reach(m, a, target, counter, Int(a.heap[first + 3 * i + 2]))
         if status < 0:
-            return _abandon(a, status)
-    after = DEAD
-    if a.control[0] > 0:
-        after = _close(m, a, 0)
-        if after < DEAD:
-            return after
-    a.heap[configuration + HEADER + m.symbol_class[symbol]] = after
-    return after
+            return status
+    return 0
 
 
 @kernel
-def step(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
-    """The configuration after one symbol (a byte, or 256 + a special token), `DEAD`, or a status."""
-    after = a.heap[configuration + HEADER + m.symbol_class[symbol]]
-    if after == 0:
-        after = _step(m, a, configuration, symbol)
-    return after
+def run(m: Machine, a: Arena, configuration: int, symbols: NDArray[np.uint16]) -> tuple[int, int]:
+    """The configuration after `symbols` and how many were read; (`DEAD` or a status, offset) where they stop.
 
-
-@kernel
-def run(m: Machine, a: Arena, configuration: int, data: NDArray[np.uint8]) -> tuple[int, int]:
-    """The configuration after `data` and the number of bytes read; (`DEAD` or a status, offset) where it stops."""
-    for offset in range(len(data)):
-        after = step(m, a, configuration, data[offset])
+    Symbols are bytes or 256 + a special token; from `NOWHERE` the first symbol is ignored and leads to the start.
+    """
+    for offset in range(len(symbols)):
+        symbol = Int(symbols[offset])
+        after = 0
+        if configuration != NOWHERE:
+            after = Int(a.heap[configuration + HEADER + m.symbol_class[symbol]])
+        if after == 0:
+            after = _step(m, a, configuration, symbol)
         if after < 0:
             return after, offset
         configuration = after
-    return configuration, len(data)
+    return configuration, len(symbols)
 
 
 @kernel
@@ -541,21 +547,21 @@ def fill(m: Machine, a: Arena, t: Trie, configuration: int, most: int, row: Int3
     node = 0
     while node < len(t.byte):
         depth = t.depth[node]
-        before = a.path[depth - 1]
-        after = a.heap[before + HEADER + m.symbol_class[t.byte[node]]]
+        before = Int(a.path[depth - 1])
+        after = Int(a.heap[before + HEADER + m.symbol_class[t.byte[node]]])
         if after == 0:
-            after = _step(m, a, before, t.byte[node])
+            after = _step(m, a, before, Int(t.byte[node]))
             if after < DEAD:
                 return after
         if after == DEAD:
-            node = t.end[node]
+            node = Int(t.end[node])
             continue
         a.path[depth] = after
-        if t.token_start[node] < t.token_end[node]:
-            cost = a.heap[after + 3]
+        if t.tok_start[node] < t.tok_end[node]:
+            cost = Int(a.heap[after + 3])
             if cost <= most:
                 largest = max(largest, cost)
-                for i in range(t.token_start[node], t.token_end[node]):
+                for i in range(t.tok_start[node], t.tok_end[node]):
                     token = t.token_ids[i]
                     row[token >> 5] |= np.int32(1) << np.int32(token & 31)
         node += 1
@@ -574,21 +580,21 @@ def settle_bytes(m: Machine, state_bytes: Int32, rule_bytes: Int32) -> None:
         for state in range(len(m.state_rule) - 1, -1, -1):
             if m.rule_kind[m.state_rule[state]] != PLAIN:
                 continue
-            best = 0 if m.state_final[state] == 1 else int(state_bytes[state])
+            best = 0 if m.state_final[state] == 1 else Int(state_bytes[state])
             for edge in range(m.edge_start[state], m.edge_start[state + 1]):
-                best = min(best, 1 + state_bytes[m.edge_to[edge]])
+                best = min(best, 1 + Int(state_bytes[m.edge_to[edge]]))
             for call in range(m.call_start[state], m.call_start[state + 1]):
                 best = min(best, _call_bytes(m, state_bytes, rule_bytes, call))
             if best < state_bytes[state]:
                 state_bytes[state] = best
                 changed = True
         for rule in range(len(m.rule_kind) - 1, -1, -1):
-            first = m.rule_start[rule]
-            best = int(state_bytes[first])
+            first = Int(m.rule_start[rule])
+            best = Int(state_bytes[first])
             if m.rule_kind[rule] == REPEAT:
-                best = min(TOO_MANY, m.rule_min[rule] * int(rule_bytes[m.call_rule[m.call_start[first]]]))
+                best = min(TOO_MANY, Int(m.rule_min[rule]) * Int(rule_bytes[m.call_rule[m.call_start[first]]]))
             elif m.rule_kind[rule] == WINDOW:
-                best = _window_cost(m, first, 0)
+                best = _window_cost(m, first, Int(0))
             if best < rule_bytes[rule]:
                 rule_bytes[rule] = best
                 changed = True
@@ -596,8 +602,8 @@ def settle_bytes(m: Machine, state_bytes: Int32, rule_bytes: Int32) -> None:
 
 @kernel
 def _call_bytes(m: Machine, state_bytes: Int32, rule_bytes: Int32, call: int) -> int:
-    after = 0 if m.call_return[call] < 0 else state_bytes[m.call_return[call]]
-    return min(TOO_MANY, rule_bytes[m.call_rule[call]] + after)
+    after = 0 if m.call_return[call] < 0 else Int(state_bytes[m.call_return[call]])
+    return min(TOO_MANY, Int(rule_bytes[m.call_rule[call]]) + after)
 
 
 @kernel
@@ -626,7 +632,7 @@ def settle_tokens(m: Machine, t: Trie, state_bytes: Int32, rule_bytes: Int32) ->
         changed = False
         for state in range(len(m.state_rule) - 1, -1, -1):
             if m.state_cost[state] < 0 and m.rule_kind[m.state_rule[state]] == PLAIN:
-                cost = _state_tokens(m, t, state_bytes, rule_bytes, state)
+                cost = _state_tokens(m, t, state_bytes, rule_bytes, Int(state))
                 if cost >= 0:
                     m.state_cost[state] = min(TOO_MANY, cost)
                     changed = True
@@ -639,8 +645,8 @@ def settle_tokens(m: Machine, t: Trie, state_bytes: Int32, rule_bytes: Int32) ->
             elif m.rule_kind[rule] == WINDOW:
                 m.rule_cost[rule] = rule_bytes[rule]
             elif m.rule_cost[m.call_rule[m.call_start[first]]] >= 0:
-                item = int(m.rule_cost[m.call_rule[m.call_start[first]]])
-                m.rule_cost[rule] = min(TOO_MANY, m.rule_min[rule] * item)
+                item = Int(m.rule_cost[m.call_rule[m.call_start[first]]])
+                m.rule_cost[rule] = min(TOO_MANY, Int(m.rule_min[rule]) * item)
             changed |= m.rule_cost[rule] >= 0
 
 
@@ -649,27 +655,27 @@ def _state_tokens(m: Machine, t: Trie, state_bytes: Int32, rule_bytes: Int32, st
     """The cost of a state from the costs of others, -1 while one of them is not known."""
     edge, call = _cheapest(m, state_bytes, rule_bytes, state)
     if call >= 0:
-        callee = m.rule_cost[m.call_rule[call]]
-        after = 0 if m.call_return[call] < 0 else m.state_cost[m.call_return[call]]
+        callee = Int(m.rule_cost[m.call_rule[call]])
+        after = 0 if m.call_return[call] < 0 else Int(m.state_cost[m.call_return[call]])
         return -1 if callee < 0 or after < 0 else callee + after
     if edge < 0:
         return 0
     if m.edge_low[edge] >= 256:
-        after = m.state_cost[m.edge_to[edge]]
+        after = Int(m.state_cost[m.edge_to[edge]])
         return -1 if after < 0 else 1 + after
-    node = -1
-    longest = -1
+    node = Int(-1)
+    longest = Int(-1)
     while edge >= 0 and m.edge_low[edge] < 256:
-        node = _child(t, node, m.edge_low[edge])
+        node = _child(t, node, Int(m.edge_low[edge]))
         if node < 0:
             break
-        state = m.edge_to[edge]
-        if t.token_start[node] < t.token_end[node]:
+        state = Int(m.edge_to[edge])
+        if t.tok_start[node] < t.tok_end[node]:
             longest = state
         edge, call = _cheapest(m, state_bytes, rule_bytes, state)
     if longest < 0:
         return TOO_MANY
-    after = m.state_cost[longest]
+    after = Int(m.state_cost[longest])
     return -1 if after < 0 else 1 + after
 
 
@@ -677,11 +683,11 @@ def _state_tokens(m: Machine, t: Trie, state_bytes: Int32, rule_bytes: Int32, st
 def _child(t: Trie, node: int, byte: int) -> int:
     """The child of a trie node (-1: of the root) behind a byte, -1 for none."""
     child = node + 1
-    stop = len(t.byte) if node < 0 else t.end[node]
+    stop = len(t.byte) if node < 0 else Int(t.end[node])
     while child < stop:
         if t.byte[child] == byte:
             return child
-        child = t.end[child]
+        child = Int(t.end[child])
     return -1
 
 

@@ -1,0 +1,214 @@
+"""Grammar to ByteAutomaton: tables of (rules, accepted, refused), each also judged by the naive recogniser."""
+
+from __future__ import annotations
+
+import pytest
+from naive import accepts
+
+from grammars.compile import Limits, compile_grammar
+from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
+from grammars.ir import (
+    ANY_CHAR,
+    EPSILON,
+    NOTHING,
+    And,
+    ByteClass,
+    Bytes,
+    CharClass,
+    Choice,
+    Grammar,
+    JsonString,
+    Length,
+    Node,
+    Not,
+    Ref,
+    Repeat,
+    Sequence,
+    char_class,
+    text,
+)
+
+LETTER = CharClass(((97, 122),))
+A, B, C = Bytes(b"a"), Bytes(b"b"), Bytes(b"c")
+Rules = dict[str, Node]
+
+
+def seq(*items: Node) -> Sequence:
+    return Sequence(items)
+
+
+def alt(*items: Node) -> Choice:
+    return Choice(items)
+
+
+START = Ref("start")
+TABLE: dict[str, tuple[Rules, list[bytes], list[bytes]]] = {
+    "unrolled repeat": ({"start": Repeat(Bytes(b"ab"), 1, 2)}, [b"ab", b"abab"], [b"", b"a", b"ababab"]),
+    "counted repeat": ({"start": Repeat(Bytes(b"ab"), 3, 90)}, [b"ab" * 3, b"ab" * 90], [b"", b"abab", b"ab" * 91, b"aba"]),
+    "counted repeat without upper bound": ({"start": Repeat(Bytes(b"ab"), 40)}, [b"ab" * 40, b"ab" * 99], [b"ab" * 39, b"a"]),
+    "counted repeat of a nullable item": (
+        {"start": Repeat(alt(Bytes(b"ab"), EPSILON), 40, 60)},
+        [b"", b"ab", b"ab" * 60],
+        [b"a", b"ab" * 61],
+    ),
+    "counted repeat of another": (
+        {"start": Repeat(seq(Repeat(A, 33, 34), B), 33, 34)},
+        [(b"a" * 33 + b"b") * 33, (b"a" * 34 + b"b") * 34],
+        [b"a" * 33 + b"b", (b"a" * 35 + b"b") * 33],
+    ),
+    "window of characters": ({"start": Repeat(LETTER, 35, 70)}, [b"x" * 35, b"x" * 70], [b"x" * 34, b"x" * 71, b"X" * 40]),
+    "window counts code points": (
+        {"start": Length(Repeat(ANY_CHAR), 2, 3)},
+        ["éé".encode(), "a😀é".encode()],
+        [b"a", b"abcd", "é".encode(), b"\xc3", b"a\xff"],
+    ),
+    "window over gapped lengths": ({"start": Length(Repeat(Bytes(b"ab")), 3, 5)}, [b"abab"], [b"", b"ab", b"aba", b"ababab"]),
+    "left recursion": (
+        {"start": alt(seq(START, Bytes(b"+"), START), A)},
+        [b"a", b"a+a", b"a+a+a"],
+        [b"", b"a+", b"+a", b"aa"],
+    ),
+    "one copy per target": (
+        {
+            "start": alt(seq(Ref("A"), Bytes(b"1")), seq(Ref("B"), Bytes(b"2"))),
+            "A": alt(seq(Ref("B"), Bytes(b"y")), A),
+            "B": alt(seq(Ref("A"), Bytes(b"x")), B),
+        },
+        [b"a1", b"b2", b"by1", b"ax2", b"axy1", b"byx2"],
+        [b"a2", b"b1", b"ax1", b"by2"],
+    ),
+    "hidden left recursion": (
+        {"start": alt(seq(Ref("maybe"), START, Bytes(b"x")), A), "maybe": alt(EPSILON, B)},
+        [b"a", b"ax", b"bax", b"bbaxx", b"baxx"],
+        [b"ba", b"bbax", b"x"],
+    ),
+    "left recursion through a counted repeat": (
+        {"start": alt(seq(Repeat(START, 33, 34), Bytes(b";")), A)},
+        [b"a", b"a" * 33 + b";", b"a" * 33 + b";" + b"a" * 33 + b";"],
+        [b"aa", b"a" * 32 + b";", b"a" * 35 + b";"],
+    ),
+    "unit cycle": ({"start": alt(Ref("other"), A), "other": alt(START, B)}, [b"a", b"b"], [b"", b"ab"]),
+    "right recursion": ({"start": alt(seq(A, START), B)}, [b"b", b"aaab"], [b"", b"a", b"ba"]),
+    "nesting": (
+        {"start": alt(seq(Bytes(b"["), Repeat(START), Bytes(b"]")), A)},
+        [b"a", b"[]", b"[a[a]]", b"[" * 50 + b"]" * 50],
+        [b"[", b"[]]", b"aa"],
+    ),
+    "everything nullable": (
+        {"start": seq(Ref("x"), Ref("y")), "x": alt(EPSILON, A, seq(Ref("y"), A)), "y": Repeat(Ref("x"), 0, 2)},
+        [b"", b"a", b"aa", b"aaa"],
+        [b"b"],
+    ),
+    "dead alternatives": ({"start": alt(A, seq(B, Ref("never"))), "never": seq(C, Ref("never"))}, [b"a"], [b"b", b"bc"]),
+    "bytes that are not characters": ({"start": seq(Bytes(b"\xff"), ByteClass(((128, 255),)))}, [b"\xff\x80"], [b"\xff", b"\xffa"]),
+    "intersection and complement": (
+        {"start": And((Repeat(LETTER, 1), Not(alt(text("if"), text("else")))))},
+        [b"i", b"iff", b"els"],
+        [b"if", b"else", b"", b"1"],
+    ),
+    "complement is of valid UTF-8": ({"start": Not(text("é"))}, [b"", b"a", "éé".encode()], ["é".encode(), b"\xc3", b"\xff"]),
+    "references inside regular parts": ({"start": Not(Ref("word")), "word": Repeat(LETTER)}, [b"1", b"a1"], [b"", b"ab"]),
+    "JSON string in every spelling": (
+        {"start": JsonString(text("é/"))},
+        ['"é/"'.encode(), rb'"\u00e9\/"', rb'"\u00E9\u002f"'],
+        ['"é"'.encode(), '"é/'.encode(), rb'"\u00e8/"'],
+    ),
+    "JSON string with a length": (
+        {"start": JsonString(Length(Repeat(ANY_CHAR), 2, 3))},
+        [b'"ab"', rb'"\u00e9a"', rb'"\ud83d\ude00\n"', '"😀x"'.encode()],
+        [b'"a"', b'"abcd"', rb'"\ud83d"', b'"\n\n"', rb'"\ude00a"'],
+    ),
+    "JSON string with a large repeat inside": (
+        {"start": JsonString(seq(Repeat(char_class([(97, 122)]), 1, 2000), text("-"), Repeat(alt(text("ab"), text('"')), 2, 900)))},
+        [b'"a-abab"', b'"' + b"z" * 2000 + b'-ab\\""', b'"a-' + b"ab" * 900 + b'"'],
+        [b'"-abab"', b'"' + b"z" * 2001 + b'-abab"', b'"a-ab"', b'"a-' + b"ab" * 901 + b'"', b'"a-ab""'],
+    ),
+    "empty class": ({"start": alt(CharClass(()), NOTHING, A)}, [b"a"], [b""]),
+    "repeat of nothing": ({"start": seq(Repeat(NOTHING, 0, 3), Repeat(A, 0, 0), B)}, [b"b"], [b"", b"a", b"ab"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_accepts(name: str) -> None:
+    rules, accepted, refused = TABLE[name]
+    grammar = Grammar(rules)
+    automaton = compile_grammar(grammar)
+    for data in accepted + refused:
+        assert automaton.accepts(data) is (data in accepted), data
+        if len(data) <= 64 and "large" not in name:  # the naive recogniser tries every count
+            assert accepts(grammar, data) is (data in accepted), data
+
+
+def test_limits_that_unroll_nothing_change_nothing() -> None:
+    for rules, accepted, refused in TABLE.values():
+        automaton = compile_grammar(Grammar(rules), limits=Limits(unrolled=1))
+        assert all(map(automaton.accepts, accepted))
+        assert not any(map(automaton.accepts, refused))
+
+
+ERRORS: dict[str, tuple[Rules, type[GrammarError], str]] = {
+    "undefined rule": (
+        {"start": Ref("vlaue"), "value": A},
+        InvalidGrammar,
+        "the rule 'vlaue' is not defined\ndid you mean 'value'?",
+    ),
+    "nothing": (
+        {"start": seq(START, A)},
+        EmptyLanguage,
+        "no text satisfies this grammar\nevery alternative of its start contradicts itself or never ends",
+    ),
+    "impossible window": (
+        {"start": Length(Repeat(Bytes(b"ab")), 3, 3)},
+        EmptyLanguage,
+        "no text satisfies this grammar\nevery alternative of its start contradicts itself or never ends",
+    ),
+    "recursion through a complement": (
+        {"start": Not(alt(A, START))},
+        UnsupportedFeature,
+        "the rule 'start' is recursive inside a part that must be regular (And, Not, Length, JsonString)\n"
+        "intersections, complements and lengths are decided for regular parts only",
+    ),
+    "half a character in a text": (
+        {"start": Not(Bytes(b"\xc3"))},
+        UnsupportedFeature,
+        "the bytes b'\\xc3' are not whole characters inside a part that must be text (And, Not, Length, JsonString) "
+        "(in the rule 'start')\nuse code points there; bytes may be used freely elsewhere",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(name: str) -> None:
+    rules, kind, message = ERRORS[name]
+    with pytest.raises(kind) as caught:
+        compile_grammar(Grammar(rules))
+    assert str(caught.value) == message
+
+
+def test_nodes_nested_too_deep_meet_a_limit() -> None:
+    node: Node = A
+    for _ in range(300):
+        node = seq(node, B)
+    with pytest.raises(LimitExceeded, match="nested more than 200 deep"):
+        compile_grammar(Grammar({"start": node}))
+
+
+def test_patterns_that_explode_meet_a_limit() -> None:
+    exploding = seq(Repeat(LETTER), A, Repeat(LETTER, 30, 30))
+    with pytest.raises(LimitExceeded, match="more than 1000 states"):
+        compile_grammar(Grammar({"start": exploding}), limits=Limits(states=1000))
+
+
+def test_explain_says_where_and_what() -> None:
+    automaton = compile_grammar(Grammar({"start": seq(Bytes(b"["), Repeat(LETTER, 1, 2), Bytes(b"]"))}))
+    explanation = automaton.explain(b"[ab1")
+    assert (explanation.accepted, explanation.offset, explanation.allowed) == (False, 3, "']'")
+    explanation = automaton.explain(b"[a")
+    assert (explanation.accepted, explanation.offset, explanation.allowed) == (False, 2, "']' or 'a'-'z'")
+
+
+def test_symbol_classes_tell_apart_what_edges_tell_apart() -> None:
+    automaton = compile_grammar(Grammar({"start": Repeat(alt(CharClass(((97, 99),)), text("b1"), text("b2")))}))
+    classes = automaton.symbol_class
+    assert classes[ord("a")] == classes[ord("c")] != classes[ord("b")]
+    assert classes[0] == classes[255] != classes[ord("1")] == classes[ord("2")]

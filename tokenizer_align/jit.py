@@ -1,0 +1,128 @@
+"""`@kernel`: the one place that decides how hot functions are compiled and where their machine code is kept.
+
+Place in the walk: below everything that loops over tokens or states. Kernels are plain functions on arrays that write
+into an `out` argument; this module compiles them on their first call (numba, `nogil`, never `parallel`) and caches the
+result on disk. It holds no kernels. With `NUMBA_DISABLE_JIT=1` a kernel stays the Python function that it was.
+
+numba's cache is a pickle: whoever can write it runs code here. It is kept, in this order, in
+
+1. `NUMBA_CACHE_DIR`, the package's own `__pycache__`, or numba's user-wide folder: numba's own order,
+2. `gcd-decoding/numba` in the user's cache folder, then `gcd-decoding-numba-<uid>` in the temporary folder: created
+   0700, and refused when owned by somebody else, writable by others, or a link,
+3. nowhere, with one `RuntimeWarning`: every process then compiles anew.
+
+numba alone raises at import in case 2 and 3, which is what read-only containers without HOME are.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
+
+__all__ = ["kernel"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_LOCK = threading.Lock()
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, compiled by numba on its first call with each combination of argument types.
+
+    Type checkers see the signature of the plain function.
+
+    >>> @kernel
+    ... def total(values: np.ndarray) -> int:
+    ...     s = 0
+    ...     for v in values:
+    ...         s += v
+    ...     return s
+    >>> total(np.arange(4))
+    6
+    """
+    numba = _numba()
+    if numba.config.DISABLE_JIT:
+        return function
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(function)
+        # Without HOME and without an entry for the user numba takes "~" for a folder of the working directory.
+        located = Path(compiled.stats.cache_path).is_absolute()
+    except RuntimeError:  # "no locator available": none of numba's own places can be written
+        located = False
+    return cast("Callable[P, R]", compiled if located else _compile_elsewhere(function))
+
+
+def _compile_elsewhere(function: Callable[..., Any]) -> Any:
+    """`function` compiled with its cache in a folder of our own, or without a cache."""
+    numba, folder = _numba(), _private_folder()
+    if folder is not None:
+        with _LOCK:  # numba reads CACHE_DIR when a dispatcher is made; functions of other libraries must not see ours
+            before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+            try:
+                return numba.njit(cache=True, nogil=True)(function)
+            except RuntimeError:
+                pass  # the folder cannot be written after all
+            finally:
+                numba.config.CACHE_DIR = before
+    _warn_once()
+    return numba.njit(nogil=True)(function)
+
+
+def _numba() -> Any:
+    """numba, imported when the first kernel is defined (0.4 s), untyped because its types differ between releases."""
+    return import_module("numba")
+
+
+@functools.cache
+def _private_folder() -> Path | None:
+    """The first folder that exists or can be made and is ours alone."""
+    for folder in _candidates():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if is_private(folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def _candidates() -> Iterator[Path]:
+    import platformdirs
+
+    cache = Path(platformdirs.user_cache_dir("gcd-decoding", appauthor=False)) / "numba"
+    if cache.is_absolute():
+        yield cache
+    yield Path(tempfile.gettempdir()) / f"gcd-decoding-numba-{_user_id()}"
+
+
+def is_private(folder: Path) -> bool:
+    """Whether `folder` is a real folder, owned by this user, that nobody else can write."""
+    info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode):
+        return False
+    if _user_id() is None:  # Windows: folders in the user's profile are private by their access list
+        return True
+    return info.st_uid == _user_id() and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _user_id() -> int | None:
+    return os.getuid() if hasattr(os, "getuid") else None
+
+
+@functools.cache
+def _warn_once() -> None:
+    warnings.warn(
+        "no folder can hold the compiled kernels, so every process compiles them anew (about 10 s); "
+        "set NUMBA_CACHE_DIR to a folder that only you can write",
+        RuntimeWarning,
+        stacklevel=4,
+    )

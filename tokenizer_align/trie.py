@@ -1,0 +1,121 @@
+"""Trie: the tokens of a vocabulary as a prefix tree, flattened in depth-first order.
+
+Place in the walk: Vocabulary -> **Trie**; the kernels walk it together with a byte automaton. It knows neither.
+
+Tokens `a`, `ab`, `abc`, `b` (ids 0 to 3) and a second `ab` (id 4) give
+
+    node       0     1      2     3
+    string     a     ab     abc   b
+    byte       97    98     99    98
+    depth      1     2      3     1
+    end        3     3      3     4        first node after the subtree: skip there when the byte is refused
+    tok_start  0     1      3     4   (5)  token_ids[tok_start : tok_end] end at this very node
+    tok_end    1     3      4     5
+    token_ids  [0 | 1, 4 | 2 | 3]          sorted by bytes, so every subtree's tokens are one slice
+
+The first child of i is i + 1 (if that is < end[i]), the next sibling of j is end[j]; the bytes of siblings ascend. The
+root (the empty string) is not stored: its children are 0, end[0], end[end[0]], ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Trie"]
+
+UInt8: TypeAlias = npt.NDArray[np.uint8]
+Int32: TypeAlias = npt.NDArray[np.int32]
+
+
+# The arrays stay writable on purpose: to numba a read-only array is another type, and a second compilation.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Trie:
+    """n nodes in depth-first order over m tokens with bytes. Shared by all threads; never write into the arrays."""
+
+    byte: UInt8  # (n,) the last byte of the node's string
+    depth: Int32  # (n,) the length of the node's string, from 1
+    end: Int32  # (n,) the node after the last one of the subtree
+    tok_start: Int32  # (n + 1,) where the subtree's tokens begin in token_ids; tok_start[n] = m
+    tok_end: Int32  # (n,) where the tokens that end at the node end; equal to tok_start where none does
+    token_ids: Int32  # (m,) ids sorted by bytes, equal bytes by id
+
+    @staticmethod
+    def build(tokens: Sequence[bytes]) -> Trie:
+        """The trie of the tokens, whose ids are their positions; those without bytes are left out.
+
+        >>> Trie.build([b"a", b"ab", b"abc", b"b", b"ab"]).end
+        array([3, 3, 3, 4], dtype=int32)
+        """
+        order = sorted((i for i, token in enumerate(tokens) if token), key=tokens.__getitem__)
+        ordered = [tokens[i] for i in order]
+        return _from_sorted(np.array(order, dtype=np.int32), ordered)
+
+    def __len__(self) -> int:
+        """The number of nodes."""
+        return len(self.byte)
+
+    def __repr__(self) -> str:
+        return f"Trie({len(self)} nodes, {len(self.token_ids)} tokens)"
+
+    def tokens_below(self, node: int) -> Int32:
+        """The ids of the tokens that start with the string of `node`, in the order of their bytes."""
+        return self.token_ids[self.tok_start[node] : self.tok_start[self.end[node]]]
+
+
+def _from_sorted(token_ids: Int32, tokens: list[bytes]) -> Trie:
+    """The trie of tokens that are sorted and not empty.
+
+    Token k adds a node for each of its bytes after the prefix that it shares with token k - 1: its new nodes are a
+    chain, and come right after those of token k - 1. One pass per depth finds the shared prefixes, and with them where
+    subtrees end: the node that token k adds at depth d lasts while the tokens after it share d bytes.
+    """
+    count = len(tokens)
+    lengths = np.fromiter(map(len, tokens), dtype=np.int32, count=count)
+    data = np.frombuffer(b"".join(tokens), dtype=np.uint8)
+    offsets = np.cumsum(lengths, dtype=np.int64) - lengths
+
+    # sharing[d]: the tokens that share at least d + 1 bytes with their predecessor; all in all sum(shared) entries.
+    shared = np.zeros(count, dtype=np.int32)
+    sharing: list[npt.NDArray[np.int64]] = []
+    active = np.arange(1, count)
+    while len(active):
+        depth = len(sharing)
+        active = active[np.minimum(lengths[active], lengths[active - 1]) > depth]
+        active = active[data[offsets[active] + depth] == data[offsets[active - 1] + depth]]
+        shared[active] += 1
+        sharing.append(active)
+
+    added = lengths - shared  # 0 for a token of the same bytes as the one before
+    first_node = np.zeros(count + 1, dtype=np.int32)  # of token k; first_node[count] = number of nodes
+    np.cumsum(added, out=first_node[1:])
+    owner = np.repeat(np.arange(count, dtype=np.int32), added)
+    depth_of = np.arange(len(owner), dtype=np.int32) - first_node[owner] + shared[owner] + 1
+
+    end = first_node[owner + 1]
+    for position, sharers in enumerate(sharing):
+        # A run of consecutive sharers prolongs one node: the last that the token before the run has at this depth.
+        if not len(sharers):
+            break
+        breaks = np.flatnonzero(np.diff(sharers) != 1)
+        starts = sharers[np.concatenate(([0], breaks + 1))] - 1
+        stops = sharers[np.concatenate((breaks, [len(sharers) - 1]))] + 1
+        end[first_node[starts] + position - shared[starts]] = first_node[stops]
+
+    # A token ends at the last node that it, or the first token of its bytes, has added.
+    distinct = np.flatnonzero(added)
+    tok_start = np.append(owner, np.int32(count)).astype(np.int32)
+    tok_end = owner.copy()
+    tok_end[first_node[distinct + 1] - 1] = np.append(distinct[1:], count)
+    return Trie(
+        byte=data[offsets[owner] + depth_of - 1],
+        depth=depth_of,
+        end=end,
+        tok_start=tok_start,
+        tok_end=tok_end,
+        token_ids=token_ids,
+    )
