@@ -10,17 +10,20 @@ item can be completed, except in windows, where the tables of `grammars.lengths`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.dfa import Dfa, Edge
+from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.lengths import FewestBytes, Lengths, fewest_bytes, lengths
 from grammars.recogniser import Explanation, Recogniser
 from grammars.rules import CALL, SPECIAL, Kind, Rule, calls, plain_symbol
+from grammars.simplify import prune
 
 __all__ = ["UNBOUNDED", "ByteAutomaton"]
 
@@ -63,7 +66,7 @@ class ByteAutomaton:
     symbol_class: Int32  # (256 + special tokens,) symbols of one class are never told apart
     special_tokens: tuple[str, ...] = ()
     accepts_empty: bool = False
-    rule_names: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = field(default=(), repr=False)  # what the tables were made of
     source: Grammar | None = field(default=None, repr=False)
 
     @property
@@ -126,8 +129,23 @@ class ByteAutomaton:
             symbol_class=_table(_classes(columns, 256 + len(special_tokens))),
             special_tokens=tuple(special_tokens),
             accepts_empty=accepts_empty,
-            rule_names=tuple(rule.name for rule in rules),
+            rules=tuple(rules),
             source=source,
+        )
+
+    def without_bytes(self, absent: frozenset[int]) -> ByteAutomaton:
+        """The automaton of the strings in which none of these bytes occurs.
+
+        Raises `EmptyLanguage` when there is none.
+        """
+        rules = prune([replace(rule, dfa=_without(rule.dfa, absent)) for rule in self.rules])
+        if not rules[0].dfa.finals and not self.accepts_empty:
+            raise EmptyLanguage(
+                "no text of this grammar can be written without certain bytes",
+                hint=f"the absent bytes are {', '.join(f'0x{byte:02X}' for byte in sorted(absent))}",
+            )
+        return ByteAutomaton.from_rules(
+            rules, self.special_tokens, accepts_empty=self.accepts_empty, source=self.source
         )
 
     @cached_property
@@ -142,6 +160,23 @@ class ByteAutomaton:
     def explain(self, data: bytes) -> Explanation:
         """How far `data` goes inside the grammar, and what was allowed where it stops."""
         return self.recogniser.explain(data)
+
+
+def _without(dfa: Dfa, absent: frozenset[int]) -> Dfa:
+    return Dfa(tuple(tuple(_cut(row, absent)) for row in dfa.edges), dfa.finals)
+
+
+def _cut(row: tuple[Edge, ...], absent: frozenset[int]) -> Iterator[Edge]:
+    """The edges of one state without the absent bytes."""
+    for low, high, target in row:
+        shift = low - plain_symbol(low)[0]
+        for byte in sorted(absent) if low < SPECIAL else ():
+            if low <= byte + shift <= high:
+                if low < byte + shift:
+                    yield low, byte + shift - 1, target
+                low = byte + shift + 1
+        if low <= high:
+            yield low, high, target
 
 
 _NO_LENGTHS = Lengths(np.zeros((0, 0), np.int32), 0, 1), FewestBytes(np.zeros((0, 0), np.int32), 1, 0)
@@ -165,7 +200,7 @@ def _byte_edges(row: tuple[tuple[int, int, int], ...], base: int) -> list[tuple[
 
 
 def _classes(columns: Int32, size: int) -> Int32:
-    """The coarsest numbering of the symbols such that no edge tells two of a class apart."""
+    """A numbering of the symbols such that two of one class are on the same edges everywhere."""
     pairs = np.unique(columns[:2], axis=1)
     bounds = np.unique(np.concatenate([[0, size], pairs[0], pairs[1] + 1]))
     first = bounds[:-1, None]  # of each stretch between two bounds: its edges are those of all of it

@@ -27,21 +27,23 @@ _UNIONS = 1 << 14
 
 
 class Configurations:
-    """One arena: configurations are numbers in it, and its memory grows by doubling up to `limit` words of 4 bytes.
+    """One arena: configurations are numbers in it; its memory grows by doubling from `first` to `limit` words of 4 bytes.
 
     Raises `LimitExceeded` for a configuration of more than 4,096 items and beyond the memory limit.
     """
 
-    def __init__(self, machine: Machine, *, accepts_empty: bool, depth: int, limit: int = 1 << 28) -> None:
+    def __init__(
+        self, machine: Machine, *, accepts_empty: bool, depth: int, first: int = 1 << 16, limit: int = 1 << 28
+    ) -> None:
         self.machine, self.limit = machine, limit
         self.lock = threading.RLock()
-        heap = np.zeros(1 << 16, np.int32)
+        heap = np.zeros(first, np.int32)
         heap[0] = kernels.FIRST_RECORD
         control = np.zeros(5, np.int32)
         control[3:] = int(machine.symbol_class.max()) + 1, accepts_empty
         self.arrays = kernels.Arena(
             heap=heap,
-            table=np.zeros(1 << 12, np.int32),
+            table=np.zeros(first >> 4, np.int32),
             unions=np.zeros((_UNIONS, 3), np.int32),
             items=np.zeros((_ITEMS, 5), np.int32),
             mark=np.zeros(len(machine.state_rule), np.int32),

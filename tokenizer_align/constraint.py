@@ -6,8 +6,10 @@ by all requests and threads. A state is a small hashable value: rolling back is 
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
+from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from tokenizer_align import kernels
 from tokenizer_align.arena import Configurations
@@ -29,7 +32,7 @@ __all__ = ["Constraint", "State", "align"]
 
 Bitmask = NDArray[np.int32]
 
-_ROWS = 1 << 26  # words of memory for remembered rows of one arena: 256 MiB
+_ROWS = 1 << 24  # words of memory for remembered rows of one arena: 64 MiB
 _ROTATE = 1 << 24  # words of records after which new requests start in a new arena: 64 MiB
 
 
@@ -59,6 +62,19 @@ class _Rows(Configurations):
         self.rows: OrderedDict[int, tuple[Bitmask, int]] = OrderedDict()
 
 
+_LIVING: weakref.WeakSet[Constraint] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    """In a forked child: no lock is held by a thread that is not there, and no arena is one that it was writing to."""
+    for constraint in _LIVING:
+        constraint._newest = constraint._arena()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 _END = 0  # the number of the state behind EOS; records begin later
 
 
@@ -76,10 +92,10 @@ class Constraint:
     """
 
     def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+        automaton = _spellable(automaton, vocabulary)
         self.automaton, self.vocabulary = automaton, vocabulary
         self.words = (vocabulary.size + 31) // 32
         self._specials = _special_ids(automaton, vocabulary)
-        _check_bytes(automaton, vocabulary)
         trie = vocabulary.trie
         self._trie = kernels.Trie(trie.byte, trie.depth, trie.end, trie.tok_start, trie.tok_end, trie.token_ids)
         self._machine, self._fewest_bytes = _machine(automaton, self._trie)
@@ -88,6 +104,7 @@ class Constraint:
         _set_bits(self._end_row, vocabulary.eos_token_ids)
         self._end_row.flags.writeable = False
         self._newest = self._arena()
+        _LIVING.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.automaton.source, self.vocabulary)
@@ -235,23 +252,20 @@ class Constraint:
         return bytes(forced)
 
     def _only_byte(self, state: State) -> int | None:
+        """The only byte that may come next, None when there are several choices, the end among them."""
         arena, number = state._arena, state._number
         if self.is_accepting(state):
             return None
-        found = None
-        for symbol in self._readable(arena, number):
-            if arena.step(number, symbol) != DEAD:
-                if found is not None or symbol > 255:
-                    return None
-                found = symbol
-        return found
-
-    def _readable(self, arena: _Rows, number: int) -> Iterator[int]:
-        """The symbols on the edges of a configuration's items; each at least once, windows not asked."""
         table = self.automaton
-        for state in np.unique(arena.items(number)[:, 0]).tolist():
-            for edge in range(table.edge_start[state], table.edge_start[state + 1]):
-                yield from range(table.edge_low[edge], table.edge_high[edge] + 1)
+        found: int | None = None
+        for at in np.unique(arena.items(number)[:, 0]).tolist():
+            for edge in range(table.edge_start[at], table.edge_start[at + 1]):
+                for symbol in range(table.edge_low[edge], table.edge_high[edge] + 1):
+                    if symbol != found and arena.step(number, symbol) != DEAD:
+                        if found is not None or symbol > 255:
+                            return None
+                        found = symbol
+        return found
 
     def min_tokens_to_end(self, state: State) -> int:
         """A number of tokens, EOS left out, that suffices to complete the text: 0 iff it is complete.
@@ -318,19 +332,44 @@ def _special_ids(automaton: ByteAutomaton, vocabulary: Vocabulary) -> tuple[int,
     return tuple(vocabulary.special_tokens[name] for name in automaton.special_tokens)
 
 
-def _check_bytes(automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
-    used = np.zeros(257, np.int64)
-    low, high = np.minimum(automaton.edge_low, 256), np.minimum(automaton.edge_high, 255)
-    np.add.at(used, low, 1)
-    np.subtract.at(used, np.maximum(high + 1, low), 1)
-    needed = {byte for byte, count in enumerate(np.cumsum(used)[:256]) if count > 0}
-    missing = bytes(sorted(needed & set(vocabulary.missing_bytes)))
-    if missing:
-        shown = ", ".join(f"0x{byte:02X}" for byte in missing[:8]) + (", ..." if len(missing) > 8 else "")
+def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomaton:
+    """The automaton of the texts that the vocabulary's tokens can write.
+
+    Bytes that occur in no token are cut from the language. One that occurs in tokens, but has no token of its own, is
+    refused: whether a text can be finished would then depend on where its tokens begin.
+    """
+    missing = _used_bytes(automaton) & set(vocabulary.missing_bytes)
+    if not missing:
+        return automaton
+    absent = missing - set(np.unique(vocabulary.trie.byte).tolist())
+    if absent:
+        try:
+            automaton = automaton.without_bytes(frozenset(absent))
+        except EmptyLanguage:
+            raise VocabularyMismatch(
+                f"no text of the grammar can be written with this vocabulary: none of its tokens has {_named(absent)}"
+            ) from None
+    halfway = _used_bytes(automaton) & missing
+    if halfway:
         raise VocabularyMismatch(
-            f"the grammar needs {len(missing)} bytes that no one-byte token of the vocabulary spells: {shown}; "
-            f"exact masks need them, since a text could otherwise not be finished"
+            f"the grammar uses bytes that occur in tokens of the vocabulary, but have no one-byte token: {_named(halfway)}; "
+            "exact masks need one, since a text could otherwise become impossible to finish"
         )
+    return automaton
+
+
+def _named(data: set[int]) -> str:
+    shown = [f"0x{byte:02X}" for byte in sorted(data)]
+    return ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "")
+
+
+def _used_bytes(automaton: ByteAutomaton) -> set[int]:
+    """The bytes on the edges of the automaton."""
+    change = np.zeros(257, np.int64)
+    low, high = np.minimum(automaton.edge_low, 256), np.minimum(automaton.edge_high, 255)
+    np.add.at(change, low, 1)
+    np.subtract.at(change, np.maximum(high + 1, low), 1)
+    return set(np.flatnonzero(np.cumsum(change)[:256]).tolist())
 
 
 def _set_bits(row: Bitmask, tokens: Sequence[int]) -> None:

@@ -78,7 +78,7 @@ def _rule(tokenizer: Any) -> tuple[Callable[[str], bytes | None], Mapping[str, i
         return spelled.get, {name: ids[name] for name in table.special_tokens if name in ids}
     if not _PLAIN_BYTES.isdisjoint(c.__name__ for c in type(tokenizer).__mro__):
         return lambda piece: bytes([ord(piece)]) if len(piece) == 1 else None, {}
-    reason = "it is written in Python and has neither a SentencePiece model nor a byte alphabet to read them from"
+    reason = "it is written in Python and has neither a SentencePiece model nor a byte alphabet"
     raise refusal(f"the tokenizer {type(tokenizer).__name__}", reason)
 
 

@@ -38,16 +38,12 @@ _LOCK = threading.Lock()
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """`function`, compiled by numba on its first call with each combination of argument types.
 
-    Type checkers see the signature of the plain function.
+    Type checkers see the signature of the plain function:
 
-    >>> @kernel
-    ... def total(values: np.ndarray) -> int:
-    ...     s = 0
-    ...     for v in values:
-    ...         s += v
-    ...     return s
-    >>> total(np.arange(4))
-    6
+        @kernel
+        def count(values: npt.NDArray[np.int32], wanted: int) -> int: ...
+
+        count(np.array([1, 2, 1], dtype=np.int32), 1)  # 2, an int to mypy
     """
     numba = _numba()
     if numba.config.DISABLE_JIT:

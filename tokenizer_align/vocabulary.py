@@ -89,7 +89,8 @@ class Vocabulary:
         """The vocabulary of any tokenizer that `tokenizer_align.extract` knows; see there for what is refused.
 
         `size` is the width of the model's logits where it differs from the tokenizer's own. `eos_token_ids` replaces
-        what the tokenizer says about its ends. Equal vocabularies are one object as long as one of them lives.
+        what the tokenizer says about its ends (a Vocabulary keeps its own beside them). Equal vocabularies are one
+        object as long as one of them lives.
 
         Raises UnsupportedTokenizer, with the reason, when tokens have no exact bytes.
         """

@@ -1,0 +1,101 @@
+"""The kernels against the plain machine, and their life in small, growing and crowded arenas."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from grammars.automaton import ByteAutomaton
+from grammars.compile import compile_grammar
+from grammars.errors import LimitExceeded
+from grammars.ir import ANY_CHAR, Bytes, Choice, Grammar, JsonString, Length, Node, Ref, Repeat, Sequence
+from tokenizer_align import kernels
+from tokenizer_align.arena import Configurations
+from tokenizer_align.constraint import Constraint, align
+from tokenizer_align.kernels import DEAD
+from tokenizer_align.vocabulary import Vocabulary
+
+START = Ref("start")
+GRAMMARS: dict[str, dict[str, Node]] = {
+    "nested lists": {
+        "start": Choice((Sequence((Bytes(b"["), START, Repeat(Sequence((Bytes(b","), START))), Bytes(b"]"))), Bytes(b"1")))
+    },
+    "ambiguous sums": {"start": Choice((Sequence((START, Bytes(b"+"), START)), Bytes(b"1")))},
+    "ambiguous words": {"start": Choice((Sequence((START, START)), Bytes(b"1"), Bytes(b"[")))},
+    "counted lists": {"start": Sequence((Bytes(b"["), Repeat(Choice((Bytes(b"1"), Bytes(b"1,"))), 40, 60), Bytes(b"]")))},
+    "windows": {"start": Repeat(JsonString(Length(Repeat(ANY_CHAR), 2, 40)))},
+}  # fmt: skip
+
+
+def vocabulary() -> Vocabulary:
+    singles = [bytes([byte]) for byte in range(256)]
+    return Vocabulary([*singles, b"[1", b"1]", b"]]", b",1", b"1+1", b'""', b"111", b""], eos_token_ids=[263])
+
+
+def aligned(name: str) -> Constraint:
+    return align(compile_grammar(Grammar(GRAMMARS[name])), vocabulary())
+
+
+def configurations(automaton: ByteAutomaton, constraint: Constraint, **sizes: int) -> Configurations:
+    return Configurations(constraint._machine, accepts_empty=automaton.accepts_empty, depth=8, **sizes)
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_steps_equal_the_plain_machine(name: str) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    constraint = aligned(name)
+    plain = constraint.automaton.recogniser
+    for _ in range(5):
+        arena = configurations(constraint.automaton, constraint, first=256)
+        fast, slow = arena.start, plain.start
+        for _ in range(60):
+            allowed = [symbol for low, high in plain.allowed(slow) for symbol in range(low, high + 1)]
+            assert allowed == [s for s in range(256) if arena.step(fast, s) != DEAD]
+            assert arena.accepting(fast) == slow.accepting
+            assert {(s, c) for s, c, _ in arena.items(fast).tolist()} == {(s, c) for s, c, _ in slow.items}
+            if not allowed:
+                break
+            symbol = rng.choice(allowed)
+            fast, slow = arena.step(fast, symbol), plain.step(slow, symbol)
+
+
+def test_each_kernel_is_compiled_for_one_signature() -> None:
+    for name in GRAMMARS:
+        constraint = aligned(name)
+        constraint.mask(constraint.start, budget=100)
+    compiled = {name: f for name, f in vars(kernels).items() if hasattr(f, "signatures")}
+    assert {name: len(f.signatures) for name, f in compiled.items() if len(f.signatures) > 1} == {}
+
+
+@pytest.mark.parametrize(("name", "text"), [("ambiguous sums", b"1+" * 1000), ("ambiguous words", b"1" * 2000)])
+def test_ambiguity_keeps_a_flat_cost_over_a_long_text(name: str, text: bytes) -> None:
+    constraint = aligned(name)
+    arena = configurations(constraint.automaton, constraint)
+    at = arena.start
+    words = []
+    for byte in text:
+        at = arena.step(at, byte)
+        words.append(arena.words)
+    growth = np.diff(words)
+    assert growth[1000:].max() <= growth[10:100].max()
+
+
+def test_memory_meets_its_limit() -> None:
+    constraint = aligned("nested lists")
+    arena = configurations(constraint.automaton, constraint, first=256, limit=1 << 12)
+    deep = np.full(4000, ord("["), np.uint16)
+    with pytest.raises(LimitExceeded, match="need more than 0 MiB"):
+        arena.run(arena.start, deep)
+
+
+def test_a_grammar_with_too_many_readings_meets_a_limit() -> None:
+    many: dict[str, Node] = {f"r{i}": Sequence((Bytes(b"x"), Ref(f"r{i}"), Bytes(b"%d" % i))) for i in range(5000)}
+    for i in range(5000):
+        many[f"r{i}"] = Choice((many[f"r{i}"], Bytes(b"%d" % i)))
+    many["start"] = Choice(tuple(Ref(f"r{i}") for i in range(5000)))
+    with pytest.raises(LimitExceeded, match="more than 4096 ways to read this text"):
+        align(compile_grammar(Grammar(many)), vocabulary())

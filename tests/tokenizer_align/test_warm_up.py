@@ -1,0 +1,34 @@
+"""warm_up compiles everything, once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+from tokenizer_align.warm_up import warm_up
+warm_up()
+from tokenizer_align import kernels
+for name, value in vars(kernels).items():
+    if hasattr(value, "signatures"):
+        print(name, len(value.signatures))
+"""
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled without JIT")
+def test_every_kernel_is_compiled_for_one_signature() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    counts = {name: int(count) for name, count in map(str.split, done.stdout.splitlines())}
+    assert len(counts) > 3
+    # A kernel that only others call has no signature of its own where those came from the cache.
+    assert {name: count for name, count in counts.items() if count > 1} == {}
+    assert {name for name, count in counts.items() if count} >= {
+        "fill",
+        "run",
+        "rehash",
+        "settle_bytes",
+        "settle_tokens",
+    }
