@@ -151,12 +151,11 @@ def sample(derivatives: Derivatives, e: Expr, rng: random.Random) -> bytes:
     while not (derivatives.nullable(e) and (len(data) >= length or rng.random() < 0.2)):
         if len(data) >= length:
             return bytes(data) + shortest(derivatives, e)
-        steps = [(byte, derivatives.derive(e, byte)) for byte in derivatives.representatives(e)]
-        possible = [(byte, after) for byte, after in steps if derivatives.possible(after)]
-        if not possible:
+        steps = derivatives.steps(e)
+        if not steps:
             break
-        byte, e = rng.choice(possible)
-        data.append(byte)
+        start, stop, e = rng.choice(steps)
+        data.append(rng.randrange(start, stop))
     return bytes(data)
 
 
@@ -169,9 +168,8 @@ def shortest(derivatives: Derivatives, e: Expr) -> bytes:
                 return data
         after = []
         for data, at in row:
-            for byte in derivatives.representatives(at):
-                to = derivatives.derive(at, byte)
-                if to not in seen and derivatives.possible(to):
+            for byte, _, to in derivatives.steps(at):
+                if to not in seen:
                     seen.add(to)
                     after.append((data + bytes([byte]), to))
         row = after

@@ -139,6 +139,7 @@ class Derivatives:
         self._ids: dict[tuple[Any, ...], Expr] = {}
         self._derived: dict[tuple[Expr, int], Expr] = {}
         self._possible: dict[Expr, bool] = {}
+        self._first: dict[Expr, frozenset[int]] = {}
         self.nothing = self._store("or", frozenset())
         self.epsilon = self._store("repeat", self.nothing, 0, 0)
         self.everything = self._store("not", self.nothing)
@@ -363,20 +364,28 @@ class Derivatives:
                 return self._edges(content) | self._edges(self.character) | special | {byte + 1 for byte in special}
         raise AssertionError(e)
 
+    def steps(self, e: Expr) -> list[tuple[int, int, Expr]]:
+        """The bytes that some member starts with, as ranges [start, stop), and the derivative by each of them."""
+        starts = self.representatives(e)
+        steps = [(a, b, self.derive(e, a)) for a, b in zip(starts, [*starts[1:], 256], strict=True)]
+        return [step for step in steps if self.possible(step[2])]
+
+    def first_bytes(self, e: Expr) -> frozenset[int]:
+        """The bytes that some member starts with."""
+        if e not in self._first:
+            self._first[e] = frozenset(byte for start, stop, _ in self.steps(e) for byte in range(start, stop))
+        return self._first[e]
+
     def bytes_in(self, e: Expr) -> set[int]:
         """The bytes that occur in some member: those of all steps from where members lead to where they can end."""
         found: set[int] = set()
         seen, agenda = {e}, [e]
         while agenda:
-            at = agenda.pop()
-            starts = self.representatives(at)
-            for start, stop in zip(starts, [*starts[1:], 256], strict=True):
-                after = self.derive(at, start)
-                if self.possible(after):
-                    found.update(range(start, stop))
-                    if after not in seen:
-                        seen.add(after)
-                        agenda.append(after)
+            for start, stop, after in self.steps(agenda.pop()):
+                found.update(range(start, stop))
+                if after not in seen:
+                    seen.add(after)
+                    agenda.append(after)
             if len(seen) > EXPLORED_AT_MOST:
                 raise TooLarge(f"more than {EXPLORED_AT_MOST} derivatives")
         return found

@@ -4,7 +4,7 @@ Reads the raw IR and nothing else of the library. `Language` answers four questi
 
 - is this text a member? Spans: `(rule, i) -> {j : text[i:j] is a string of the rule}`, the least fixpoint of the
   denotation table in `grammars/ir.py`, so that left recursion, nullable cycles and ambiguity need no thought;
-- does it have a continuation that is a member? The same recursion, with "the text ends inside";
+- which symbols can come next? The same recursion, with "the text ends inside"; so: does it have a continuation?
 - is there a member at all, and which bytes occur in members? Fixpoints over the rules;
 - what are the members up to a length? By enumeration from below, which shares nothing with the other three.
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
+from functools import cache
 from itertools import product
 from typing import TypeAlias, TypeVar
 
@@ -47,6 +48,7 @@ __all__ = ["Language", "Symbols", "accepts", "mask", "prefix_alive", "special_to
 Symbols: TypeAlias = tuple[int | str, ...]
 Place = TypeVar("Place", int, bytes)
 Spans: TypeAlias = dict[tuple[str, int], frozenset[int]]
+Following: TypeAlias = dict[tuple[str, int], frozenset[int | str]]
 
 
 def decoded(symbols: Symbols) -> str | None:
@@ -82,12 +84,10 @@ def spellings(character: str) -> list[str]:
 
 def counted(low: int, high: int | None, start: Place, steps: Callable[[Place], set[Place]]) -> set[tuple[int, Place]]:
     """All (count, place) reached by that many steps, at most `high`; without `high` a count above `low` reads `low`."""
-    reached, agenda = {(0, start)}, [(0, start)]
+    reached, agenda, steps = {(0, start)}, [(0, start)], cache(steps)
     while agenda:
         count, at = agenda.pop()
-        if count == high:
-            continue
-        for place in steps(at):
+        for place in steps(at) if count != high else ():
             step = (min(count + 1, low) if high is None else count + 1, place)
             if step not in reached:
                 reached.add(step)
@@ -133,7 +133,7 @@ class Language:
         self._resolved: dict[int, Node] = {}
         self._expr: dict[int, Expr] = {}
         self._charts: dict[Symbols, Spans] = {}
-        self._alive: dict[Symbols, bool] = {}
+        self._following: dict[Symbols, frozenset[int | str]] = {}
         self._productive: set[str] = set()
         while more := {n for n in grammar.rules if self._has_members(grammar.rules[n])} - self._productive:
             self._productive |= more
@@ -218,70 +218,57 @@ class Language:
     def alive(self, text: bytes | Symbols) -> bool:
         """Whether some continuation (the empty one included) makes it a member."""
         symbols = tuple(text)
-        known = self._alive.get(symbols)
-        if known is None:
-            known = (not symbols or self.alive(symbols[:-1])) and self._inside(symbols)
-            self._alive[symbols] = known
-        return known
+        return not self.is_empty() and all(symbols[n] in self.following(symbols[:n]) for n in range(len(symbols)))
 
-    def _inside(self, text: Symbols) -> bool:
-        spans = self._chart(text)
-        size_of_chart = len(spans)
-        open_at: dict[tuple[str, int], bool] = {(self.grammar.start, 0): False}
-        changed = True
-        while changed:
-            changed = False
+    def following(self, text: bytes | Symbols) -> frozenset[int | str]:
+        """The symbols that can come next: what `text` followed by one of them is the beginning of a member."""
+        symbols = tuple(text)
+        if symbols not in self._following:
+            spans = self._chart(symbols)
+            size_of_chart = len(spans)
+            following: Following = {(self.grammar.start, 0): frozenset()}
+            changed = True
+            while changed:
+                changed = False
+                for name, i in sorted(following, key=lambda key: -key[1]):
+                    size = len(following)
+                    found = self._next(self.grammar.rules[name], i, symbols, spans, following)
+                    changed |= found != following[name, i] or len(following) > size
+                    following[name, i] = frozenset(found)
             assert len(spans) == size_of_chart, "the chart is complete"
-            for name, i in sorted(open_at, key=lambda key: -key[1]):
-                size = len(open_at)
-                now = self._ends_inside(self.grammar.rules[name], i, text, spans, open_at)
-                changed |= now != open_at[name, i] or len(open_at) > size
-                open_at[name, i] = now
-        return open_at[self.grammar.start, 0]
+            self._following[symbols] = following[self.grammar.start, 0]
+        return self._following[symbols]
 
-    def _ends_inside(
-        self, node: Node, i: int, text: Symbols, spans: Spans, open_at: dict[tuple[str, int], bool]
-    ) -> bool:
-        """Whether text[i:] is the beginning of some string of the node, as far as `open_at` knows."""
+    def _next(self, node: Node, i: int, text: Symbols, spans: Spans, following: Following) -> set[int | str]:
+        """The symbols s such that text[i:] and s begin a string of the node, as far as `following` knows."""
         rest = text[i:]
         match node:
             case Bytes(data):
-                return tuple(data[: len(rest)]) == rest
+                return {data[len(rest)]} if len(rest) < len(data) and tuple(data[: len(rest)]) == rest else set()
             case SpecialToken(name):
-                return rest in ((), (name,))
+                return set() if rest else {name}
             case ByteClass(ranges):
-                return bool(ranges) and (not rest or (len(rest) == 1 and holds(ranges, rest[0])))
-            case CharClass(ranges):
-                return self.derivatives.possible(self._after(node, rest))
+                return set() if rest else {byte for low, high in ranges for byte in range(low, high + 1)}
             case Choice(items):
-                return any(self._ends_inside(item, i, text, spans, open_at) for item in items)
+                return set().union(*(self._next(item, i, text, spans, following) for item in items))
             case Sequence(items):
-                if not all(map(self._has_members, items)):
-                    return False
-                starts, found = {i}, not items and not rest
-                for item in items:
-                    found |= any(self._ends_inside(item, j, text, spans, open_at) for j in starts)
+                starts, found = {i}, set[int | str]()
+                for item in items if all(map(self._has_members, items)) else ():
+                    found |= set().union(*(self._next(item, j, text, spans, following) for j in starts))
                     starts = set().union(*(self._ends(item, j, text, spans) for j in starts))
                 return found
             case Repeat(item, low, high):
-                if high == 0 or not self._has_members(item):
-                    return low == 0 and not rest
                 if high is not None and low > high:
-                    return False
+                    return set()
                 reached = counted(low, high, i, lambda at: self._ends(item, at, text, spans))
-                return not rest or any(
-                    self._ends_inside(item, j, text, spans, open_at) for count, j in reached if count != high
-                )
+                starts = {j for count, j in reached if count != high}
+                return set().union(*(self._next(item, j, text, spans, following) for j in starts))
             case Ref(name):
-                return open_at.setdefault((name, i), False)
-            case And() | Not() | Length() | JsonString():
-                return self.derivatives.possible(self._after(node, rest))
-        raise AssertionError(node)
-
-    def _after(self, node: Node, rest: Symbols) -> Expr:
+                return set(following.setdefault((name, i), frozenset()))
         if any(isinstance(symbol, str) for symbol in rest):
-            return self.derivatives.nothing
-        return self.derivatives.after(self.expression(node), bytes(rest))  # type: ignore[arg-type]
+            return set()
+        after = self.derivatives.after(self.expression(node), bytes(rest))  # type: ignore[arg-type]
+        return set(self.derivatives.first_bytes(after))
 
     def resolve(self, node: Node) -> Node:
         """The node with every reference replaced by its rule; And, Not, Length and JsonString allow no cycles."""
@@ -440,17 +427,12 @@ class Language:
     def forced_text(self, prefix: bytes | Symbols) -> bytes:
         """The longest common beginning of everything that can follow the prefix (which must be alive)."""
         text = tuple(prefix)
-        while not self.accepts(text) and len(following := self.following(text)) == 1:
-            (symbol,) = following
+        while not self.accepts(text) and len(self.following(text)) == 1:
+            (symbol,) = self.following(text)
             if isinstance(symbol, str):
                 break
             text = (*text, symbol)
         return bytes(text[len(prefix) :])  # type: ignore[arg-type]
-
-    def following(self, prefix: bytes | Symbols) -> set[int | str]:
-        """The symbols that can come next."""
-        symbols: set[int | str] = {*self.used_bytes(), *special_tokens(self.grammar)}
-        return {symbol for symbol in symbols if self.alive((*prefix, symbol))}
 
     def forced_tokens(self, tokens: SequenceOf[Symbols], prefix: bytes | Symbols) -> list[int]:
         """The longest run of singleton masks; it ends where the text could."""

@@ -1,0 +1,52 @@
+"""Any JSON value: the shared rules for what a schema says nothing about.
+
+Place in the walk: an open `{}` of a schema -> **rules**, the same few for the whole grammar. Strings in any spelling,
+numbers as JSON spells them (with the limits of `numbers`), arrays and objects without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from grammars.frontends.json_schema.numbers import integer, number
+from grammars.frontends.json_schema.strings import ANY_TEXT
+from grammars.frontends.json_schema.whitespace import Layout
+from grammars.ir import Bytes, Choice, JsonString, Node, Ref, Repeat, Sequence
+
+__all__ = ["ANY", "any_value_rules"]
+
+ANY = "any value"
+
+
+@cache
+def any_value_rules(layout: Layout) -> Mapping[str, Node]:
+    """Rules by name: `any value` and one for each type of JSON.
+
+    The layout must not be a fixed indent: the depth of a value of any kind is not known.
+    """
+    string, value = Ref("any string"), Ref(ANY)
+    return {
+        ANY: Choice(
+            (
+                Ref("any object"),
+                Ref("any array"),
+                string,
+                Ref("any number"),
+                Bytes(b"true"),
+                Bytes(b"false"),
+                Bytes(b"null"),
+            )
+        ),
+        "any object": _container(layout, b"{}", (string, *layout.colon(), value)),
+        "any array": _container(layout, b"[]", (value,)),
+        "any string": JsonString(ANY_TEXT),
+        "any number": number(),
+        "any integer": integer(),
+    }
+
+
+def _container(layout: Layout, brackets: bytes, member: tuple[Node, ...]) -> Node:
+    more = Repeat(Sequence((*layout.comma(0), *member)))
+    full = (*layout.opening(brackets[:1], 0), *member, more, *layout.closing(brackets[1:], 0))
+    return Choice((Sequence(layout.empty(brackets)), Sequence(full)))

@@ -1,0 +1,347 @@
+"""parse_json_schema: a JSON Schema to a Grammar of its texts.
+
+Place in the walk: JSON Schema -> **Grammar** -> ByteAutomaton. One rule per conjunction of subschemas and depth of
+indent, made from a worklist, so that neither deep nor recursive schemas nest Python calls. A subschema that allows
+nothing becomes `NOTHING`: an optional property with it vanishes, and only when the whole schema is empty is that an
+error.
+
+The grammar's texts are a choice of spellings, never of values: keys in one order, declared strings in one spelling,
+any spelling for free strings, whitespace by `whitespace.Layout`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from grammars.errors import EmptyLanguage, GrammarError, LimitExceeded, UnsupportedFeature
+from grammars.frontends.json_schema.anything import ANY, any_value_rules
+from grammars.frontends.json_schema.arrays import array_node, array_shape
+from grammars.frontends.json_schema.bounds import merged_number_rules
+from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten, type_clash
+from grammars.frontends.json_schema.disjoint import overlapping_branches
+from grammars.frontends.json_schema.keywords import (
+    ARRAY,
+    BOOLEAN,
+    INTEGER,
+    KEYWORDS,
+    NULL,
+    NUMBER,
+    OBJECT,
+    STRING,
+    Own,
+    Union,
+    read,
+)
+from grammars.frontends.json_schema.objects import object_node, object_shape
+from grammars.frontends.json_schema.productive import productive_rules, references
+from grammars.frontends.json_schema.refs import Document, Location
+from grammars.frontends.json_schema.strings import string_node
+from grammars.frontends.json_schema.values import Listed, holds, listed, literal, type_of
+from grammars.frontends.json_schema.whitespace import Layout, Whitespace, layout
+from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
+
+__all__ = ["Compiler", "parse_json_schema"]
+
+_RULES = 100_000
+"""Most subschemas, alone and combined, of one grammar: the largest real schema at hand has 9,000."""
+
+
+def parse_json_schema(schema: Mapping[str, object] | bool | str, *, whitespace: Whitespace = "bounded") -> Grammar:
+    """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
+
+        parse_json_schema({"type": "array", "items": {"const": 1}}, whitespace="compact")   # [] [1] [1,1] ...
+
+    Raises `InvalidGrammar` for what is no schema, `UnsupportedFeature` for a keyword that cannot be enforced exactly,
+    `EmptyLanguage` for a contradiction, `LimitExceeded` for what is too large; all name the JSON pointer.
+    """
+    compiler = Compiler(Document(schema), layout(whitespace))
+    try:
+        return compiler.grammar()
+    except RecursionError:
+        raise LimitExceeded("the schema is nested too deeply") from None
+
+
+@dataclass(slots=True)
+class _Task:
+    """A rule to be made: its name, what must hold, how deep its value stands, and which task asked for it."""
+
+    name: str
+    parts: tuple[Part, ...]
+    depth: int
+    asked_by: _Task | None
+
+
+class Compiler:
+    """The rules made so far and those still to be made.
+
+    With `refusals`, refused keywords are collected there and their rules left empty, instead of being raised.
+    """
+
+    def __init__(self, document: Document, layout: Layout, refusals: list[GrammarError] | None = None) -> None:
+        self.document, self.layout, self.refusals = document, layout, refusals
+        self.rules: dict[str, Node] = dict(layout.rules)
+        self.contradictions: dict[str, EmptyLanguage] = {}
+        self._names: dict[tuple[tuple[Part, ...], int], str] = {}
+        self._taken: dict[str, int] = {}
+        self._pending: deque[_Task] = deque()
+        self._task: _Task | None = None
+        self._shared: list[str] = []
+
+    def grammar(self) -> Grammar:
+        """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
+        start = self.run()
+        self._add_shared_rules()
+        grammar = Grammar(self.rules, start, self.document.source)
+        if self.contradictions and (error := self._contradiction(grammar)):
+            raise error
+        return grammar
+
+    def run(self) -> str:
+        """Makes all rules, from the root's on; returns the name of the first."""
+        start = self.rule((self.document.root,), 0).name
+        while self._pending:
+            self._task = task = self._pending.popleft()
+            self.rules[task.name] = self._body(task)
+        return start
+
+    # What the builders of arrays and objects ask for
+
+    def rule(self, parts: tuple[Part, ...], depth: int) -> Ref:
+        """The rule of the values that satisfy all the parts, made later if it is new."""
+        parts = tuple(_target(part) for part in parts)
+        if not parts:
+            return self._any(ANY)
+        if self.layout.indent is None:
+            depth = 0
+        key = (parts, depth)
+        name = self._names.get(key)
+        if name is None:
+            if len(self._names) == _RULES:
+                raise LimitExceeded(
+                    f"the schema needs more than {_RULES:,} rules",
+                    pointer=_location(self._task),
+                    hint="several anyOf or oneOf that hold at once multiply: merge them",
+                )
+            name = self._names[key] = self._new_name(parts)
+            task = _Task(name, parts, depth, self._task)
+            if depth:
+                self._refuse_endless_indent(task)
+            self._pending.append(task)
+        return Ref(name)
+
+    def _add_shared_rules(self) -> None:
+        """Adds the rules for values of any kind that are referred to."""
+        if not self._shared:
+            return
+        shared = any_value_rules(self.layout)
+        while self._shared:
+            name = self._shared.pop()
+            if name in shared and name not in self.rules:
+                self.rules[name] = shared[name]
+                self._shared += references(shared[name])
+
+    def define(self, name: str, node: Node) -> Ref:
+        """Adds a helper rule; its name begins with the name of the rule that it helps."""
+        self.rules[name] = node
+        return Ref(name)
+
+    def _new_name(self, parts: tuple[Part, ...]) -> str:
+        """A name of its own; `~` before anything but 0 and 1, which no JSON pointer has, sets other names apart."""
+        names = dict.fromkeys(_pointer(part) for part in parts)
+        name = " & ".join(list(names)[:3])
+        count = self._taken[name] = self._taken.get(name, 0) + 1
+        return name if count == 1 else f"{name}~{count}"
+
+    def _any(self, name: str) -> Ref:
+        if self.layout.indent is not None and name not in ("any string", "any number", "any integer"):
+            raise UnsupportedFeature(
+                f"an {name[4:]} that may hold anything cannot be indented by a fixed layout"
+                if name != ANY
+                else "a value of any kind cannot be indented by a fixed layout",
+                pointer=_location(self._task),
+                hint='close the schema, or use whitespace="bounded"',
+            )
+        self._shared.append(name)
+        return Ref(name)
+
+    def _refuse_endless_indent(self, task: _Task) -> None:
+        """A fixed indent needs one rule per depth, so that recursion would never end."""
+        asked_by = task.asked_by
+        while asked_by is not None:
+            if asked_by.parts == task.parts:
+                raise UnsupportedFeature(
+                    "a recursive schema cannot be indented by a fixed layout",
+                    pointer=_location(task),
+                    hint='use whitespace="bounded"',
+                )
+            asked_by = asked_by.asked_by
+
+    # The body of one rule
+
+    def _body(self, task: _Task) -> Node:
+        try:
+            conjunction = flatten(task.parts)
+            if not conjunction.types:
+                raise type_clash(conjunction)
+            if (found := listed(conjunction)) is not None:
+                return self._literals(found, conjunction, task)
+            if conjunction.unions:
+                return self._alternatives(conjunction, task)
+            if not conjunction.owns:
+                return self._any(ANY)
+            return self._by_type(conjunction, task)
+        except EmptyLanguage as error:
+            self.contradictions[task.name] = error
+        except UnsupportedFeature as error:
+            self._refuse(error)
+        return NOTHING
+
+    def _refuse(self, error: GrammarError) -> None:
+        if self.refusals is None:
+            raise error
+        self.refusals.append(error)
+
+    def _refuse_keywords(self, conjunction: Conjunction, types: int) -> bool:
+        """Refuses all keywords that speak of these types and cannot be enforced; whether there were any."""
+        refused = [refusal.error for own in conjunction.owns for refusal in own.refused if refusal.types & types]
+        for error in refused:
+            self._refuse(error)
+        return bool(refused)
+
+    def _literals(self, found: Listed, conjunction: Conjunction, task: _Task) -> Node:
+        types = 0
+        for value in found.values:
+            types |= type_of(value, pointer=found.pointers[0])
+        if self._refuse_keywords(conjunction, types):
+            return NOTHING
+        values = [value for value in found.values if holds(value, found.rest)] if found.rest else found.values
+        pointer = found.pointers[0]
+        if not values:
+            raise EmptyLanguage(_no_value(found), pointer=pointer)
+        nodes = dict.fromkeys(literal(value, self.layout, task.depth, pointer) for value in values)
+        return next(iter(nodes)) if len(nodes) == 1 else Choice(tuple(nodes))
+
+    def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:
+        if self._refuse_keywords(conjunction, conjunction.types):
+            return NOTHING
+        union = conjunction.unions[0]
+        if union.keyword == "oneOf" and (error := overlapping_branches(union, conjunction)) is not None:
+            self._refuse(error)
+        choices = [conjunction.choose(union, branch) for branch in union.branches]
+        typed = [parts for parts in choices if flatten(parts).types]
+        if not typed:
+            raise type_clash(flatten(choices[0]))
+        return Choice(tuple(self.rule(parts, task.depth) for parts in typed))
+
+    def _by_type(self, conjunction: Conjunction, task: _Task) -> Node:
+        if self._refuse_keywords(conjunction, conjunction.types):
+            return NOTHING
+        nodes: list[Node] = []
+        errors: list[EmptyLanguage] = []
+        for bits, name, build in _TYPES:
+            types = conjunction.types & bits
+            if not types:
+                continue
+            if name and not any(own.says & bits for own in conjunction.owns):
+                nodes.append(self._any("any integer" if types == INTEGER else name))
+                continue
+            try:
+                nodes.append(build(self, conjunction.owns, task))
+            except EmptyLanguage as error:
+                errors.append(error)
+        if not nodes:
+            raise errors[0]
+        return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
+
+    def null(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        return Bytes(b"null")
+
+    def boolean(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        return Choice((Bytes(b"true"), Bytes(b"false")))
+
+    def number(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        types = NUMBER
+        for own in owns:
+            types &= own.types
+        made = merged_number_rules(owns, types, f"{task.name}~number")
+        if len(made.rules) == 1:
+            return made.rules[made.start]
+        self.rules.update(made.rules)
+        return Ref(made.start)
+
+    def string(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        return string_node(owns)
+
+    def array(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        return array_node(array_shape(owns), self, task.name, task.depth)
+
+    def object(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        return object_node(object_shape(owns), self, task.name, task.depth, owns[0].location.pointer)
+
+    # Why the whole is empty
+
+    def _contradiction(self, grammar: Grammar) -> EmptyLanguage | None:
+        """The contradiction that empties the start rule, if one does: the first on the way through empty rules."""
+        productive = productive_rules(grammar.rules)
+        pending, seen = [grammar.start], {grammar.start}
+        while pending:
+            name = pending.pop()
+            if name in productive:
+                continue
+            if name in self.contradictions:
+                return self.contradictions[name]
+            following = [ref for ref in references(grammar.rules[name]) if ref not in seen]
+            seen.update(following)
+            pending += reversed(following)
+        return None
+
+
+_Build = Callable[[Compiler, tuple[Own, ...], _Task], Node]
+_TYPES: tuple[tuple[int, str | None, _Build], ...] = (
+    (OBJECT, "any object", Compiler.object),
+    (ARRAY, "any array", Compiler.array),
+    (STRING, "any string", Compiler.string),
+    (NUMBER, "any number", Compiler.number),
+    (BOOLEAN, None, Compiler.boolean),
+    (NULL, None, Compiler.null),
+)
+"""Per type the shared rule for a schema that says nothing about it, and the method for one that does."""
+
+
+def _pointer(part: Part) -> str:
+    return "#" + (part.location.pointer if isinstance(part, Own) else part.pointer)
+
+
+def _location(task: _Task | None) -> str:
+    return "" if task is None else _pointer(task.parts[0])[1:]
+
+
+def _target(part: Part) -> Part:
+    """What a subschema that is nothing but a reference leads to, so that all references to it share its rule."""
+    seen: set[Part] = set()
+    while isinstance(part, Location) and part not in seen:
+        seen.add(part)
+        own = read(part)
+        targets = [*own.before, *own.after]
+        if len(targets) != 1 or isinstance(targets[0], Union) or not own.silent:
+            break
+        part = targets[0]
+    return part
+
+
+def _no_value(found: Listed) -> str:
+    """Why none of the listed values is left."""
+    keyword = found.pointers[0].rpartition("/")[2]
+    if not found.values:
+        if len(found.pointers) == 1:
+            return f"{keyword} lists no value"
+        return "no value is listed by all of " + ", ".join(f"#{pointer}" for pointer in found.pointers[:3])
+    only = found.rest[0] if len(found.rest) == 1 else None
+    if isinstance(only, Own) and isinstance(only.location.schema, dict):
+        names = [name for name in only.location.schema if (known := KEYWORDS.get(name)) and known.read is not None]
+        others = " and ".join(name for name in names if name not in ("enum", "const", keyword))
+    else:
+        others = "all of " + ", ".join(list(dict.fromkeys(map(_pointer, found.rest)))[:3])
+    return f"{keyword} lists no value that satisfies {others}"

@@ -1,0 +1,177 @@
+"""Conjunction: the subschemas that hold at once for one value, flattened.
+
+Place in the walk: keywords -> **conjunction** -> the node of one rule. `allOf`, `$ref` beside other keywords, the
+schema around an `anyOf`, and a property that several subschemas speak of all mean the same: a tuple of parts, all of
+which hold. A rule of the grammar is made for each such tuple; the empty tuple is any value at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import gcd, lcm
+from typing import TypeAlias
+
+from grammars.errors import EmptyLanguage, InvalidGrammar
+from grammars.frontends.json_schema.keywords import ALL, INTEGER, NUMBER, TYPE_NAMES, Own, Scalar, Union, never, read
+from grammars.frontends.json_schema.refs import Location, show
+
+__all__ = [
+    "Bound", "Conjunction", "Part", "clash", "common_multiple", "flatten", "statically_false", "tightest", "type_clash",
+]  # fmt: skip
+
+Part: TypeAlias = Location | Own | Union
+"""A subschema with all that it refers to; or its own keywords alone; or one `anyOf` or `oneOf` of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conjunction:
+    """Own keywords and unions that all hold, in the order in which their properties are to be written."""
+
+    parts: tuple[Own | Union, ...]
+    owns: tuple[Own, ...]
+    unions: tuple[Union, ...]
+    types: int
+
+    def choose(self, union: Union, *branches: Location) -> tuple[Part, ...]:
+        """The parts with one union replaced by some of its branches."""
+        place = self.parts.index(union)
+        return (*self.parts[:place], *branches, *self.parts[place + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The tightest value of a keyword, and where it stands."""
+
+    keyword: str
+    value: Scalar
+    pointer: str
+
+    def __str__(self) -> str:
+        return f"{self.keyword} {show(_plain(self.value))}"
+
+
+def flatten(parts: Iterable[Part]) -> Conjunction:
+    """The own keywords and unions of all the parts and of what they refer to, each once.
+
+    Raises `InvalidGrammar` for a subschema that refers to itself before any property or item is entered.
+    """
+    found: list[Own | Union] = []
+    owns: list[Own] = []
+    types = ALL
+    seen: set[Part] = set()
+    pending = list(parts)[::-1]
+    while pending:
+        part = pending.pop()
+        if part in seen:
+            if isinstance(part, Location):
+                _refuse_cycle(part)
+            continue
+        seen.add(part)
+        if isinstance(part, Location):
+            own = read(part)
+            pending += [*reversed(own.after), own, *reversed(own.before)]
+        elif isinstance(part, Union):
+            found.append(part)
+        elif not part.silent:
+            found.append(part)
+            owns.append(part)
+            types &= part.types
+    unions = tuple(part for part in found if isinstance(part, Union)) if len(found) > len(owns) else ()
+    return Conjunction(tuple(found), tuple(owns), unions, types)
+
+
+def _refuse_cycle(start: Location) -> None:
+    """Raises when following `$ref` and `allOf` from a location leads back to it; a second way to it is fine."""
+    pending: list[Location | Union] = [*read(start).before, *read(start).after]
+    seen: set[Location] = set()
+    while pending:
+        location = pending.pop()
+        if isinstance(location, Union):
+            continue
+        if location is start:
+            raise InvalidGrammar(
+                "this schema refers to itself without an end",
+                pointer=start.pointer,
+                hint="recursion must pass through a property or an item",
+            )
+        if location not in seen:
+            seen.add(location)
+            pending += [*read(location).before, *read(location).after]
+
+
+def tightest(owns: Sequence[Own], keyword: str) -> Bound | None:
+    """The narrowest of a bound: the largest for keywords of minima, the smallest for maxima."""
+    found: Bound | None = None
+    smallest = keyword.startswith(("max", "exclusiveMax"))
+    for own in owns:
+        value = own.scalars.get(keyword)
+        if value is not None and (found is None or (value < found.value if smallest else value > found.value)):
+            found = Bound(keyword, value, own.pointer(keyword))
+    return found
+
+
+def common_multiple(owns: Sequence[Own]) -> Scalar | None:
+    """The least common multiple of all `multipleOf`: 4 and 6 -> 12, 0.5 and 0.2 -> 1."""
+    found: Scalar | None = None
+    for own in owns:
+        value = own.scalars.get("multipleOf")
+        if value is not None and value != found:
+            found = value if found is None else _least_common_multiple(found, value)
+    return found
+
+
+def _least_common_multiple(left: Scalar, right: Scalar) -> Scalar:
+    a, b = Fraction(left), Fraction(right)
+    multiple = Fraction(lcm(a.numerator, b.numerator), gcd(a.denominator, b.denominator))
+    if multiple.denominator == 1:
+        return multiple.numerator
+    return Decimal(multiple.numerator) / Decimal(multiple.denominator)
+
+
+def clash(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, int | None]:
+    """The bounds of a count, such as minItems and maxItems; raises `EmptyLanguage` when they contradict."""
+    low, high = tightest(owns, minimum), tightest(owns, maximum)
+    if low is not None and high is not None and low.value > high.value:
+        raise EmptyLanguage(
+            f"{low} is greater than {high}" + ("" if _siblings(low, high) else f" of #{high.pointer}"),
+            pointer=low.pointer,
+            hint="no value satisfies both",
+        )
+    return int(low.value) if low else 0, None if high is None else int(high.value)
+
+
+def statically_false(parts: Iterable[Part]) -> Location | None:
+    """The first part that is the schema `false`."""
+    return next((part for part in parts if isinstance(part, Location) and never(part)), None)
+
+
+def type_clash(conjunction: Conjunction) -> EmptyLanguage:
+    """The error for subschemas that have no type in common."""
+    owns = conjunction.owns
+    false = next((own for own in owns if own.types == 0), None)
+    if false is not None:
+        return EmptyLanguage("the schema false allows no value", pointer=false.location.pointer)
+    typed = [own for own in owns if own.types != ALL]
+    listed = " and ".join(f"{_names(own.types)} (#{own.pointer('type')})" for own in typed[:3])
+    return EmptyLanguage(
+        f"no type is left: {listed} have none in common",
+        pointer=owns[0].location.pointer,
+        hint="no value satisfies all",
+    )
+
+
+def _names(types: int) -> str:
+    if types & NUMBER == NUMBER:
+        types &= ~INTEGER
+    return " or ".join(name for bit, name in TYPE_NAMES.items() if bit & types == bit and bit != NUMBER)
+
+
+def _siblings(left: Bound, right: Bound) -> bool:
+    return left.pointer.rpartition("/")[0] == right.pointer.rpartition("/")[0]
+
+
+def _plain(value: Scalar) -> int | float:
+    return value if isinstance(value, int) else float(value)

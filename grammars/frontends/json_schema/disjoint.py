@@ -1,0 +1,139 @@
+"""Proofs that no value satisfies two subschemas at once, for `oneOf`.
+
+Place in the walk: conjunction -> **is this oneOf an anyOf?** "Exactly one branch" is "some branch" when no two
+branches share a value. The proofs look at types, at finite values of required properties (a discriminator), at bounds
+and lengths, at patterns, and into required properties and items, to a limited depth; they never guess. What they
+cannot prove is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+
+from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
+from grammars.frontends.json_schema.arrays import array_shape
+from grammars.frontends.json_schema.bounds import merged_number_rules
+from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
+from grammars.frontends.json_schema.keywords import ARRAY, NUMBER, OBJECT, STRING, Own, Union
+from grammars.frontends.json_schema.objects import object_shape
+from grammars.frontends.json_schema.strings import nothing_in, string_content
+from grammars.frontends.json_schema.values import equality_key, holds, listed
+from grammars.ir import And, Length
+
+__all__ = ["overlapping_branches"]
+
+_DEPTH = 4
+_STEPS = 20_000
+"""How deep a proof looks into required properties, items and branches, and how many conjunctions it looks at."""
+
+
+def overlapping_branches(union: Union, around: Conjunction) -> UnsupportedFeature | None:
+    """Why a `oneOf`, with what holds around it, is not known to be an `anyOf`; None when it is."""
+    branches = [flatten(around.choose(union, branch)) for branch in union.branches]
+    open_pairs = [(i, j) for i, j in combinations(range(len(branches)), 2) if branches[i].types & branches[j].types]
+    if open_pairs and _discriminated(branches):
+        return None
+    proof = _Proof()
+    for i, j in open_pairs:
+        if not proof.empty(around.choose(union, union.branches[i], union.branches[j]), _DEPTH):
+            return UnsupportedFeature(
+                f"oneOf: it cannot be shown that no value satisfies both branch {i} and branch {j}",
+                pointer=union.pointer,
+                hint="use anyOf, or give each branch a required property with its own const",
+            )
+    return None
+
+
+def _discriminated(branches: Sequence[Conjunction]) -> bool:
+    """Whether some required property has different finite values in every branch, all branches being objects."""
+    if any(branch.types != OBJECT for branch in branches):
+        return False
+    tables = [_required_values(branch.owns) for branch in branches]
+    for name in tables[0]:
+        found: set[object] = set()
+        for table in tables:
+            values = table.get(name)
+            if values is None or not found.isdisjoint(values):
+                break
+            found |= values
+        else:
+            return True
+    return False
+
+
+def _required_values(owns: Iterable[Own]) -> dict[str, set[object]]:
+    """For each required property with finitely many values, those values."""
+    owns = list(owns)
+    table: dict[str, set[object]] = {}
+    for name in dict.fromkeys(name for own in owns for name in own.required):
+        declared = [own.properties[name] for own in owns if own.properties is not None and name in own.properties]
+        if declared:
+            found = listed(flatten(declared))
+            if found is not None:
+                table[name] = {equality_key(value) for value in found.values}
+    return table
+
+
+class _Proof:
+    """One search for proofs, with the steps that it may still take."""
+
+    def __init__(self) -> None:
+        self.steps = _STEPS
+
+    def empty(self, parts: Iterable[Part], depth: int) -> bool:
+        """Whether it is proved that no value satisfies all the parts; False means "not proved"."""
+        try:
+            return self._empty(parts, depth)
+        except UnsupportedFeature:
+            return False
+
+    def _empty(self, parts: Iterable[Part], depth: int) -> bool:
+        self.steps -= 1
+        conjunction = flatten(parts)
+        types = conjunction.types
+        if not types or self.steps < 0:
+            return not types
+        if (found := listed(conjunction)) is not None:
+            return not any(holds(value, found.rest) for value in found.values)
+        if depth and any(
+            all(self.empty(conjunction.choose(union, branch), depth - 1) for branch in union.branches)
+            for union in conjunction.unions
+        ):
+            return True
+        proofs = {NUMBER: self.no_number, STRING: self.no_string, ARRAY: self.no_array, OBJECT: self.no_object}
+        if types & ~sum(proofs):
+            return False
+        return all(_proves(prove, conjunction, depth) for bits, prove in proofs.items() if types & bits)
+
+    def no_number(self, conjunction: Conjunction, depth: int) -> bool:
+        merged_number_rules(conjunction.owns, conjunction.types, "")
+        return False
+
+    def no_string(self, conjunction: Conjunction, depth: int) -> bool:
+        content = string_content(conjunction.owns)
+        core = content.item if isinstance(content, Length) else content
+        return isinstance(core, And) and nothing_in(core)
+
+    def no_array(self, conjunction: Conjunction, depth: int) -> bool:
+        shape = array_shape(conjunction.owns)
+        needed = list(shape.prefix[: shape.low])
+        if shape.rest is not None and shape.low > len(shape.prefix):
+            needed.append(shape.rest)
+        return depth > 0 and any(parts and self.empty(parts, depth - 1) for parts in needed)
+
+    def no_object(self, conjunction: Conjunction, depth: int) -> bool:
+        members = object_shape(conjunction.owns).members
+        return depth > 0 and any(
+            member.required and len(member.parts) > 1 and self.empty(member.parts, depth - 1) for member in members
+        )
+
+
+def _proves(prove: Callable[[Conjunction, int], bool], conjunction: Conjunction, depth: int) -> bool:
+    """What a proof says; a contradiction met on the way is a proof, and what is not supported is none."""
+    try:
+        return prove(conjunction, depth)
+    except EmptyLanguage:
+        return True
+    except GrammarError:
+        return False

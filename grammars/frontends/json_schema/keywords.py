@@ -1,0 +1,467 @@
+"""Own: what the keywords of one subschema say, read by one function per keyword from one table.
+
+Place in the walk: Document -> **Own** -> conjunctions -> Grammar. Reading checks that values have the right type,
+knows in which drafts a keyword means something, and sorts keywords by the JSON types they speak of; it follows no
+reference and builds no grammar. What is right but not enforceable is put aside in `refused`, with the types it speaks
+of: `uniqueItems` beside `type: string` says nothing, and so refuses nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from grammars.errors import GrammarError, InvalidGrammar, UnsupportedFeature
+from grammars.frontends.json_schema.refs import Location, escape, show
+from grammars.ir import Node
+
+__all__ = [
+    "ALL", "ARRAY", "BOOLEAN", "FRACTION", "INTEGER", "KEYWORDS", "NULL", "NUMBER", "OBJECT", "STRING", "TYPE_NAMES",
+    "Keyword", "Own", "Pattern", "Refusal", "Union", "never", "read",
+]  # fmt: skip
+
+NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = 1, 2, 4, 8, 16, 32, 64
+NUMBER = INTEGER | FRACTION
+ALL = 127
+"""Sets of JSON types as bits; a number is an integer or a fraction."""
+
+_TYPES = {
+    "null": NULL, "boolean": BOOLEAN, "integer": INTEGER, "number": NUMBER, "string": STRING, "array": ARRAY,
+    "object": OBJECT,
+}  # fmt: skip
+TYPE_NAMES = {bit: name for name, bit in _TYPES.items()} | {FRACTION: "number"}
+_MEANT = {
+    "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number", "str": "string",
+    "text": "string", "bool": "boolean", "dict": "object", "map": "object", "list": "array", "tuple": "array",
+    "none": "null", "nil": "null", "undefined": "null",
+}  # fmt: skip
+
+Scalar: TypeAlias = int | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A keyword that cannot be enforced here, and the types it speaks of."""
+
+    types: int
+    error: GrammarError
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression in a schema: its text and the strings in which it finds a match."""
+
+    source: str
+    node: Node
+
+
+@dataclass(slots=True, eq=False)
+class Union:
+    """One `anyOf` or `oneOf`; `values` are those of branches that list theirs, filled when first asked for."""
+
+    keyword: Literal["anyOf", "oneOf"]
+    pointer: str
+    branches: tuple[Location, ...]
+    values: list[object] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Own:
+    """What the keywords of one subschema say about a value, without the subschemas that it refers to or combines.
+
+    `says` are the types that some keyword beside `type` speaks of; `scalars` the keywords whose value is one number.
+    `before` and `after` are what else holds (`$ref`, `allOf`, `anyOf`, `oneOf`), as written around `properties`.
+    """
+
+    location: Location
+    types: int = ALL
+    says: int = 0
+    values: list[tuple[str, list[object]]] = field(default_factory=list)
+    value_keys: list[set[Hashable]] | None = None  # of `values`, filled when first asked for
+    scalars: dict[str, Scalar] = field(default_factory=dict)
+    patterns: list[Pattern] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+    prefix: tuple[Location, ...] = ()
+    items: Location | None = None
+    properties: dict[str, Location] | None = None
+    pattern_properties: tuple[tuple[Pattern, Location], ...] = ()
+    additional: Location | None = None
+    names: Location | None = None
+    required: dict[str, str] = field(default_factory=dict)
+    before: list[Location | Union] = field(default_factory=list)
+    after: list[Location | Union] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+    def pointer(self, keyword: str) -> str:
+        """Where a keyword of this subschema stands."""
+        return f"{self.location.pointer}/{escape(keyword)}"
+
+    @property
+    def silent(self) -> bool:
+        """Whether every value passes."""
+        return self.types == ALL and not self.says and not self.values and not self.refused
+
+    def conjoin(self, part: Location | Union) -> None:
+        (self.before if self.properties is None else self.after).append(part)
+
+
+Reader: TypeAlias = Callable[[Own, str, object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A keyword: its reader (None for an annotation), the types it speaks of, the drafts that know it."""
+
+    read: Reader | None
+    types: int = 0
+    since: int = 4
+    until: int = 9
+
+
+def read(location: Location) -> Own:
+    """What the keywords at a location say; computed once.
+
+    Raises `InvalidGrammar` for a keyword with a value of the wrong type.
+    """
+    if location.own is not None:
+        return location.own
+    own = Own(location)
+    schema = location.schema
+    if schema is False:
+        own.types = 0
+    elif isinstance(schema, dict):
+        dialect = location.dialect
+        if "$ref" in schema and dialect.ref_stands_alone:
+            schema = {"$ref": schema["$ref"]}
+        for name, value in schema.items():
+            keyword = KEYWORDS.get(name)
+            if keyword is None:
+                if not isinstance(name, str):
+                    raise InvalidGrammar(f"a keyword must be a string, got {show(name)}", pointer=location.pointer)
+            elif keyword.read is not None and dialect.knows(keyword.since, keyword.until):
+                own.says |= keyword.types
+                keyword.read(own, name, value)
+        if own.properties is None:  # nothing to be written before
+            own.before, own.after = [], own.before
+    location.own = own
+    return own
+
+
+def never(location: Location) -> bool:
+    """Whether the subschema is `false`, as far as can be seen at once."""
+    return location.schema is False
+
+
+# What values must be -------------------------------------------------------------------------------------------------
+
+
+def _expect(own: Own, name: str, expected: str, value: object, hint: str | None = None) -> InvalidGrammar:
+    return InvalidGrammar(f"{name} must be {expected}, got {show(value)}", pointer=own.pointer(name), hint=hint)
+
+
+def _whole(own: Own, name: str, value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _expect(own, name, "a non-negative integer", value)
+    return value
+
+
+def _number(own: Own, name: str, value: object) -> Scalar:
+    if isinstance(value, float) and value - value == 0:
+        return Decimal(repr(value))
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _expect(own, name, "a number", value)
+    return value
+
+
+def _strings(own: Own, name: str, value: object, hint: str | None = None) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _expect(own, name, "a list of strings", value, hint)
+    return value
+
+
+def _schemas(own: Own, name: str, value: object) -> tuple[Location, ...]:
+    if not isinstance(value, list) or not value:
+        raise _expect(own, name, "a list of at least one schema", value)
+    return tuple(own.location.child(schema, name, index) for index, schema in enumerate(value))
+
+
+def _schema_map(own: Own, name: str, value: object) -> dict[str, Location]:
+    if not isinstance(value, dict):
+        raise _expect(own, name, "an object of schemas", value)
+    for key in value:
+        if not isinstance(key, str):
+            raise _expect(own, name, "an object with strings for keys", key)
+    return {key: own.location.child(schema, name, key) for key, schema in value.items()}
+
+
+# One function per keyword --------------------------------------------------------------------------------------------
+
+
+def _type(own: Own, name: str, value: object) -> None:
+    types = 0
+    for item in value if isinstance(value, list) else [value]:
+        bit = _TYPES.get(item) if isinstance(item, str) else None
+        if bit is None:
+            raise _expect(own, name, f"one of {', '.join(map(json.dumps, _TYPES))}", item, _guess_type(item))
+        types |= bit
+    if not types:
+        raise _expect(own, name, "the name of a type or a list of at least one", value)
+    own.types &= types
+
+
+def _guess_type(item: object) -> str | None:
+    if item == "any":
+        return "for any type leave the keyword out"
+    if not isinstance(item, str):
+        return None
+    close = difflib.get_close_matches(item.lower(), _TYPES, n=1)
+    meant = _MEANT.get(item.lower()) or (close[0] if close else None)
+    return f'did you mean "{meant}"?' if meant else None
+
+
+def _enum(own: Own, name: str, value: object) -> None:
+    if not isinstance(value, list):
+        raise _expect(own, name, "a list of values", value, "for a single value use const")
+    own.values.append((name, value))
+
+
+def _const(own: Own, name: str, value: object) -> None:
+    own.values.append((name, [value]))
+
+
+def _count(own: Own, name: str, value: object) -> None:
+    own.scalars[name] = _whole(own, name, value)
+
+
+def _bound(own: Own, name: str, value: object) -> None:
+    own.scalars[name] = _number(own, name, value)
+
+
+def _exclusive(own: Own, name: str, value: object) -> None:
+    """A bound of its own, or (draft-04) a boolean that makes `minimum` or `maximum` exclusive."""
+    if not isinstance(value, bool):
+        return _bound(own, name, value)
+    inclusive = name[len("exclusive") :].lower()
+    schema = own.location.schema
+    if value and isinstance(schema, dict) and inclusive in schema:
+        own.scalars[name] = _number(own, inclusive, schema[inclusive])
+    return None
+
+
+def _multiple_of(own: Own, name: str, value: object) -> None:
+    divisor = _number(own, name, value)
+    if divisor <= 0:
+        raise _expect(own, name, "a number greater than 0", value)
+    own.scalars[name] = divisor
+
+
+def _pattern(own: Own, name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _expect(own, name, "a regular expression", value)
+    pattern = _parse_pattern(own, value, own.pointer(name), STRING)
+    if pattern is not None:
+        own.patterns.append(pattern)
+
+
+def _parse_pattern(own: Own, source: str, pointer: str, types: int) -> Pattern | None:
+    """The pattern; None, and a refusal put aside, when it uses what is not supported."""
+    from grammars.frontends.regex import parse_regex
+
+    try:
+        return Pattern(source, parse_regex(source, search=True, flavor="ecma"))
+    except GrammarError as error:
+        placed = type(error)(
+            f"in the pattern at #{pointer}: {error.message}", span=error.span, pointer=pointer, hint=error.hint
+        )
+    if isinstance(placed, InvalidGrammar):
+        raise placed
+    own.refused.append(Refusal(types, placed))
+    return None
+
+
+def _format(own: Own, name: str, value: object) -> None:
+    from grammars.frontends.json_schema.formats import FORMATS
+
+    if not isinstance(value, str):
+        raise _expect(own, name, "the name of a format", value)
+    if value in FORMATS:
+        own.says |= STRING
+        own.formats.append(value)
+
+
+def _prefix_items(own: Own, name: str, value: object) -> None:
+    own.prefix = _schemas(own, name, value)
+
+
+def _items(own: Own, name: str, value: object) -> None:
+    """One schema for all (the other) items, or (until 2019-09) a list of them for the first ones."""
+    if not isinstance(value, list):
+        own.items = own.location.child(value, name)
+        return
+    own.prefix = tuple(own.location.child(schema, name, index) for index, schema in enumerate(value))
+    schema = own.location.schema
+    if isinstance(schema, dict) and "additionalItems" in schema:
+        own.items = own.location.child(schema["additionalItems"], "additionalItems")
+
+
+def _properties(own: Own, name: str, value: object) -> None:
+    own.properties = _schema_map(own, name, value)
+
+
+def _pattern_properties(own: Own, name: str, value: object) -> None:
+    found = []
+    for source, location in _schema_map(own, name, value).items():
+        pattern = _parse_pattern(own, source, f"{own.pointer(name)}/{escape(source)}", OBJECT)
+        if pattern is not None:
+            found.append((pattern, location))
+    own.pattern_properties = tuple(found)
+
+
+def _additional_properties(own: Own, name: str, value: object) -> None:
+    own.additional = own.location.child(value, name)
+
+
+def _property_names(own: Own, name: str, value: object) -> None:
+    own.names = own.location.child(value, name)
+
+
+def _required(own: Own, name: str, value: object) -> None:
+    hint = None
+    if isinstance(value, bool):
+        hint = "list the required properties in the object's own schema: required: true inside a property is draft-03"
+    for index, key in enumerate(_strings(own, name, value, hint)):
+        own.required.setdefault(key, f"{own.pointer(name)}/{index}")
+
+
+def _all_of(own: Own, name: str, value: object) -> None:
+    for location in _schemas(own, name, value):
+        own.conjoin(location)
+
+
+def _any_of(own: Own, name: str, value: object) -> None:
+    own.conjoin(Union("oneOf" if name == "oneOf" else "anyOf", own.pointer(name), _schemas(own, name, value)))
+
+
+def _ref(own: Own, name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _expect(own, name, "a URI reference", value)
+    try:
+        own.conjoin(own.location.document.resolve(own.location, value))
+    except UnsupportedFeature as error:
+        own.refused.append(Refusal(ALL, error))
+
+
+def _refuse(own: Own, name: str, hint: str) -> None:
+    types = KEYWORDS[name].types
+    error = UnsupportedFeature(f"{name} is not supported yet", pointer=own.pointer(name), hint=hint)
+    own.refused.append(Refusal(types, error))
+
+
+def _refused(types: int, hint: str, *, vacuous: object = None, since: int = 4, until: int = 9) -> Keyword:
+    """A keyword that is refused unless it has the one value with which it says nothing."""
+
+    def refuse(own: Own, name: str, value: object) -> None:
+        if vacuous is None or value != vacuous or isinstance(value, bool) != isinstance(vacuous, bool):
+            _refuse(own, name, hint)
+
+    return Keyword(refuse, types, since, until)
+
+
+def _if(own: Own, name: str, value: object) -> None:
+    schema = own.location.schema
+    if isinstance(schema, dict) and ("then" in schema or "else" in schema):
+        _refuse(own, name, "write the alternatives as anyOf")
+
+
+def _contains(own: Own, name: str, value: object) -> None:
+    schema = own.location.schema
+    if not isinstance(schema, dict) or schema.get("minContains") != 0 or "maxContains" in schema:
+        _refuse(own, name, "describe the items with items or prefixItems instead")
+
+
+def _unique_items(own: Own, name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise _expect(own, name, "a boolean", value)
+    if value:
+        _refuse(own, name, "leave it out and check the finished value")
+
+
+_OTHER_BRANCH = "write what is allowed instead: a narrower type, enum, pattern or anyOf"
+_PRESENCE = "write one anyOf branch for each combination of properties"
+_DYNAMIC = "use $ref and $defs"
+_ANNOTATION = Keyword(None)
+
+KEYWORDS: dict[str, Keyword] = {
+    "type": Keyword(_type),
+    "enum": Keyword(_enum),
+    "const": Keyword(_const, since=6),
+    "$ref": Keyword(_ref),
+    "allOf": Keyword(_all_of),
+    "anyOf": Keyword(_any_of),
+    "oneOf": Keyword(_any_of),
+    "minimum": Keyword(_bound, NUMBER),
+    "maximum": Keyword(_bound, NUMBER),
+    "exclusiveMinimum": Keyword(_exclusive, NUMBER),
+    "exclusiveMaximum": Keyword(_exclusive, NUMBER),
+    "multipleOf": Keyword(_multiple_of, NUMBER),
+    "minLength": Keyword(_count, STRING),
+    "maxLength": Keyword(_count, STRING),
+    "pattern": Keyword(_pattern, STRING),
+    "format": Keyword(_format),
+    "items": Keyword(_items, ARRAY),
+    "prefixItems": Keyword(_prefix_items, ARRAY, since=9),
+    "minItems": Keyword(_count, ARRAY),
+    "maxItems": Keyword(_count, ARRAY),
+    "properties": Keyword(_properties, OBJECT),
+    "patternProperties": Keyword(_pattern_properties, OBJECT),
+    "additionalProperties": Keyword(_additional_properties, OBJECT),
+    "propertyNames": Keyword(_property_names, OBJECT, since=6),
+    "required": Keyword(_required, OBJECT),
+    "minProperties": Keyword(_count, OBJECT),
+    "maxProperties": Keyword(_count, OBJECT),
+    "not": _refused(ALL, _OTHER_BRANCH, vacuous=False),
+    "if": Keyword(_if, ALL, since=7),
+    "uniqueItems": Keyword(_unique_items, ARRAY),
+    "contains": Keyword(_contains, ARRAY, since=6),
+    "unevaluatedItems": _refused(ARRAY, "use items: false", vacuous=True, since=8),
+    "unevaluatedProperties": _refused(OBJECT, "use additionalProperties: false", vacuous=True, since=8),
+    "dependentRequired": _refused(OBJECT, _PRESENCE, vacuous={}, since=8),
+    "dependentSchemas": _refused(OBJECT, _PRESENCE, vacuous={}, since=8),
+    "dependencies": _refused(OBJECT, _PRESENCE, vacuous={}, until=7),
+    "$dynamicRef": _refused(ALL, _DYNAMIC, since=9),
+    "$recursiveRef": _refused(ALL, _DYNAMIC, since=8, until=8),
+    # Read together with another keyword: `additionalItems` with `items`, `then` and `else` with `if`, ...
+    "additionalItems": _ANNOTATION,
+    "then": _ANNOTATION,
+    "else": _ANNOTATION,
+    "minContains": _ANNOTATION,
+    "maxContains": _ANNOTATION,
+    # Places for subschemas that others refer to, and names for references.
+    "$defs": _ANNOTATION,
+    "definitions": _ANNOTATION,
+    "$schema": _ANNOTATION,
+    "$id": _ANNOTATION,
+    "id": _ANNOTATION,
+    "$anchor": _ANNOTATION,
+    "$dynamicAnchor": _ANNOTATION,
+    "$recursiveAnchor": _ANNOTATION,
+    "$vocabulary": _ANNOTATION,
+    # Annotations of the specification (2020-12 validation, sections 8 and 9).
+    "$comment": _ANNOTATION,
+    "title": _ANNOTATION,
+    "description": _ANNOTATION,
+    "default": _ANNOTATION,
+    "deprecated": _ANNOTATION,
+    "examples": _ANNOTATION,
+    "readOnly": _ANNOTATION,
+    "writeOnly": _ANNOTATION,
+    "contentEncoding": _ANNOTATION,
+    "contentMediaType": _ANNOTATION,
+    "contentSchema": _ANNOTATION,
+}

@@ -1,0 +1,222 @@
+"""`multipleOf` -> IR: an automaton of residues under bounds, written as right-linear rules without cycles.
+
+Place in the walk: `numbers.py` scales unit and bounds to integers and calls `multiple_rules`. Reading digits from the
+left, a state knows the residue of what it has read and how that compares with as many digits of either bound; equal
+states are merged from the last digit back. Automata beyond `STATES` are refused, or listed where multiples are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from grammars.errors import UnsupportedFeature
+from grammars.frontends.json_schema.decimals import DIGITS, EXACT, ZERO_FRACTION, choice, literal, optional, signed
+from grammars.ir import EPSILON, NOTHING, ByteClass, Bytes, Node, Ref, Repeat, Sequence
+
+__all__ = ["Multiple", "multiple_rules"]
+
+STATES = 50_000
+"""Most states of an automaton before equal ones are merged: seconds of work."""
+
+UNBOUNDED = 20
+"""Most digits where no bound says how many: every digit costs a state for each residue, and 2**64 has 20."""
+
+LISTED = 5_000
+"""Most multiples that are listed one by one where the automaton would pass `STATES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multiple:
+    """Multiples of unit / 10**decimals; `fraction`: whether they may be written with a point; `text` for messages."""
+
+    unit: int
+    decimals: int
+    fraction: bool
+    text: str
+
+    def spelled(self, quotient: int) -> Iterator[Node]:
+        """The texts of one multiple, zeros behind the point included."""
+        digits = str(abs(quotient) * self.unit).rjust(self.decimals + 1, "0")
+        whole, part = digits[: len(digits) - self.decimals], digits[len(digits) - self.decimals :].rstrip("0")
+        sign = "-" if quotient < 0 else ""
+        exact = len((whole + part).lstrip("0")) <= EXACT
+        if part and exact:
+            zeros = Repeat(Bytes(b"0"), 0, DIGITS - len(part))
+            yield Sequence((literal(f"{sign}{whole}.{part}"), zeros))
+        elif not part:
+            tail = (optional(ZERO_FRACTION),) if self.fraction and exact else ()
+            yield Sequence((literal(sign + whole), *tail))
+
+
+def multiple_rules(prefix: str, multiple: Multiple, low: int | None, high: int | None) -> dict[str, Node]:
+    """The multiples whose quotients lie from low to high, as rules named after `prefix`; the one of that name starts.
+
+    Raises UnsupportedFeature where both the automaton and the list would be too large.
+    """
+    if low is not None and high is not None and high - low < LISTED:
+        digits = len(str(max(-low, high) * multiple.unit))
+        if digits * multiple.unit > STATES:
+            return {prefix: choice(node for quotient in range(low, high + 1) for node in multiple.spelled(quotient))}
+    merged = _Merged(prefix)
+    start = signed(low, high, 0, lambda a, b: merged.add(_Residues.of(multiple, a, b)))
+    return merged.rules | {prefix: start}
+
+
+# A state while digits are read: the phase, how many digits the part that it names has so far, the residue of all
+# digits, and how they compare (-1, 0, 1) to as many digits of the lower and of the upper bound.
+_State: TypeAlias = tuple[int, int, int, int, int]
+START, WHOLE, ZERO, PART = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Residues:
+    """A deterministic automaton without cycles for the multiples between two bounds, without a sign.
+
+    Bounds and unit are scaled to integers; each bound is its digits before and behind the point. `zeros` follow the
+    digits of every number but 0: multiples of 700 are multiples of 7 and two zeros.
+    """
+
+    unit: int
+    decimals: int
+    zeros: int
+    fraction: bool
+    low: tuple[str, str]
+    high: tuple[str, str] | None
+    longest: int
+
+    @classmethod
+    def of(cls, multiple: Multiple, low: int, high: int | None) -> _Residues:
+        """The automaton for the quotients from low >= 0 to high. Raises UnsupportedFeature for too large a unit."""
+        unit, zeros = multiple.unit, 0
+        while multiple.decimals == 0 and unit % 10 == 0:
+            unit, zeros = unit // 10, zeros + 1
+        longest = max(UNBOUNDED, len(str(low * unit))) if high is None else len(str(high * unit))
+        if longest * unit > STATES:
+            raise UnsupportedFeature(
+                f"{multiple.text} needs an automaton of more than {STATES:,} states",
+                hint=f"Narrower bounds help: up to {LISTED:,} multiples are listed one by one.",
+            )
+
+        def halves(scaled: int) -> tuple[str, str]:
+            digits = str(scaled).rjust(multiple.decimals + 1, "0")
+            return digits[: len(digits) - multiple.decimals], digits[len(digits) - multiple.decimals :]
+
+        top = None if high is None else halves(high * unit)
+        return cls(unit, multiple.decimals, zeros, multiple.fraction, halves(low * unit), top, longest)
+
+    def follow(self, state: _State, digit: int) -> _State | None:
+        """The state after one more digit, None when no number continues so."""
+        phase, count, residue, low, high = state
+        if phase == ZERO or (phase == PART and count == self.decimals) or (phase == WHOLE and count == self.longest):
+            return None
+        side = phase == PART
+        low = (low or _compare(digit, self.low[side][count])) if count < len(self.low[side]) else 1
+        high = -1
+        if self.high is not None:
+            digits = self.high[side]
+            if count == len(digits):
+                return None
+            high = state[4] or _compare(digit, digits[count])
+            if high > 0 and count + 1 == len(digits):
+                return None
+        if phase == START:
+            phase = WHOLE if digit else ZERO
+        return phase, count + 1, (10 * residue + digit) % self.unit, low, high
+
+    def point(self, state: _State) -> _State | None:
+        """The state behind the point, None where none may stand."""
+        phase, count, residue, low, high = state
+        significant = count if phase == WHOLE else 0
+        if phase not in (WHOLE, ZERO) or not self.decimals or significant + self.decimals > EXACT:
+            return None
+        low, high = self.closed(state)
+        return None if low < 0 or high > 0 else (PART, 0, residue, low, high)
+
+    def closed(self, state: _State) -> tuple[int, int]:
+        """How the digits before the point compare to the bounds when no more of them follow."""
+        _, count, _, low, high = state
+        return (
+            -1 if count < len(self.low[0]) else low,
+            -1 if self.high is None or count < len(self.high[0]) else high,
+        )
+
+    def rest(self, state: _State) -> Node | None:
+        """What may follow when no more digits count: nothing or zeros; None where the text so far is out."""
+        phase, count, residue, low, high = state
+        if phase == START or (phase == PART and count == 0):
+            return None
+        part = count if phase == PART else 0
+        if phase != PART:
+            low, high = self.closed(state)
+        if residue * 10 ** (self.decimals - part) % self.unit or high > 0:
+            return None
+        if low < 0 or (low == 0 and self.low[1][part:].strip("0")):
+            return None
+        if phase == PART:
+            return Repeat(Bytes(b"0"), 0, DIGITS - part) if part == self.decimals else EPSILON
+        zeros = self.zeros if phase == WHOLE else 0
+        pointed = self.fraction and not self.decimals and (count + zeros <= EXACT or phase == ZERO)
+        return Sequence((Bytes(b"0" * zeros), *((optional(ZERO_FRACTION),) if pointed else ())))
+
+
+def _compare(digit: int, other: str) -> int:
+    return (digit > int(other)) - (digit < int(other))
+
+
+class _Merged:
+    """Automata as right-linear rules, equal states as one rule: minimal, because made from the last digit back."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.rules: dict[str, Node] = {}
+        self.names: dict[Node, str] = {}
+
+    def add(self, automaton: _Residues) -> Node:
+        """The node of the automaton's start; the states behind it become rules, dead ones vanish."""
+        start: _State = (START, 0, 0, 0, 0)
+        edges: dict[_State, list[tuple[int, _State]]] = {}
+        order = [start]
+        seen = {start}
+        for state in order:
+            steps = [(48 + digit, automaton.follow(state, digit)) for digit in range(10)]
+            steps.append((46, automaton.point(state)))
+            edges[state] = [(byte, target) for byte, target in steps if target is not None]
+            for _, target in edges[state]:
+                if target not in seen:
+                    seen.add(target)
+                    order.append(target)
+        nodes: dict[_State, Node] = {}
+        for state in sorted(order, key=lambda state: (state[0] == PART, state[1]), reverse=True):  # targets first
+            live = [(byte, nodes[target]) for byte, target in edges[state] if nodes[target] != NOTHING]
+            node = _node(automaton.rest(state), live)
+            nodes[state] = self.named(node) if live and state != start else node
+        return nodes[start]
+
+    def named(self, node: Node) -> Ref:
+        """A reference to the rule of the node."""
+        if node not in self.names:
+            self.names[node] = f"{self.prefix}.{len(self.rules) + 1}"
+            self.rules[self.names[node]] = node
+        return Ref(self.names[node])
+
+
+def _node(rest: Node | None, edges: list[tuple[int, Node]]) -> Node:
+    """What is left to write in a state: nothing that counts, or a byte and what is left to write behind it."""
+    bytes_to: dict[Node, list[int]] = {}
+    for byte, target in edges:
+        bytes_to.setdefault(target, []).append(byte)
+    items: list[Node] = [Sequence((_bytes(found), target)) for target, found in bytes_to.items()]
+    return choice([*items, rest] if rest is not None else items)
+
+
+def _bytes(found: list[int]) -> ByteClass:
+    """The class of some ascending bytes."""
+    ranges: list[tuple[int, int]] = []
+    for byte in found:
+        if ranges and ranges[-1][1] == byte - 1:
+            ranges[-1] = (ranges[-1][0], byte)
+        else:
+            ranges.append((byte, byte))
+    return ByteClass(tuple(ranges))

@@ -1,0 +1,52 @@
+"""Strings: lengths, patterns and formats to one JSON string.
+
+Place in the walk: conjunction -> **node of a string**. Everything here is about decoded characters; how they are
+spelled in JSON is the business of the node `JsonString`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grammars.errors import EmptyLanguage
+from grammars.frontends.json_schema.conjunction import clash
+from grammars.frontends.json_schema.keywords import Own
+from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Repeat
+
+__all__ = ["ANY_TEXT", "nothing_in", "string_content", "string_node"]
+
+ANY_TEXT = Repeat(ANY_CHAR)
+
+
+def string_content(owns: Sequence[Own]) -> Node:
+    """The characters of the strings that satisfy `minLength`, `maxLength`, `pattern` and `format` of all subschemas.
+
+    Raises `EmptyLanguage` when the lengths contradict.
+    """
+    from grammars.frontends.json_schema.formats import FORMATS
+
+    low, high = clash(owns, "minLength", "maxLength")
+    nodes = [pattern.node for own in owns for pattern in own.patterns]
+    nodes += [FORMATS[name] for own in owns for name in own.formats]
+    nodes = list(dict.fromkeys(nodes))
+    content: Node = ANY_TEXT if not nodes else nodes[0] if len(nodes) == 1 else And(tuple(nodes))
+    return Length(content, low, high) if low or high is not None else content
+
+
+def string_node(owns: Sequence[Own]) -> Node:
+    """A JSON string whose characters are in `string_content`.
+
+    >>> string_node([])
+    JsonString(content=Repeat(item=CharClass(ranges=((0, 55295), (57344, 1114111))), min=0, max=None))
+    """
+    return JsonString(string_content(owns))
+
+
+def nothing_in(content: Node) -> bool:
+    """Whether no string at all is in the content: decided by its automaton."""
+    from grammars.chars import char_dfa
+
+    try:
+        return not char_dfa(content).finals
+    except EmptyLanguage:
+        return True

@@ -1,0 +1,287 @@
+"""Finite values: the text of one value, equality of values, and whether a value satisfies a conjunction.
+
+Place in the walk: `enum` and `const` -> **literals**. Among finitely many values every keyword can be decided one
+value at a time, so `enum` beside anything else becomes the shorter list of the values that pass. Patterns and formats
+are decided by the same automata as free strings.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from grammars.errors import InvalidGrammar
+from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
+from grammars.frontends.json_schema.keywords import (
+    ALL,
+    ARRAY,
+    BOOLEAN,
+    FRACTION,
+    INTEGER,
+    NULL,
+    OBJECT,
+    STRING,
+    Own,
+    Scalar,
+    Union,
+)
+from grammars.frontends.json_schema.refs import show
+from grammars.frontends.json_schema.whitespace import Layout
+from grammars.ir import Bytes, Node, Sequence
+
+__all__ = ["Listed", "equality_key", "holds", "key_text", "listed", "literal", "matches", "type_of", "value_parts"]
+
+
+def key_text(string: str) -> bytes:
+    """The one spelling of a declared string, in UTF-8; a lone surrogate, which UTF-8 cannot write, as its escape.
+
+    >>> key_text('naïve "x"').decode()
+    '"naïve \\\\"x\\\\""'
+    """
+    try:
+        return json.dumps(string, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(string).encode()
+
+
+def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Node:
+    """The node of one value: keys in their order, every string and number in one spelling, gaps between tokens.
+
+    Raises `InvalidGrammar` for what is no JSON value, naming the keyword at `pointer`.
+    """
+    if isinstance(value, str):
+        return Bytes(key_text(value))
+    if not isinstance(value, dict | list):
+        return Bytes(_scalar_text(value, pointer))
+    tokens: list[Node] = []
+    pending: list[Node | tuple[object, int]] = [(value, depth)]
+    while pending:
+        top = pending.pop()
+        if not isinstance(top, tuple):
+            tokens.append(top)
+            continue
+        item, level = top
+        if isinstance(item, dict | list):
+            pending += _container(item, layout, level, pointer)[::-1]
+        else:
+            tokens.append(Bytes(key_text(item) if isinstance(item, str) else _scalar_text(item, pointer)))
+    return Sequence(tuple(tokens))
+
+
+def _scalar_text(value: object, pointer: str) -> bytes:
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return json.dumps(value).encode()
+    raise InvalidGrammar(f"{show(value)} is not a JSON value", pointer=pointer)
+
+
+def _container(
+    value: dict[str, object] | list[object], layout: Layout, depth: int, pointer: str
+) -> list[Node | tuple[object, int]]:
+    brackets = b"{}" if isinstance(value, dict) else b"[]"
+    if not value:
+        return [*layout.empty(brackets)]
+    parts: list[Node | tuple[object, int]] = [*layout.opening(brackets[:1], depth)]
+    for index, item in enumerate(value):
+        if index:
+            parts += layout.comma(depth)
+        if isinstance(value, dict):
+            if not isinstance(item, str):
+                raise InvalidGrammar(f"the key {item!r} of a value must be a string", pointer=pointer)
+            parts += [Bytes(key_text(item)), *layout.colon(), (value[item], depth + 1)]
+        else:
+            parts.append((item, depth + 1))
+    parts += layout.closing(brackets[1:], depth)
+    return parts
+
+
+def equality_key(value: object) -> Hashable:
+    """Equal for the values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not (core, section 4.2.2)."""
+    if isinstance(value, bool):
+        return ("boolean", value)
+    if isinstance(value, list):
+        return ("array", *map(equality_key, value))
+    if isinstance(value, dict):
+        return frozenset((key, equality_key(item)) for key, item in value.items())
+    return value if isinstance(value, Hashable) else id(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Finitely many values, where they are listed, and the parts that each of them must still satisfy."""
+
+    values: list[object]
+    pointers: tuple[str, ...]
+    rest: tuple[Part, ...]
+
+
+def listed(conjunction: Conjunction) -> Listed | None:
+    """The values that `enum` and `const` list, or an `anyOf` or `oneOf` of such lists; None when there are none."""
+    lists = [(own.pointer(keyword), values) for own in conjunction.owns for keyword, values in own.values]
+    if not lists:
+        for union in conjunction.unions:
+            found = _union_values(union)
+            if found is not None:
+                return Listed(found, (union.pointer,), conjunction.choose(union))
+        return None
+    found = lists[0][1]
+    for _, other in lists[1:]:
+        allowed = {equality_key(value) for value in other}
+        found = [value for value in found if equality_key(value) in allowed]
+    own = conjunction.owns[0]
+    alone = len(conjunction.parts) == 1 and own.types == ALL and not own.says
+    return Listed(found, tuple(pointer for pointer, _ in lists), () if alone else conjunction.parts)
+
+
+def _union_values(union: Union) -> list[object] | None:
+    """The values of a union whose branches all list theirs: those of any branch, or (oneOf) of one branch only."""
+    if union.values is not None:
+        return union.values
+    found: dict[Hashable, object] = {}
+    branches: dict[Hashable, int] = {}
+    for branch in union.branches:
+        conjunction = flatten((branch,))
+        values = None if conjunction.unions else listed(conjunction)
+        if values is None:
+            return None
+        passed = {equality_key(value): value for value in values.values if holds(value, values.rest)}
+        for key, value in passed.items():
+            found.setdefault(key, value)
+            branches[key] = branches.get(key, 0) + 1
+    most = 1 if union.keyword == "oneOf" else len(union.branches)
+    union.values = [value for key, value in found.items() if branches[key] <= most]
+    return union.values
+
+
+def holds(value: object, parts: Iterable[Part]) -> bool:
+    """Whether a value satisfies all the parts.
+
+    Raises `UnsupportedFeature` when that depends on a keyword that is refused.
+    """
+    conjunction = flatten(parts)
+    return all(_own_holds(value, own) for own in conjunction.owns) and all(
+        _union_holds(value, union) for union in conjunction.unions
+    )
+
+
+def _union_holds(value: object, union: Union) -> bool:
+    if union.keyword == "anyOf":
+        return any(holds(value, (branch,)) for branch in union.branches)
+    return sum(holds(value, (branch,)) for branch in union.branches) == 1
+
+
+def type_of(value: object, *, draft: int = 9, pointer: str | None = None) -> int:
+    """The type of a value as a bit; 1.0 is an integer from draft-06 on.
+
+    Raises `InvalidGrammar`, naming the keyword at `pointer`, for what is no JSON value.
+    """
+    if value is None:
+        return NULL
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, int):
+        return INTEGER
+    if isinstance(value, float):
+        return INTEGER if value.is_integer() and draft > 4 else FRACTION
+    if isinstance(value, str):
+        return STRING
+    if isinstance(value, list):
+        return ARRAY
+    if isinstance(value, dict):
+        return OBJECT
+    raise InvalidGrammar(f"{show(value)} is not a JSON value", pointer=pointer)
+
+
+def _own_holds(value: object, own: Own) -> bool:
+    kind = type_of(value, draft=own.location.dialect.number, pointer=own.location.pointer)
+    if not kind & own.types:
+        return False
+    for refusal in own.refused:
+        if refusal.types & kind:
+            raise refusal.error
+    if own.values:
+        if own.value_keys is None:
+            own.value_keys = [{equality_key(other) for other in values} for _, values in own.values]
+        key = equality_key(value)
+        if not all(key in keys for keys in own.value_keys):
+            return False
+    if not kind & own.says:
+        return True
+    if isinstance(value, str):
+        return _in_range(len(value), own, "minLength", "maxLength") and _string_holds(value, own)
+    if isinstance(value, list):
+        return _in_range(len(value), own, "minItems", "maxItems") and _items_hold(value, own)
+    if isinstance(value, dict):
+        return _in_range(len(value), own, "minProperties", "maxProperties") and _properties_hold(value, own)
+    assert isinstance(value, int | float)
+    return _number_holds(value, own)
+
+
+def _in_range(count: int, own: Own, minimum: str, maximum: str) -> bool:
+    return own.scalars.get(minimum, 0) <= count and ((high := own.scalars.get(maximum)) is None or count <= high)
+
+
+def _number_holds(value: int | float, own: Own) -> bool:
+    number: Scalar = value if isinstance(value, int) else Decimal(repr(value))
+    return all(_BOUNDS[keyword](number, bound) for keyword, bound in own.scalars.items() if keyword in _BOUNDS)
+
+
+_BOUNDS: dict[str, Callable[[Scalar, Scalar], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+    "multipleOf": lambda number, divisor: (Fraction(number) / Fraction(divisor)).denominator == 1,
+}
+
+
+def _string_holds(value: str, own: Own) -> bool:
+    from grammars.frontends.json_schema.formats import FORMATS
+
+    nodes = [*(pattern.node for pattern in own.patterns), *(FORMATS[name] for name in own.formats)]
+    return all(matches(node, value) for node in nodes)
+
+
+def matches(node: Node, string: str) -> bool:
+    """Whether a string belongs to the regular language of a node over characters."""
+    from grammars.chars import char_dfa
+
+    dfa = char_dfa(node)
+    state = 0
+    for char in string:
+        state = dfa.step(state, ord(char))
+        if state < 0:
+            return False
+    return state in dfa.finals
+
+
+def _items_hold(value: list[object], own: Own) -> bool:
+    first = all(holds(item, (location,)) for item, location in zip(value, own.prefix, strict=False))
+    rest = own.items
+    return first and (rest is None or all(holds(item, (rest,)) for item in value[len(own.prefix) :]))
+
+
+def _properties_hold(value: dict[str, object], own: Own) -> bool:
+    if not all(name in value for name in own.required):
+        return False
+    for name, item in value.items():
+        if own.names is not None and not holds(name, (own.names,)):
+            return False
+        if not holds(item, value_parts(own, name)):
+            return False
+    return True
+
+
+def value_parts(own: Own, name: str) -> tuple[Part, ...]:
+    """The subschemas that one subschema has for the value of a property: its own, its patterns', else the others'."""
+    found: list[Part] = []
+    if own.properties is not None and name in own.properties:
+        found.append(own.properties[name])
+    found += [location for pattern, location in own.pattern_properties if matches(pattern.node, name)]
+    if not found and own.additional is not None:
+        found.append(own.additional)
+    return tuple(found)

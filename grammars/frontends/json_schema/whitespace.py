@@ -1,0 +1,82 @@
+"""Layout: the bytes between the tokens of a JSON text, for each way to write whitespace.
+
+Place in the walk: JSON Schema -> **Grammar**. Every bracket, comma and colon of the grammar comes from here, so that
+one choice changes them all. Nothing is ever allowed before or after the whole value.
+
+| mode        | between two tokens |
+|-------------|--------------------|
+| `"bounded"` | up to 32 characters of JSON whitespace: unbounded whitespace is where greedy models loop |
+| `"compact"` | nothing |
+| `"json"`    | any JSON whitespace (RFC 8259, section 2) |
+| n >= 0      | exactly the layout of `json.dumps(value, indent=n)` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from grammars.errors import InvalidGrammar
+from grammars.ir import EPSILON, ByteClass, Bytes, Node, Ref, Repeat
+
+__all__ = ["Layout", "Whitespace", "layout"]
+
+Whitespace: TypeAlias = Literal["bounded", "compact", "json"] | int
+
+GAP = "whitespace"
+_WHITESPACE = ByteClass(((0x09, 0x0A), (0x0D, 0x0D), (0x20, 0x20)))
+_RULES: dict[str, Node] = {"bounded": Repeat(_WHITESPACE, 0, 32), "compact": EPSILON, "json": Repeat(_WHITESPACE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How tokens are put apart; `gap` is what may stand between two tokens, `indent` is set for a fixed layout.
+
+    `depth` counts the arrays and objects around a bracket: the outermost one has depth 0.
+    """
+
+    gap: tuple[Node, ...] = ()
+    rules: tuple[tuple[str, Node], ...] = ()
+    indent: int | None = None
+
+    def opening(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
+        """The bracket before the first of some members, and what follows it."""
+        return (Bytes(bracket + self._newline(depth + 1)), *self.gap)
+
+    def closing(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
+        """The bracket after the last of some members, and what precedes it."""
+        return (*self.gap, Bytes(self._newline(depth) + bracket))
+
+    def empty(self, brackets: bytes) -> tuple[Node, ...]:
+        """An array or object without members: `b"[]"` or `b"{}"`."""
+        if not self.gap:
+            return (Bytes(brackets),)
+        return (Bytes(brackets[:1]), *self.gap, Bytes(brackets[1:]))
+
+    def comma(self, depth: int) -> tuple[Node, ...]:
+        """Between two members of the container at `depth`."""
+        return (*self.gap, Bytes(b"," + self._newline(depth + 1)), *self.gap)
+
+    def colon(self) -> tuple[Node, ...]:
+        """Between a key and its value."""
+        return (*self.gap, Bytes(b":" if self.indent is None else b": "), *self.gap)
+
+    def _newline(self, depth: int) -> bytes:
+        return b"" if self.indent is None else b"\n" + b" " * (self.indent * depth)
+
+
+def layout(whitespace: Whitespace) -> Layout:
+    """The layout of that name, or of that indent.
+
+    >>> layout("compact").comma(0)
+    (Bytes(data=b','),)
+    """
+    if isinstance(whitespace, int) and not isinstance(whitespace, bool) and whitespace >= 0:
+        return Layout(indent=whitespace)
+    rule = _RULES.get(whitespace) if isinstance(whitespace, str) else None
+    if rule is None:
+        raise InvalidGrammar(
+            f"whitespace={whitespace!r} is not a layout",
+            hint='use "bounded", "compact", "json" or a number of spaces to indent by',
+        )
+    return Layout() if rule == EPSILON else Layout((Ref(GAP),), ((GAP, rule),))

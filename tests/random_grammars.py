@@ -1,0 +1,338 @@
+"""Random small grammars and vocabularies that go where engines break, and the proof that they do.
+
+A case is decided by its seed. Rules are drawn from templates (left, right, middle, mutual and hidden left recursion,
+nullable chains, counted repeats of recursive things) filled with random parts; vocabularies are cut from texts of the
+grammar, at places that have nothing to do with its terminals, so that one token ends several rules, passes both bounds
+of a counter, or stops inside a character (`derivations.py` proves that they do).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from derivations import Derivation, derive
+from naive import Language, Symbols, special_tokens
+
+from grammars.ir import (
+    EPSILON,
+    NOTHING,
+    And,
+    ByteClass,
+    Bytes,
+    CharClass,
+    Choice,
+    Grammar,
+    JsonString,
+    Length,
+    Node,
+    Not,
+    Ref,
+    Repeat,
+    Sequence,
+    SpecialToken,
+    char_class,
+    text,
+)
+
+__all__ = ["Case", "random_case", "random_language", "sample_derivations", "shrunken"]
+
+EOS, EMPTY, TOOL = "<eos>", "", "<tool>"
+ALPHABETS = (
+    "ab",
+    "ab",
+    "ab,",
+    "a[]",
+    "()x",
+    '"a\\',
+    "aé",
+    "é€😀",
+    "\x7f\x80\u07ff\u0800",
+    "\ud7ff\ue000\uffff\U00010000",
+    "01.-",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A grammar with a vocabulary; `unrolled` is the compiler's limit, so that small repeats become counters too."""
+
+    seed: int
+    grammar: Grammar
+    tokens: tuple[bytes, ...]
+    eos_token_ids: tuple[int, ...]
+    special_tokens: Mapping[str, int] = field(default_factory=dict)
+    unrolled: int = 32
+
+    @property
+    def spellings(self) -> list[Symbols]:
+        """The symbols of each id: bytes, the name of a special token that the grammar can use, or nothing."""
+        found: list[Symbols] = [tuple(token) for token in self.tokens]
+        for name, token_id in self.special_tokens.items():
+            found[token_id] = (name,)
+        for token_id in self.eos_token_ids:
+            found[token_id] = ()
+        return found
+
+    def __str__(self) -> str:
+        rules = "".join(f"    {name!r}: {node!r},\n" for name, node in self.grammar.rules.items())
+        return (
+            f"grammar = Grammar({{\n{rules}}})\ntokens = {list(self.tokens)!r}\n"
+            f"eos_token_ids = {self.eos_token_ids!r}; special_tokens = {dict(self.special_tokens)!r}; "
+            f"unrolled = {self.unrolled}; seed = {self.seed}"
+        )
+
+
+# -- grammars ---------------------------------------------------------------------------------------------------------
+
+
+class Draw:
+    """Random nodes over one small alphabet."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.alphabet = rng.choice(ALPHABETS)
+        self.leaves = [f"t{i}" for i in range(rng.choice((0, 0, 1, 2)))]
+
+    def rules(self) -> dict[str, Node]:
+        rng = self.rng
+        names = ["start", *(f"r{i}" for i in range(rng.randint(0, 3)))]
+        rules = {name: self.rule(name, names) for name in names}
+        for i, name in enumerate(self.leaves):
+            rules[name] = self.regular(2, self.leaves[i + 1 :])
+        return rules
+
+    def rule(self, name: str, names: list[str]) -> Node:
+        rng, me = self.rng, Ref(name)
+        other = Ref(rng.choice(names))
+        part = partial(self.part, 1, names)
+        templates: list[Callable[[], Node]] = [
+            lambda: self.part(3, names),
+            lambda: self.part(3, names),
+            lambda: Choice((Sequence((me, part(), part())), part())),  # left
+            lambda: Choice((Sequence((part(), me)), part())),  # right
+            lambda: Choice((Sequence((self.word(), me, self.word())), part())),  # middle
+            lambda: Choice((Sequence((Repeat(self.word(), 0, 1), me, part())), part())),  # hidden left
+            lambda: Choice((Sequence((other, self.word())), part())),  # mutual left
+            lambda: Choice((Sequence((me, me)), part(), EPSILON)),  # ambiguous and nullable
+            lambda: Choice((Sequence((self.word(), Repeat(me, *self.counts(3)), self.word())), self.word())),
+            lambda: Choice((Sequence((me, Repeat(other, *self.counts(3)))), self.word())),
+            lambda: Choice((me, other, part())),  # unit cycles
+            lambda: Choice((Sequence((Repeat(me, *self.counts(3)), self.word())), self.word())),  # a repeat on the left
+        ]
+        return rng.choice(templates)()
+
+    def part(self, depth: int, names: list[str]) -> Node:
+        """A node that may refer to any rule."""
+        rng = self.rng
+        if depth <= 0:
+            return Ref(rng.choice(names)) if rng.random() < 0.35 else self.word()
+        match rng.choices(("seq", "choice", "repeat", "ref", "word", "regular", "special"), (5, 5, 4, 4, 3, 4, 0.3))[0]:
+            case "seq":
+                return Sequence(tuple(self.part(depth - 1, names) for _ in range(rng.choice((0, 2, 2, 2, 3, 3)))))
+            case "choice":
+                return Choice(tuple(self.part(depth - 1, names) for _ in range(rng.choice((2, 2, 3)))))
+            case "repeat":
+                return Repeat(self.part(depth - 1, names), *self.counts(9))
+            case "ref":
+                return Ref(rng.choice(names))
+            case "regular":
+                return self.regular(depth, self.leaves)
+            case "special":
+                return SpecialToken(TOOL)
+        return self.word()
+
+    def regular(self, depth: int, leaves: list[str]) -> Node:
+        """A node that refers to leaf rules at most."""
+        rng = self.rng
+        if depth <= 0:
+            return Ref(rng.choice(leaves)) if leaves and rng.random() < 0.3 else self.word()
+        item = partial(self.regular, depth - 1, leaves)
+        kinds = ("seq", "choice", "repeat", "and", "not", "length", "gapped", "json", "word")
+        match rng.choices(kinds, (4, 4, 4, 1.5, 1, 2, 1.5, 1.5, 2))[0]:
+            case "seq":
+                return Sequence((item(), item()))
+            case "choice":
+                return Choice((item(), item()))
+            case "repeat":
+                return Repeat(item(), *self.counts(9))
+            case "and":
+                return And((item(), item()))
+            case "not" if rng.random() < 0.05:
+                return Not(item())
+            case "not":  # the universe cut down, so that few bytes are used
+                within = Repeat(self.chars(), 0, rng.choice((None, 3, 5)))
+                return And(rng.choice([(Not(item()), within), (within, Not(item()))]))
+            case "length":
+                low, high = self.counts(9)
+                return Length(Repeat(rng.choice((self.chars(), item())), 0, None), low, high)
+            case "gapped":
+                low = rng.randint(0, 6)
+                some = Sequence(tuple(self.chars() for _ in range(rng.randint(2, 4))))
+                body = Repeat(rng.choice((some, Choice((some, Sequence((some, self.chars())))))), 0, None)
+                return Length(body, low, rng.choice((None, low, low + 1, low + 3, 9)))
+            case "json":
+                return JsonString(rng.choice((self.chars(), Repeat(self.chars(), *self.counts(4)), item())))
+        return self.word()
+
+    def counts(self, most: int) -> tuple[int, int | None]:
+        low = self.rng.choice((0, 0, 1, 2, 3, self.rng.randint(0, most)))
+        return min(low, most), self.rng.choice((None, min(low, most), min(low, most) + 1, most, most + 3))
+
+    def chars(self) -> Node:
+        rng = self.rng
+        low = ord(rng.choice(self.alphabet))
+        if rng.random() < 0.3 and low not in (0xD7FF, 0xDFFF):
+            return char_class([(low, min(low + rng.choice((1, 2, 70)), 0x10FFFF) if low > 0x7F else low + 1)])
+        return char_class(
+            [(ord(c), ord(c)) for c in rng.sample(self.alphabet, rng.randint(1, min(3, len(self.alphabet))))]
+        )
+
+    def word(self) -> Node:
+        rng = self.rng
+        roll = rng.random()
+        if roll < 0.25:
+            return self.chars()
+        if roll < 0.3:
+            low = rng.choice((0x61, 0x80, 0xC3, 0xFE))
+            return ByteClass(((low, low + 1),))
+        if roll < 0.33:
+            return EPSILON
+        if roll < 0.34:
+            return NOTHING
+        return text("".join(rng.choice(self.alphabet) for _ in range(rng.choice((1, 1, 1, 2, 3)))))
+
+
+# -- vocabularies -----------------------------------------------------------------------------------------------------
+
+
+def random_language(rng: random.Random) -> tuple[Grammar, Language]:
+    """A random grammar, seldom an empty one or one with short texts only."""
+    while True:
+        grammar = Grammar(Draw(rng).rules())
+        language = Language(grammar)
+        if language.is_empty():
+            if rng.random() < 0.15:
+                return grammar, language
+        elif rng.random() < 0.15 or max(len(derive(language, rng).text) for _ in range(4)) > 3:
+            return grammar, language
+
+
+def random_case(seed: int) -> Case:
+    """The case of that seed; its language may be empty, then it has no tokens."""
+    rng = random.Random(seed)
+    grammar, language = random_language(rng)
+    unrolled = rng.choice((0, 0, 4, 32))
+    if language.is_empty():
+        return Case(seed, grammar, (b"a", b""), (1,), unrolled=unrolled)
+    tokens = list(random_tokens(language, seed, rng))
+    rng.shuffle(tokens)
+    special = {}
+    if special_tokens(grammar) or rng.random() < 0.1:
+        special[TOOL] = len(tokens)
+        tokens.append(b"")
+    eos = tuple(range(len(tokens), len(tokens) + rng.choice((1, 1, 2))))
+    return Case(seed, grammar, (*tokens, *(b"" for _ in eos)), eos, special, unrolled)
+
+
+def sample_derivations(language: Language, seed: int) -> list[Derivation]:
+    """A few derivations that a vocabulary is cut from and that walks follow."""
+    return [derive(language, random.Random(f"{seed}: derivation {i}")) for i in range(6)]
+
+
+def random_tokens(language: Language, seed: int, rng: random.Random) -> Iterator[bytes]:
+    """One-byte tokens for what the grammar uses (seldom one is missing), pieces of its texts, junk, duplicates."""
+    used = sorted(language.used_bytes())
+    missing = rng.choice(used) if used and rng.random() < 0.04 else None
+    yield from (bytes([byte]) for byte in used if byte != missing)
+    runs = [run for derivation in sample_derivations(language, seed) for run in byte_runs(derivation.text)]
+    starts = [(run, start) for run in runs for start in range(len(run) - 1)]
+    pieces = [run[start : start + rng.choice((2, 2, 3, 4, 6, 9))] for run, start in starts]
+    yield from rng.sample(pieces, min(len(pieces), rng.choice((4, 8, 12))))
+    for _ in range(rng.choice((0, 2, 5))):
+        yield bytes(rng.choice(used or [97]) for _ in range(rng.randint(2, 4)))
+    yield from rng.sample([b"", b"", b"z", b"\xff", "é".encode(), pieces[0] if pieces else b""], rng.randint(0, 3))
+    yield from (b"\x01" for _ in range(rng.choice((0, 0, 0, 20, 40))))
+
+
+def byte_runs(symbols: Symbols) -> Iterator[bytes]:
+    """The stretches between special tokens: `(97, "<tool>", 98)` -> `b"a"`, `b"b"`."""
+    run = bytearray()
+    for symbol in symbols:
+        if isinstance(symbol, int):
+            run.append(symbol)
+        else:
+            yield bytes(run)
+            run.clear()
+    yield bytes(run)
+
+
+# -- shrinking --------------------------------------------------------------------------------------------------------
+
+
+def shrunken(case: Case, fails: Callable[[Case], bool]) -> Case:
+    """A smaller case that still fails: rules, nodes and tokens are dropped as long as the failure stays."""
+    while smaller := next((c for c in smaller_cases(case) if fails(c)), None):
+        case = smaller
+    return case
+
+
+def smaller_cases(case: Case) -> Iterator[Case]:
+    rules = case.grammar.rules
+    for name in rules:
+        if name != case.grammar.start and not any(name in references(node) for node in rules.values()):
+            yield replace(case, grammar=Grammar({n: node for n, node in rules.items() if n != name}))
+    for name, node in rules.items():
+        for smaller in smaller_nodes(node, rules):
+            yield replace(case, grammar=Grammar({**rules, name: smaller}))
+    specials = {*case.special_tokens.values(), *case.eos_token_ids}
+    for i, token in enumerate(case.tokens):
+        if i not in specials and len(token) != 1:
+            yield replace(
+                case,
+                tokens=case.tokens[:i] + case.tokens[i + 1 :],
+                eos_token_ids=tuple(t - (t > i) for t in case.eos_token_ids),
+                special_tokens={name: t - (t > i) for name, t in case.special_tokens.items()},
+            )
+
+
+def smaller_nodes(node: Node, rules: Mapping[str, Node]) -> Iterator[Node]:
+    """The parts of a node, then the node with one part made smaller."""
+    match node:
+        case Bytes(data):
+            yield from (Bytes(data[:i] + data[i + 1 :]) for i in range(len(data)))
+        case Ref(name):
+            if not references(rules[name]):
+                yield rules[name]
+        case CharClass(ranges) | ByteClass(ranges):
+            if len(ranges) > 1 or (ranges and ranges[0][0] < ranges[0][1]):
+                yield type(node)(((ranges[0][0], ranges[0][0]),))
+        case Sequence(items) | Choice(items) | And(items):
+            yield from items
+            for i, item in enumerate(items):
+                if len(items) > 1:
+                    yield type(node)((*items[:i], *items[i + 1 :]))
+                yield from (type(node)((*items[:i], s, *items[i + 1 :])) for s in smaller_nodes(item, rules))
+        case Repeat(item, low, high) | Length(item, low, high):
+            yield item
+            if low:
+                yield type(node)(item, low - 1, high)
+            if high is not None and high > low:
+                yield type(node)(item, low, high - 1)
+            yield from (type(node)(s, low, high) for s in smaller_nodes(item, rules))
+        case Not(item) | JsonString(item):
+            yield item
+            yield from (type(node)(s) for s in smaller_nodes(item, rules))
+
+
+def references(node: Node) -> set[str]:
+    match node:
+        case Ref(name):
+            return {name}
+        case Sequence(items) | Choice(items) | And(items):
+            return set().union(*map(references, items))
+        case Repeat(item, _, _) | Length(item, _, _) | Not(item) | JsonString(item):
+            return references(item)
+    return set()
