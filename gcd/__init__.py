@@ -1,0 +1,94 @@
+"""gcd: language models that answer inside a grammar, exactly.
+
+    import gcd
+    gen = gcd.generate("smollm2", "Ada Lovelace, 36, London ->", schema=Person)
+    gen.value            # Person(name='Ada Lovelace', age=36, city='London')
+
+| name                                           | what it is                                                   |
+|------------------------------------------------|--------------------------------------------------------------|
+| `generate`, `stream`, `agenerate`, `astream`   | a model and what is wanted -> texts inside the grammar       |
+| `Generation`, `Stream`, `AsyncStream`          | what they return                                             |
+| `compile`, `check`                             | what is wanted -> a Constraint for a tokenizer; -> a Report  |
+| `load`                                         | a model by name or path, loaded once                         |
+| `Constraint`, `Vocabulary`                     | the engine's side, for samplers of your own                  |
+| `GrammarLogitsProcessor`                       | the masks inside transformers' own `generate`                |
+| `LanguageModel`, `ScriptedLM`, `TransformersLM`| what a model is; one written down; one of transformers       |
+| `errors`                                       | everything that this library raises, as one tree             |
+
+Names are looked up on first use: `import gcd` loads neither torch nor numba.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+
+def _check_siblings() -> None:
+    """Raise ImportError where another package shadows one of the two that were installed beside this one."""
+    here = Path(__file__).resolve().parent.parent
+    for name in ("grammars", "tokenizer_align"):
+        spec = find_spec(name)
+        found = None if spec is None else next(iter(spec.submodule_search_locations or ()), spec.origin)
+        if found is None:
+            raise ImportError(f"gcd needs the package {name!r} that is installed with it: reinstall gcd-decoding")
+        if Path(found).resolve().parent != here:
+            raise ImportError(
+                f"gcd needs the package {name!r} that lies beside it in {here}, and Python found another one first: "
+                f"{found}. Rename that one, or take its folder off sys.path"
+            )
+
+
+_check_siblings()
+
+# `compile` and `generate` are modules as well as functions: bound here, before anybody can import the modules, the
+# names mean the functions. Both modules are light.
+from gcd.compile import check, compile  # noqa: E402
+from gcd.generate import agenerate, astream, generate, stream  # noqa: E402
+
+if TYPE_CHECKING:
+    from gcd import errors
+    from gcd.compile import Report
+    from gcd.generation import AsyncStream, Generation, Stream
+    from gcd.integrations.logits_processor import GrammarLogitsProcessor
+    from gcd.models.load import load
+    from gcd.models.protocols import LanguageModel
+    from gcd.models.scripted import ScriptedLM
+    from gcd.models.transformers_lm import TransformersLM
+    from tokenizer_align.constraint import Constraint
+    from tokenizer_align.vocabulary import Vocabulary
+
+__all__ = [
+    "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "LanguageModel", "Report", "ScriptedLM",
+    "Stream", "TransformersLM", "Vocabulary", "agenerate", "astream", "check", "compile", "errors", "generate", "load",
+    "stream",
+]  # fmt: skip
+
+_LAZY = {
+    "AsyncStream": "gcd.generation",
+    "Constraint": "tokenizer_align.constraint",
+    "Generation": "gcd.generation",
+    "GrammarLogitsProcessor": "gcd.integrations.logits_processor",
+    "LanguageModel": "gcd.models.protocols",
+    "Report": "gcd.compile",
+    "ScriptedLM": "gcd.models.scripted",
+    "Stream": "gcd.generation",
+    "TransformersLM": "gcd.models.transformers_lm",
+    "Vocabulary": "tokenizer_align.vocabulary",
+    "load": "gcd.models.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("gcd.errors")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'gcd' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,47 @@
+"""The typer application: its commands, `--version`, and the help text that explains the exit codes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gcd.cli.check import check
+from gcd.cli.generate import generate
+from gcd.cli.warm_up import warm_up
+
+__all__ = ["app"]
+
+EPILOG = "Exit codes: 0 ok, 1 no match, 2 usage, 3 grammar wrong, unsupported or empty, 4 model or tokenizer."
+
+app = typer.Typer(
+    help="Language models that answer inside a grammar.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # what is left after gcd.cli.exits is a bug, and a bug needs its plain traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("generate", epilog=EPILOG)(generate)
+app.command("check", epilog=EPILOG)(check)
+app.command("warm-up")(warm_up)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"gcd {version('gcd-decoding')}")
+        except PackageNotFoundError:
+            typer.echo("gcd, run from a source tree")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Language models that answer inside a grammar."""

@@ -1,0 +1,120 @@
+"""`gcd generate`: a prompt and what is wanted -> text inside the language on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gcd.cli.exits import reported
+from gcd.cli.sources import (
+    ChoicesOption,
+    GrammarOption,
+    RegexOption,
+    SchemaOption,
+    Source,
+    TypeOption,
+    from_options,
+    read_text,
+)
+
+if TYPE_CHECKING:
+    from gcd.generation import Generation
+
+__all__ = ["generate"]
+
+LAYOUTS = ("bounded", "compact", "json")
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What the model continues; `-` reads it from stdin.")] = "",
+    schema: SchemaOption = None,
+    regex: RegexOption = None,
+    grammar: GrammarOption = None,
+    choices: ChoicesOption = None,
+    type_name: TypeOption = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="A model's name or folder; smollm2 is the embedded one.")
+    ] = "smollm2",
+    chat: Annotated[bool, typer.Option("--chat", help="Send the prompt as a chat message.")] = False,
+    n: Annotated[int, typer.Option("--n", metavar="NUMBER", min=1, help="How many texts.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=0, help="The same seed gives the same texts.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(metavar="NUMBER", min=0.0, help="0 takes the likeliest token each time.")
+    ] = 1.0,
+    max_new_tokens: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, help="The budget of a text, its end included.")
+    ] = 512,
+    whitespace: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYOUT", help="Whitespace in JSON: bounded, compact, json, or a number of spaces to indent by."
+        ),
+    ] = "bounded",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, not the bare text.")] = False,
+) -> None:
+    """Let a model continue PROMPT inside a grammar.
+
+    The text goes to stdout, everything else to stderr:
+
+        gcd generate --schema examples/person.json "Ada Lovelace, 36, London ->"
+    """
+    with reported():
+        source = from_options(schema=schema, regex=regex, grammar=grammar, choices=choices, type_name=type_name)
+        if source is None:
+            raise typer.BadParameter("say what is wanted: --schema, --regex, --grammar, --choices or --type.")
+        if "-" in (schema, grammar) and prompt == "-":
+            raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")
+        text = read_text("-") if prompt == "-" else prompt
+        options: dict[str, Any] = {
+            "n": n, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens,
+            "whitespace": read_whitespace(whitespace),
+        }  # fmt: skip
+        for generation in run(model, [{"role": "user", "content": text}] if chat else text, source, options):
+            typer.echo(json.dumps(record(generation), ensure_ascii=False) if as_json else generation.text)
+
+
+def read_whitespace(text: str) -> str | int:
+    """The argument of --whitespace as the library takes it."""
+    if text.isdecimal():
+        return int(text)
+    if text not in LAYOUTS:
+        raise typer.BadParameter(f"--whitespace {text} is none of {', '.join(LAYOUTS)} and no number of spaces.")
+    return text
+
+
+def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options: dict[str, Any]) -> list[Generation]:
+    """The generations; what goes on meanwhile is said on stderr when somebody watches it.
+
+    A grammar that cannot be used is an error at once, not after the seconds that a model takes to load.
+    """
+    import gcd
+    from gcd.cli.verdict import examine
+
+    refused = examine(source).error
+    if refused is not None:
+        raise refused
+    watched = sys.stderr.isatty()
+    if watched:
+        typer.echo(f"loading {model}", err=True)
+    found: Generation | list[Generation]
+    found = gcd.generate(gcd.load(model), prompt, progress=watched, **source.keywords, **options)
+    return found if isinstance(found, list) else [found]
+
+
+def record(generation: Generation) -> dict[str, object]:
+    """What `--json` prints of a generation; `value` is null where it has no JSON form."""
+    from pydantic_core import to_jsonable_python
+
+    return {
+        "text": generation.text,
+        "value": to_jsonable_python(generation.value, fallback=lambda value: None),
+        "token_ids": list(generation.token_ids),
+        "logprob": generation.logprob,
+        "finish_reason": generation.finish_reason,
+        "seed": generation.seed,
+    }

@@ -1,0 +1,196 @@
+"""Arguments and files -> Source: which of the four kinds of grammar is meant, as text that the library reads.
+
+The library takes a str as text, always; only the command line turns arguments into paths. `-` is stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+__all__ = [
+    "ChoicesOption",
+    "GrammarOption",
+    "Kind",
+    "RegexOption",
+    "SchemaOption",
+    "Source",
+    "TypeOption",
+    "from_options",
+    "from_path",
+    "read_bytes",
+    "read_text",
+]
+
+Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
+
+PANEL = "What is wanted (one of these)"
+SchemaOption = Annotated[
+    str | None, typer.Option("--schema", metavar="FILE", help="A JSON Schema.", rich_help_panel=PANEL)
+]
+RegexOption = Annotated[
+    str | None,
+    typer.Option("--regex", metavar="PATTERN", help="A regular expression for the whole text.", rich_help_panel=PANEL),
+]
+GrammarOption = Annotated[
+    str | None, typer.Option("--grammar", metavar="FILE", help="A Lark grammar.", rich_help_panel=PANEL)
+]
+ChoicesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--choices",
+        metavar="A,B,C",
+        help="Texts to choose from; may be repeated, and a JSON array holds texts with commas.",
+        rich_help_panel=PANEL,
+    ),
+]
+TypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--type",
+        metavar="MODULE:NAME",
+        help="A Python type: pydantic model, dataclass, TypedDict, Enum, Literal, function.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+SUFFIXES: dict[str, Kind] = {".json": "schema", ".regex": "regex", ".lark": "grammar"}
+"""How the name of a file ends -> its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is wanted: the keyword of `gcd.generate`, its value, and how messages call it."""
+
+    kind: Kind
+    value: object
+    name: str
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """`{"schema": ...}`, `{"regex": ...}`: to be handed on with `**`."""
+        return {self.kind: self.value}
+
+
+def from_options(
+    *,
+    schema: str | None = None,
+    regex: str | None = None,
+    grammar: str | None = None,
+    choices: Sequence[str] | None = None,
+    type_name: str | None = None,
+) -> Source | None:
+    """The source that the options name, None when there is no such option; two of them are a usage error.
+
+    >>> from_options(regex="[0-9]+")
+    Source(kind='regex', value='[0-9]+', name='--regex')
+    """
+    given = {"--schema": schema, "--regex": regex, "--grammar": grammar, "--choices": choices, "--type": type_name}
+    names = [name for name, value in given.items() if value is not None and value != []]
+    if len(names) > 1:
+        raise typer.BadParameter(f"{' and '.join(names)} exclude each other: give one of them.")
+    if schema is not None:
+        return Source("schema", read_text(schema), shown(schema))
+    if regex is not None:
+        return Source("regex", regex, "--regex")
+    if grammar is not None:
+        return Source("grammar", read_text(grammar), shown(grammar))
+    if choices:
+        return Source("choices", split_choices(choices), "--choices")
+    if type_name is not None:
+        return Source("schema", load_type(type_name), type_name)
+    return None
+
+
+def from_path(path: str) -> Source:
+    """The grammar in a file, its kind told by the name: `person.json`, `date.regex`, `sum.lark`.
+
+    The final newline of a `.regex` file is not part of the pattern.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".gbnf":
+        raise typer.BadParameter(f"{path}: GBNF is not read yet; write it as a Lark grammar (.lark).")
+    if suffix not in SUFFIXES:
+        raise typer.BadParameter(
+            f"{path}: cannot tell the kind from the name; known are {', '.join(SUFFIXES)}. "
+            f"Say it with an option: gcd check --schema {path}"
+        )
+    kind, text = SUFFIXES[suffix], read_text(path)
+    return Source(kind, text.removesuffix("\n") if kind == "regex" else text, path)
+
+
+def shown(path: str) -> str:
+    return "stdin" if path == "-" else path
+
+
+def read_bytes(path: str) -> bytes:
+    """The content of a file, or of stdin for `-`."""
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {path}: {(error.strerror or str(error)).lower()}.") from None
+
+
+def read_text(path: str) -> str:
+    """The same as text; a byte order mark is dropped."""
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{shown(path)} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}."
+        ) from None
+
+
+def split_choices(arguments: Sequence[str]) -> list[str]:
+    """All the texts of `--choices`, in order.
+
+    >>> split_choices(["yes,no", '["well, maybe"]'])
+    ['yes', 'no', 'well, maybe']
+    """
+    found: list[str] = []
+    for argument in arguments:
+        if not argument.startswith("["):
+            found += argument.split(",")
+            continue
+        try:
+            texts = json.loads(argument)
+        except json.JSONDecodeError as error:
+            raise typer.BadParameter(
+                f"--choices {argument} begins like a JSON array and is none: {error.msg.lower()} "
+                f"at column {error.colno}."
+            ) from None
+        if not all(isinstance(text, str) for text in texts):
+            raise typer.BadParameter(f"--choices {argument} holds something that is no text.")
+        found += texts
+    return found
+
+
+def load_type(name: str) -> object:
+    """The Python object `module:Name` or `module:Outer.Inner`; modules in the working directory count."""
+    import importlib
+
+    module_name, colon, path = name.partition(":")
+    if not (module_name and colon and path):
+        raise typer.BadParameter(f"--type {name}: write it as module:Name, for example examples.person:Person.")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: object = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise
+        raise typer.BadParameter(f"--type {name}: no module {module_name!r} here or among the installed.") from None
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise typer.BadParameter(f"--type {name}: the module has no {path!r}.")
+        found = getattr(found, part)
+    return found

@@ -1,0 +1,146 @@
+"""Source -> Verdict: whether a grammar is well-formed, supported and non-empty, and whether a text is in its language.
+
+No tokenizer and no model: this is what `gcd check` knows, and what `gcd generate` asks before it loads a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gcd.cli.sources import Source
+from gcd.errors import (
+    EmptyLanguage,
+    GrammarError,
+    InvalidGrammar,
+    LimitExceeded,
+    Span,
+    UnsupportedFeature,
+    ValidationFailed,
+)
+
+if TYPE_CHECKING:
+    from grammars.automaton import ByteAutomaton
+    from grammars.frontends.json_schema import KeywordUse
+
+__all__ = ["Instance", "Verdict", "examine", "match"]
+
+WORDS: dict[type[GrammarError], str] = {
+    InvalidGrammar: "wrong",
+    UnsupportedFeature: "unsupported",
+    EmptyLanguage: "empty",
+    LimitExceeded: "too large",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A text and whether it is in the language: `offset` says how many bytes of it go, `allowed` what could follow.
+
+    `errors` is for a text that is in the language and that something stricter refuses: a validator of the type.
+    """
+
+    name: str
+    data: bytes
+    match: bool
+    offset: int
+    allowed: str
+    errors: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.match:
+            return f"{self.name}: match"
+        if self.errors:
+            return "\n".join([f"{self.name}: no match, in the language but not valid:", *self.errors])
+        if self.offset == len(self.data):
+            return f"{self.name}: no match, it ends too early\nexpected {self.allowed}"
+        text = self.data.decode("utf-8", errors="replace")
+        start = len(self.data[: self.offset].decode("utf-8", errors="replace"))
+        span = Span(text, start, start + 1)
+        where = f"byte {self.offset} (line {span.line}, column {span.column})"
+        return f"{self.name}: no match, it stops at {where}\n{span.draw()}\nexpected {self.allowed}"
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "match": self.match,
+            "offset": self.offset,
+            "allowed": self.allowed,
+            "errors": list(self.errors),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one source; `uses` says of each keyword of a JSON Schema what becomes of it."""
+
+    source: Source
+    error: GrammarError | None
+    uses: tuple[KeywordUse, ...] = ()
+    automaton: ByteAutomaton | None = field(default=None, repr=False)
+    instance: Instance | None = None
+
+    @property
+    def word(self) -> str:
+        """`ok`, `wrong`, `unsupported`, `empty` or `too large`."""
+        return "ok" if self.error is None else WORDS.get(type(self.error), "wrong")
+
+    def __str__(self) -> str:
+        if self.error is None:
+            return f"{self.source.name}: ok"
+        others = [use for use in self.uses if use.status == "refused" and use.pointer != self.error.pointer]
+        also = [f"also unsupported: {use.keyword} (at #{use.pointer})" for use in others]
+        return "\n".join([f"{self.source.name}: {self.word}: {self.error}", *also])
+
+    def to_json(self) -> dict[str, object]:
+        error: dict[str, Any] | None = None
+        if self.error is not None:
+            span = self.error.span
+            error = {
+                "message": self.error.message,
+                "pointer": self.error.pointer,
+                "line": span.line if span else None,
+                "column": span.column if span else None,
+                "hint": self.error.hint,
+            }
+        return {
+            "source": self.source.name,
+            "kind": self.source.kind,
+            "verdict": self.word,
+            "error": error,
+            "keywords": [
+                {"pointer": use.pointer, "keyword": use.keyword, "status": use.status, "reason": use.reason}
+                for use in self.uses
+            ],
+            "instance": self.instance.to_json() if self.instance else None,
+        }
+
+
+def examine(source: Source, *, instance: tuple[str, bytes] | None = None) -> Verdict:
+    """The verdict on a source, and on an instance (its name and its bytes) when there is one and the source is fine."""
+    from gcd.parse import parse_wanted
+    from grammars.compile import compile_grammar
+    from grammars.frontends.json_schema import check_json_schema
+
+    uses: tuple[KeywordUse, ...] = ()
+    try:
+        wanted = parse_wanted(**source.keywords)
+        if wanted.schema is not None:
+            uses = check_json_schema(wanted.schema).uses
+        automaton = compile_grammar(wanted.to_grammar())
+    except GrammarError as error:
+        return Verdict(source, error, uses)
+    found = match(automaton, wanted.to_value, *instance) if instance is not None else None
+    return Verdict(source, None, uses, automaton, found)
+
+
+def match(automaton: ByteAutomaton, to_value: Any, name: str, data: bytes) -> Instance:
+    """Whether the bytes are in the language, and if so whether they also pass what the automaton does not hold."""
+    explanation = automaton.explain(data)
+    errors: tuple[str, ...] = ()
+    if explanation.accepted:
+        try:
+            to_value(data.decode("utf-8", errors="surrogateescape"))
+        except ValidationFailed as error:
+            errors = error.errors
+    return Instance(name, data, explanation.accepted and not errors, explanation.offset, explanation.allowed, errors)

@@ -1,0 +1,161 @@
+"""compile: what is wanted × tokenizer -> Constraint, and check: what is wanted -> what becomes of it.
+
+Place in the walk: the only road from a user's schema to a Constraint; it joins the front ends, the grammar compiler and
+the alignment. Compiled constraints are kept (the 128 last used), by the text of the grammar in its own key order, the
+options, and the content of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+from gcd.errors import GrammarError, UnsupportedTokenizer
+from gcd.parse import Kind, Wanted, parse_wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gcd.models.protocols import LanguageModel
+    from grammars.frontends.json_schema import KeywordReport
+    from grammars.frontends.json_schema.whitespace import Whitespace
+    from tokenizer_align.constraint import Constraint
+    from tokenizer_align.vocabulary import Vocabulary
+
+__all__ = ["Report", "align_wanted", "check", "compile", "vocabulary_of", "wanted_of"]
+
+KEPT = 128
+"""How many compiled constraints are remembered."""
+
+_compiled: OrderedDict[tuple[object, ...], tuple[Wanted, Constraint]] = OrderedDict()
+_wanted: weakref.WeakKeyDictionary[Constraint, Wanted] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def compile(
+    *,
+    schema: object = None,
+    regex: object = None,
+    grammar: object = None,
+    choices: object = None,
+    tokenizer: object,
+    whitespace: Whitespace = "bounded",
+    eos_token_ids: Iterable[int] = (),
+) -> Constraint:
+    """The Constraint of exactly one of `schema`, `regex`, `grammar`, `choices` over a tokenizer's vocabulary.
+
+    `tokenizer`: whatever `Vocabulary.from_tokenizer` takes, a Vocabulary, or a model from `gcd.load`. `eos_token_ids`
+    are added to the tokenizer's own. `whitespace` is for JSON: "bounded", "compact", "json", or an indent.
+
+    >>> constraint = gcd.compile(choices=["yes", "no"], tokenizer=tokenizer)
+    >>> constraint.min_tokens_to_end(constraint.start)
+    1
+
+    Raises GrammarError (invalid, unsupported, empty, too large) and AlignmentError.
+    """
+    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, whitespace=whitespace)
+    return align_wanted(wanted, vocabulary_of(tokenizer, eos_token_ids=eos_token_ids))
+
+
+def align_wanted(wanted: Wanted, vocabulary: Vocabulary) -> Constraint:
+    """The Constraint of what is wanted over a vocabulary, compiled once."""
+    key = (wanted.key, vocabulary.content_hash)
+    with _lock:
+        if key in _compiled:
+            _compiled.move_to_end(key)
+            return _compiled[key][1]
+    from grammars.compile import compile_grammar
+    from tokenizer_align.constraint import align
+
+    constraint = align(compile_grammar(wanted.to_grammar()), vocabulary)
+    with _lock:
+        _, constraint = _compiled.setdefault(key, (wanted, constraint))
+        _wanted[constraint] = wanted
+        while len(_compiled) > KEPT:
+            _compiled.popitem(last=False)
+    return constraint
+
+
+def wanted_of(constraint: Constraint) -> Wanted | None:
+    """What `compile` was asked for when it made this constraint; None for one that was aligned by hand or unpickled."""
+    return _wanted.get(constraint)
+
+
+def vocabulary_of(
+    tokenizer: object, *, model: LanguageModel | None = None, eos_token_ids: Iterable[int] = ()
+) -> Vocabulary:
+    """The Vocabulary of a tokenizer, as wide as the logits of `model`, with every EOS id that either knows.
+
+    A LanguageModel given as the tokenizer stands for itself and its own tokenizer. Raises UnsupportedTokenizer.
+    """
+    from tokenizer_align.vocabulary import Vocabulary
+
+    if model is None and hasattr(tokenizer, "next_logits"):
+        model = cast("LanguageModel", tokenizer)
+        tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        raise UnsupportedTokenizer("no tokenizer was given: pass tokenizer=, or a Vocabulary by hand")
+    if isinstance(tokenizer, Vocabulary):
+        vocabulary = tokenizer
+    else:
+        vocabulary = Vocabulary.from_tokenizer(tokenizer, size=None if model is None else model.vocab_size)
+    ends = (*eos_token_ids, *(() if model is None else model.eos_token_ids))
+    return _with_eos(vocabulary, ends) if ends else vocabulary
+
+
+@lru_cache(maxsize=8)
+def _with_eos(vocabulary: Vocabulary, eos_token_ids: tuple[int, ...]) -> Vocabulary:
+    """Kept, because a new Vocabulary builds a new trie."""
+    return vocabulary.with_eos(eos_token_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What becomes of a schema, regex, grammar or choices here.
+
+    `error` is what `compile` would raise, None if it is well-formed, supported and not empty. `keywords` tells, for a
+    schema, what is done with each keyword: enforced, refused, or an annotation.
+    """
+
+    kind: Kind
+    error: GrammarError | None
+    keywords: KeywordReport | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether a Constraint can be made of it."""
+        return self.error is None
+
+
+def check(
+    *,
+    schema: object = None,
+    regex: object = None,
+    grammar: object = None,
+    choices: object = None,
+    whitespace: Whitespace = "bounded",
+) -> Report:
+    """What becomes of exactly one of `schema`, `regex`, `grammar`, `choices`, without a tokenizer.
+
+    Errors in the grammar are reported and not raised; a value of the wrong Python type is raised, as by `compile`.
+
+    >>> gcd.check(regex="[a-z]+").ok, gcd.check(regex="(").ok
+    (True, False)
+    """
+    from grammars.compile import compile_grammar
+
+    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, whitespace=whitespace)
+    keywords, error = None, None
+    try:
+        if wanted.schema is not None:
+            from grammars.frontends.json_schema import check_json_schema
+
+            keywords = check_json_schema(wanted.schema)
+        compile_grammar(wanted.to_grammar())
+    except GrammarError as found:
+        error = found
+    return Report(wanted.kind, error, keywords)

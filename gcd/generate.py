@@ -1,0 +1,200 @@
+"""generate, stream and their asynchronous twins: the calls that this library is there for.
+
+Place in the walk: the top. The functions here name and check the arguments; `gcd.run` does the work. Importing this
+module imports neither torch nor the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, overload
+
+from gcd.generation import AsyncStream, Generation, Stream
+
+if TYPE_CHECKING:
+    from grammars.frontends.json_schema.whitespace import Whitespace
+    from tokenizer_align.constraint import Constraint
+
+__all__ = ["AsyncStream", "Generation", "Options", "Request", "Stream", "agenerate", "astream", "generate", "stream"]
+
+Chat: TypeAlias = list[dict[str, Any]] | list[dict[str, str]]
+OnePrompt: TypeAlias = str | list[int] | Chat
+Prompts: TypeAlias = list[str] | list[list[int]] | list[list[dict[str, Any]]] | list[list[dict[str, str]]]
+Method: TypeAlias = Literal["mask"]
+JumpAhead: TypeAlias = Literal["forced", "off", "canonical"]
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `generate`, which `stream`, `agenerate` and `astream` share."""
+
+    schema: object
+    regex: str | Path | Sequence[str | Path] | None
+    grammar: str | Path | Sequence[str | Path] | None
+    choices: Path | Sequence[str] | Sequence[Sequence[str]] | None
+    constraint: Constraint | Sequence[Constraint] | None
+    tokenizer: object
+    method: Method
+    max_new_tokens: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    seed: int | None
+    errors: Literal["raise", "return"]
+    whitespace: Whitespace
+    jump_ahead: JumpAhead
+    validate: bool
+    batch_size: int
+    progress: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The arguments of one call, their values checked; raises ValueError for one that is none of those allowed."""
+
+    model: object
+    prompt: object
+    schema: object = None
+    regex: object = None
+    grammar: object = None
+    choices: object = None
+    constraint: Constraint | Sequence[Constraint] | None = None
+    tokenizer: object = None
+    n: int = 1
+    method: Method = "mask"
+    max_new_tokens: int = 512
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    errors: Literal["raise", "return"] = "raise"
+    whitespace: Whitespace = "bounded"
+    jump_ahead: JumpAhead = "forced"
+    validate: bool = True
+    batch_size: int = 32
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in ALLOWED.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {getattr(self, name)!r}")
+        for name in ("n", "max_new_tokens", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be an integer >= 1, not {value!r}")
+        if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
+            raise ValueError(f"seed must be an integer >= 0 or None, not {self.seed!r}")
+
+
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "method": ("mask",),
+    "errors": ("raise", "return"),
+    "jump_ahead": ("forced", "off", "canonical"),
+}
+"""Argument -> the words that it may be."""
+
+
+@overload
+def generate(  # type: ignore[overload-overlap]  # 1 is an int as well; it is told apart as a literal
+    model: object, prompt: OnePrompt = ..., *, n: Literal[1] = ..., **options: Unpack[Options]
+) -> Generation: ...
+@overload
+def generate(model: object, prompt: Prompts, *, n: int = ..., **options: Unpack[Options]) -> list[Generation]: ...
+@overload
+def generate(model: object, prompt: OnePrompt = ..., *, n: int, **options: Unpack[Options]) -> list[Generation]: ...
+def generate(
+    model: object,
+    prompt: object = "",
+    *,
+    schema: object = None,
+    regex: object = None,
+    grammar: object = None,
+    choices: object = None,
+    constraint: Constraint | Sequence[Constraint] | None = None,
+    tokenizer: object = None,
+    n: int = 1,
+    method: Method = "mask",
+    max_new_tokens: int = 512,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    seed: int | None = None,
+    errors: Literal["raise", "return"] = "raise",
+    whitespace: Whitespace = "bounded",
+    jump_ahead: JumpAhead = "forced",
+    validate: bool = True,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Generation | list[Generation]:
+    """Let a model continue `prompt` inside a grammar; every result is complete, in the language and within the budget.
+
+    >>> gcd.generate("smollm2", "Ada Lovelace, 36, London ->", schema=Person).value
+    Person(name='Ada Lovelace', age=36, city='London')
+
+    `model`: a transformers model (with `tokenizer=`), a name or Path for `gcd.load`, or any `LanguageModel`.
+    `prompt`: a str is encoded as it stands; a list of chat messages goes through the tokenizer's chat template; a list
+    of ints is token ids; a list of those is a batch. "" starts from BOS.
+
+    What is wanted, exactly one of:
+    `schema`: JSON Schema as dict, bool or JSON text, or a Python type (pydantic model, dataclass, TypedDict, Enum,
+    Literal, function, ...); `regex`: the whole text matches; `grammar`: Lark; `choices`: one of some texts;
+    `constraint`: what `gcd.compile` returned. For a batch each may be a list, one a prompt. A str is text; a file is a
+    pathlib.Path.
+
+    `n`: samples a prompt. `method="mask"` renormalises every step over what the grammar allows. `max_new_tokens` counts
+    EOS; tokens after which the text could not end in time are masked out. `temperature` (0 is greedy), `top_k`,
+    `top_p`, `min_p` act on the masked distribution in this order; the checkpoint's generation_config is not read for
+    them.
+    `seed`: sample j of prompt i has its own random numbers, whatever the batch around it; None draws a seed.
+    `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
+    also spells forced text as the tokenizer would, which changes the law. `batch_size`: rows in one forward pass.
+
+    Returns a Generation; a list with `n > 1` or a batch of prompts (prompt by prompt, n each). Raises GrammarError,
+    AlignmentError and GenerationError (`gcd.errors`); with `errors="return"` an error of one row is its `.error`.
+    """
+    request = Request(**locals())  # the arguments, all of them by their names
+    from gcd.run import run
+
+    return run(request)
+
+
+def stream(model: object, prompt: OnePrompt = "", **options: Unpack[Options]) -> Stream:
+    """The pieces of one text as they are decided, then `.result`; the arguments of `generate`, for one prompt and n=1.
+
+    Arguments are checked, and what is wanted is compiled, before this returns; the model runs as the pieces are read.
+    `progress` draws nothing here.
+
+    >>> for piece in gcd.stream(model, "Once", regex="[a-z ]{20}"):
+    ...     print(piece, end="", flush=True)
+    """
+    from gcd.run import run_stream
+
+    return run_stream(Request(model=model, prompt=prompt, **options))
+
+
+async def agenerate(
+    model: object, prompt: object = "", *, n: int = 1, **options: Unpack[Options]
+) -> Generation | list[Generation]:
+    """`generate` in a thread; cancelling the task stops the model after its current forward pass."""
+    from gcd.run import run
+
+    request, stop = Request(model=model, prompt=prompt, n=n, **options), threading.Event()
+    try:
+        return await asyncio.to_thread(run, request, stop)
+    finally:
+        stop.set()
+
+
+def astream(model: object, prompt: OnePrompt = "", **options: Unpack[Options]) -> AsyncStream:
+    """`stream` with the work in a thread: an asynchronous iterator over the pieces, then `.result`.
+
+    >>> async for piece in gcd.astream(model, "Once", regex="[a-z ]{20}"):
+    ...     print(piece, end="", flush=True)
+    """
+    return AsyncStream(lambda: stream(model, prompt, **options))

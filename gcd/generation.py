@@ -1,0 +1,116 @@
+"""Generation: one finished text with its value, and Stream: the pieces of a text as they are decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from gcd.errors import GenerationError
+    from grammars.errors import GrammarError
+    from tokenizer_align.errors import AlignmentError
+
+__all__ = ["AsyncStream", "FinishReason", "Generation", "Stream"]
+
+FinishReason: TypeAlias = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One text inside the language, and how it came about.
+
+    | field             | what it is                                                                                 |
+    |-------------------|--------------------------------------------------------------------------------------------|
+    | `value`           | what was asked for: an instance, a dict, a member of choices, otherwise the text           |
+    | `text`            | the bytes of the tokens as UTF-8 (bytes that are none survive as surrogate escapes)        |
+    | `token_ids`       | the generated tokens, the EOS that ended them included                                     |
+    | `logprob`         | Σ log p(token | before) under the model alone, neither masked nor warped, EOS included     |
+    | `masked_logprob`  | Σ log of the probability with which each token was really drawn, 0 for a forced one        |
+    | `finish_reason`   | "stop"; "length" when the budget narrowed a mask, the text being complete all the same     |
+    | `budget_bound_at` | the first step at which it did, None with "stop"                                           |
+    | `seed`            | the seed of the call: drawn from the operating system when none was given                  |
+    | `model_calls`     | the forward passes of the batch until this text was complete                               |
+    | `prompt_token_ids`| what the model was given to continue                                                       |
+    | `error`           | with `errors="return"`: what went wrong here; then `value` is None, and `finish_reason` is |
+    |                   | "error" unless the text was complete and its validation failed                             |
+    """
+
+    value: Any
+    text: str
+    token_ids: tuple[int, ...]
+    logprob: float
+    masked_logprob: float
+    finish_reason: FinishReason
+    budget_bound_at: int | None
+    seed: int
+    model_calls: int
+    prompt_token_ids: tuple[int, ...]
+    error: GenerationError | AlignmentError | GrammarError | None = None
+
+
+class Stream:
+    """The pieces of one text, in order, each a non-empty str; then `result` is its Generation.
+
+    >>> for piece in (stream := gcd.stream(model, "A number:", regex="[0-9]+")):
+    ...     print(piece, end="")
+    >>> stream.result.value
+
+    Characters are never cut: bytes wait until their character is whole. Errors arise where the iteration is.
+    """
+
+    def __init__(self, steps: Iterator[str | Generation]) -> None:
+        self._steps = steps
+        self._result: Generation | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for step in self._steps:
+            if isinstance(step, str):
+                return step
+            self._result = step
+        raise StopIteration
+
+    @property
+    def result(self) -> Generation:
+        """The finished Generation; runs the rest of the stream when it was not read to its end."""
+        for _ in self:
+            pass
+        if self._result is None:
+            raise RuntimeError("the stream was closed before its text was complete: it has no result")
+        return self._result
+
+    def close(self) -> None:
+        """Stop generating; pieces that were not read are lost."""
+        close = getattr(self._steps, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncStream:
+    """A Stream whose steps run in threads, one at a time; `result` is there when the iteration is over."""
+
+    def __init__(self, start: Callable[[], Stream]) -> None:
+        self._start = start
+        self._stream: Stream | None = None
+
+    def __aiter__(self) -> AsyncStream:
+        return self
+
+    async def __anext__(self) -> str:
+        if self._stream is None:
+            self._stream = await asyncio.to_thread(self._start)
+        piece = await asyncio.to_thread(next, self._stream, None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    @property
+    def result(self) -> Generation:
+        """The finished Generation; RuntimeError while pieces are outstanding."""
+        if self._stream is None or self._stream._result is None:
+            raise RuntimeError("the stream has not been read to its end: it has no result yet")
+        return self._stream._result

@@ -1,0 +1,1 @@
+"""Hooks for other engines' own generation loops; logits_processor.py is transformers'."""

@@ -1,0 +1,139 @@
+"""Sessions over a transformers model's own cache: prefill once, then read only what is new.
+
+Three kinds, chosen by what the model's cache can do:
+
+| the cache's layers          | session    | rows of one call        | padding                                        |
+|-----------------------------|------------|-------------------------|------------------------------------------------|
+| full attention              | KVSession  | any numbers of tokens   | left of the prompt, and left of shorter rows   |
+| some sliding windows        | KVSession  | equal numbers           | left of the prompt only: a window counts slots |
+| anything else (recurrent)   | RowSession | any, one token a pass   | none: every row has a cache of its own         |
+
+A padded slot is masked for ever and has no position, so that position ids stay those of the row's own tokens and the
+logits those of the row alone (`tests/gcd/test_models.py` compares them).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from gcd.models.protocols import Session
+
+__all__ = ["KVSession", "RowSession", "forward_parameters", "open_kv_session"]
+
+
+def forward_parameters(model: Any) -> Collection[str]:
+    """The names of what `model.forward` takes, seen through the wrappers of peft and torch.compile."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else getattr(model, "_orig_mod", model)
+    return inspect.signature(inner.forward).parameters
+
+
+def open_kv_session(model: Any, prompts: Sequence[Sequence[int]]) -> Session | None:
+    """The session that suits the cache of a transformers model; None for a model that takes no `past_key_values`."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+    accepted = forward_parameters(model)
+    if "past_key_values" not in accepted:
+        return None
+    kinds = {type(layer) for layer in DynamicCache(config=model.config).layers}
+    if getattr(model, "_is_stateful", False) or not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
+        return RowSession(model, prompts)
+    # without position_ids the model counts slots itself, and a padded slot in the middle would shift the count
+    return KVSession(model, prompts, ragged=kinds == {DynamicLayer} and "position_ids" in accepted)
+
+
+class KVSession:
+    """A batch in one cache, left-padded.
+
+    `_attention` is the 2-D attention mask over the cache's slots, `_lengths[i]` the tokens that row i really holds.
+    """
+
+    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], *, ragged: bool) -> None:
+        self.ragged, self.calls = ragged, 0
+        self._model, self._prompts = model, [list(prompt) for prompt in prompts]
+        self._accepted = forward_parameters(model)
+        self._rows: list[int] = []
+
+    def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        if self.calls == 0:
+            return self._prefill(rows, tokens)
+        self._select(rows)
+        return self._forward(tokens, keep=[len(new) for new in tokens])
+
+    def _prefill(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """Read prompts with their first tokens; rows that begin alike (several samples of one prompt) are read once."""
+        from transformers.cache_utils import DynamicCache
+
+        begun = [(*self._prompts[row], *new) for row, new in zip(rows, tokens, strict=True)]
+        distinct = list(dict.fromkeys(begun))
+        keep = {text: len(new) + 1 for text, new in zip(begun, tokens, strict=True)}
+        device = self._model.device
+        self._cache = DynamicCache(config=self._model.config)
+        self._attention = torch.zeros(len(distinct), 0, dtype=torch.long, device=device)
+        self._lengths = torch.zeros(len(distinct), dtype=torch.long, device=device)
+        self._rows = list(range(len(distinct)))
+        logits = self._forward(distinct, keep=[keep[text] for text in distinct])
+        places = [distinct.index(text) for text in begun]
+        self._select(places)
+        self._rows = list(rows)
+        return [logits[place] for place in places]
+
+    def _select(self, rows: Sequence[int]) -> None:
+        """Drop the finished rows from the cache (or repeat those that several texts share)."""
+        if list(rows) == self._rows:
+            return
+        places = torch.tensor([self._rows.index(row) for row in rows], device=self._model.device)
+        self._cache.batch_select_indices(places)
+        self._attention, self._lengths = self._attention[places], self._lengths[places]
+        self._rows = list(rows)
+
+    @torch.no_grad()
+    def _forward(self, tokens: Sequence[Sequence[int]], *, keep: Sequence[int]) -> list[torch.Tensor]:
+        """One pass over new tokens, the shorter rows padded on the left; the last `keep[i]` logits of each row."""
+        width, device = max(map(len, tokens)), self._model.device
+        padded = [[0] * (width - len(new)) + list(new) for new in tokens]
+        real = torch.tensor([[0] * (width - len(new)) + [1] * len(new) for new in tokens], device=device)
+        self._attention = torch.cat([self._attention, real], dim=1)
+        positions = (self._lengths.unsqueeze(1) + real.cumsum(dim=1) - 1).clamp(min=0)
+        self._lengths = self._lengths + real.sum(dim=1)
+        kwargs: dict[str, Any] = {"attention_mask": self._attention, "past_key_values": self._cache, "use_cache": True}
+        if "position_ids" in self._accepted:
+            kwargs["position_ids"] = positions
+        if "logits_to_keep" in self._accepted:
+            kwargs["logits_to_keep"] = max(keep)  # the logits of a long prompt alone would be gigabytes
+        logits = self._model(torch.tensor(padded, device=device), **kwargs).logits
+        self.calls += 1
+        return [row[len(row) - kept :] for row, kept in zip(logits, keep, strict=True)]
+
+
+class RowSession:
+    """Every row in a cache of its own, one token a pass after the prompt: for models with recurrent state.
+
+    Their state is exact only for what was really read, in the order in which it was read, so that nothing is padded.
+    """
+
+    ragged = True
+
+    def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
+        self.calls = 0
+        self._model, self._prompts = model, [list(prompt) for prompt in prompts]
+        self._sessions: dict[int, KVSession] = {}
+
+    def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        self._sessions = {row: self._sessions[row] for row in rows if row in self._sessions}
+        return [self._extend(row, new) for row, new in zip(rows, tokens, strict=True)]
+
+    def _extend(self, row: int, tokens: Sequence[int]) -> torch.Tensor:
+        parts: list[torch.Tensor] = []
+        if row not in self._sessions:
+            self._sessions[row] = KVSession(self._model, [self._prompts[row]], ragged=False)
+            parts += self._sessions[row].extend([0], [[]])
+            self.calls += 1
+        for token in tokens:
+            parts += self._sessions[row].extend([0], [[token]])
+            self.calls += 1
+        return torch.cat(parts)

@@ -1,0 +1,96 @@
+"""What a model is to this library: three attributes, and optionally sessions that remember what they have read.
+
+Place in the walk: models stand beside the Constraint; `gcd.sampling` asks both. Nothing here imports torch at run time,
+so that any object with these names is a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["LanguageModel", "Session", "SessionModel", "StatelessSession", "open_session"]
+
+
+class LanguageModel(Protocol):
+    """Anything that gives logits for the next token of each of some sequences.
+
+    Optional attributes, read where they exist: `bos_token_id` (where an empty prompt starts), `needs_prompt` (True for
+    a model that cannot start from nothing), `context_length` (positions, prompt included), `tokenizer`.
+    """
+
+    @property
+    def vocab_size(self) -> int:
+        """The width of the logits."""
+        ...
+
+    @property
+    def eos_token_ids(self) -> Sequence[int]:
+        """The ids after which the model stops."""
+        ...
+
+    def next_logits(self, sequences: Sequence[Sequence[int]]) -> torch.Tensor:
+        """The logits of the next token after each sequence, shape (len(sequences), vocab_size), any float dtype."""
+        ...
+
+
+class Session(Protocol):
+    """Some rows of tokens that grow, and the logits along them; what has been read is not read again.
+
+    `ragged`: the rows of one call may bring different numbers of tokens. `calls` counts forward passes.
+    """
+
+    ragged: bool
+    calls: int
+
+    def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """Append `tokens[i]` to row `rows[i]`; a row that is left out is finished and never comes back.
+
+        Returns for each of `rows` the logits of what follows each appended token, shape (len(tokens[i]), V). The first
+        call reads the prompts as well, and there the result starts one earlier, with what follows the prompt:
+        (1 + len(tokens[i]), V).
+        """
+        ...
+
+
+@runtime_checkable
+class SessionModel(Protocol):
+    """A model that keeps what it has read, as a KV cache does."""
+
+    def open_session(self, prompts: Sequence[Sequence[int]]) -> Session:
+        """A session over the prompts; nothing is computed before the first `extend`."""
+        ...
+
+
+class StatelessSession:
+    """A Session over any LanguageModel, by asking for every prefix anew; one call of `next_logits` an extension."""
+
+    ragged = True
+
+    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]]) -> None:
+        self._model = model
+        self._sequences = [list(prompt) for prompt in prompts]
+        self.calls = 0
+
+    def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        first = 0 if self.calls == 0 else 1
+        self.calls += 1
+        asked: list[list[int]] = []
+        for row, new in zip(rows, tokens, strict=True):
+            begin = len(self._sequences[row])
+            self._sequences[row] += new
+            asked += (self._sequences[row][: begin + kept] for kept in range(first, len(new) + 1))
+        logits = self._model.next_logits(asked)
+        ends = list(accumulate(len(new) + 1 - first for new in tokens))
+        return [logits[begin:end] for begin, end in pairwise([0, *ends])]
+
+
+def open_session(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> Session:
+    """The model's own session where it has one, otherwise a stateless one."""
+    if isinstance(model, SessionModel):
+        return model.open_session(prompts)
+    return StatelessSession(model, prompts)

@@ -1,0 +1,222 @@
+"""What a user wants -> Wanted: the grammar of its texts on one side, the value of a text on the other.
+
+Place in the walk: the two ends of it. A schema, a Python type, a regex, a Lark grammar or choices becomes a Grammar for
+the engine, and a finished text becomes the value that was asked for, validated as a last assertion. No tokenizer, no
+model. A str is always text; a file is a `pathlib.Path`.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, ValidationFailed
+
+if TYPE_CHECKING:
+    from grammars.frontends.json_schema.whitespace import Whitespace
+    from grammars.ir import Grammar
+
+__all__ = ["Kind", "Wanted", "parse_wanted"]
+
+Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One of the four ways to say what is wanted, read.
+
+    `key` is equal only for what has the same texts and the same values; `owner` keeps alive what the key names by id.
+    `to_grammar()` may raise any GrammarError. `to_value(text)` raises ValidationFailed, and only reads with
+    `validate=False`. `schema` is the JSON Schema, for the kinds that have one.
+    """
+
+    kind: Kind
+    key: tuple[object, ...]
+    to_grammar: Callable[[], Grammar]
+    to_value: Callable[..., object]
+    schema: dict[str, object] | bool | str | None = None
+    owner: object = None
+
+
+def parse_wanted(
+    *, schema: object = None, regex: object = None, grammar: object = None, choices: object = None,
+    whitespace: Whitespace = "bounded",
+) -> Wanted:  # fmt: skip
+    """What is wanted, from exactly one of the four.
+
+    >>> parse_wanted(regex="[0-9]+").to_value("17")
+    '17'
+
+    Raises TypeError for none or several, InvalidGrammar for a value of the wrong Python type.
+    """
+    given = {"schema": schema, "regex": regex, "grammar": grammar, "choices": choices}
+    found = [name for name, value in given.items() if value is not None]
+    if len(found) != 1:
+        got = " and ".join(f"{name}=" for name in found) or "none of them"
+        raise TypeError(f"say what is wanted by exactly one of schema=, regex=, grammar=, choices=; got {got}")
+    if found == ["schema"]:
+        return _wanted_schema(schema, whitespace)
+    return {"regex": _wanted_regex, "grammar": _wanted_grammar, "choices": _wanted_choices}[found[0]](given[found[0]])
+
+
+def _wanted_schema(schema: object, whitespace: Whitespace) -> Wanted:
+    source: object = _text("schema", schema) if isinstance(schema, str | Path) else schema
+    if isinstance(source, float | int | bytes | list | tuple | set | types.ModuleType) and not isinstance(source, bool):
+        raise InvalidGrammar(
+            f"schema= takes a dict, a bool, JSON text, a pathlib.Path or a Python type, not {_shown(schema)}"
+        )
+    if not isinstance(source, dict | bool | str):
+        return _wanted_type(source, whitespace)
+    try:
+        text = source if isinstance(source, str) else json.dumps(source, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidGrammar(f"the schema is no JSON value: {error}") from error
+    except RecursionError:
+        raise LimitExceeded("the schema is nested too deeply to be read") from None
+
+    def to_grammar() -> Grammar:
+        from grammars.frontends.json_schema import parse_json_schema
+
+        return _with_path_hint("schema", schema, partial(parse_json_schema, source, whitespace=whitespace))
+
+    def to_value(text: str, *, validate: bool = True) -> object:
+        if validate:
+            from gcd.validate import validate as check
+
+            check(text, json.loads(source) if isinstance(source, str) else source)
+        return _load_json(text)
+
+    return Wanted("schema", ("schema", text, whitespace), to_grammar, to_value, schema=source)
+
+
+def _wanted_type(wanted: object, whitespace: Whitespace) -> Wanted:
+    from grammars.frontends.python_types import describe_type
+
+    described = describe_type(wanted)
+
+    def to_grammar() -> Grammar:
+        from grammars.frontends.json_schema import parse_json_schema
+
+        return parse_json_schema(described.schema, whitespace=whitespace)
+
+    def to_value(text: str, *, validate: bool = True) -> object:
+        try:
+            return described.load(text)
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise ValidationFailed(text, _reasons(error)) from error
+
+    # the same language may belong to several types, whose values differ
+    key = ("type", id(wanted), json.dumps(described.schema), whitespace)
+    return Wanted("schema", key, to_grammar, to_value, schema=described.schema, owner=wanted)
+
+
+def _wanted_regex(regex: object) -> Wanted:
+    pattern = _text("regex", regex)
+
+    def to_grammar() -> Grammar:
+        from grammars.frontends.regex import parse_regex
+        from grammars.ir import Grammar
+
+        return _with_path_hint("regex", regex, lambda: Grammar({"start": parse_regex(pattern)}, source=pattern))
+
+    return Wanted("regex", ("regex", pattern), to_grammar, _same_text)
+
+
+def _wanted_grammar(grammar: object) -> Wanted:
+    text = _text("grammar", grammar)
+
+    def to_grammar() -> Grammar:
+        from grammars.frontends.lark import parse_lark
+
+        if "::=" in text:
+            raise UnsupportedFeature(
+                "the grammar is written in GBNF or EBNF (`::=`), which is not read",
+                hint="Write it as Lark: `start: ...`, one rule a line, terminals in capitals.",
+            )
+        return _with_path_hint("grammar", grammar, partial(parse_lark, text))
+
+    return Wanted("grammar", ("grammar", text), to_grammar, _same_text)
+
+
+def _wanted_choices(choices: object) -> Wanted:
+    members = choices
+    if isinstance(choices, Path):
+        members = choices.read_text(encoding="utf-8").splitlines()
+    if isinstance(members, str) or not isinstance(members, Sequence) or not all(isinstance(m, str) for m in members):
+        raise InvalidGrammar(
+            f"choices= takes a sequence of str, or a pathlib.Path with one a line, not {_shown(choices)}",
+            hint="Values other than str are an enum: schema={'enum': [...]} or schema=Literal[...]."
+            if isinstance(members, Sequence) and not isinstance(members, str)
+            else None,
+        )
+    texts = tuple(members)
+
+    def to_grammar() -> Grammar:
+        from grammars.frontends.choices import parse_choices
+
+        return parse_choices(texts)
+
+    return Wanted("choices", ("choices", texts), to_grammar, _same_text)
+
+
+def _text(kind: Kind, source: object) -> str:
+    """The text of a str or of the file at a Path."""
+    if isinstance(source, Path):
+        try:
+            text = source.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InvalidGrammar(f"{kind}= names a file that cannot be read: {source}: {error.strerror}") from error
+        return text.removesuffix("\n") if kind == "regex" else text
+    if isinstance(source, str):
+        return source
+    raise InvalidGrammar(f"{kind}= takes a str or a pathlib.Path, not {_shown(source)}")
+
+
+def _with_path_hint(kind: Kind, source: object, parse: Callable[[], Grammar]) -> Grammar:
+    """What `parse()` returns; its error is about a path when the text that it could not read looks like one."""
+    try:
+        return parse()
+    except GrammarError as error:
+        if not isinstance(source, str) or not _looks_like_path(source):
+            raise
+        raise InvalidGrammar(
+            f"{kind}= takes a str as text, and {source!r} looks like the name of a file",
+            hint=f"A file is a pathlib.Path: {kind}=Path({source!r}).",
+        ) from error
+
+
+def _looks_like_path(text: str) -> bool:
+    if len(text) > 1000 or "\n" in text or "\0" in text or not text.strip():
+        return False
+    path = Path(text)
+    return path.suffix in {".json", ".lark", ".gbnf", ".regex", ".txt"} or path.is_file()
+
+
+def _load_json(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValidationFailed(text, [f"it is not read as JSON: {error}"]) from error
+    return value
+
+
+def _same_text(text: str, *, validate: bool = True) -> object:
+    return text
+
+
+def _reasons(error: ValueError) -> list[str]:
+    """One line for each thing that a validator dislikes, with where it is."""
+    details = getattr(error, "errors", None)
+    if not callable(details):
+        return [str(error)]
+    return [f"{'.'.join(map(str, item['loc'])) or 'value'}: {item['msg']}" for item in details()]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} ({text if len(text) <= 60 else text[:59] + '…'})"
