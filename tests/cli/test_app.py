@@ -1,0 +1,59 @@
+"""The command itself: version, help, exit codes of errors."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+from typer.testing import CliRunner
+
+from gcd import errors
+from gcd.cli.app import app
+from gcd.cli.exits import Exit, code_of
+
+BUDGET = errors.BudgetTooSmall(budget=1, necessary=5, sufficient=9)
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == Exit.OK
+    try:
+        assert result.stdout == f"gcd {version('gcd-decoding')}\n"
+    except PackageNotFoundError:
+        assert result.stdout == "gcd, run from a source tree\n"
+
+
+@pytest.mark.parametrize("command", [[], ["generate"], ["check"], ["warm-up"]])
+def test_help_stands_for_itself(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == Exit.OK
+    assert "Usage: " in result.stdout
+
+
+def test_warm_up_says_how_long_it_took() -> None:
+    result = CliRunner().invoke(app, ["warm-up"], catch_exceptions=False)
+    assert result.exit_code == Exit.OK
+    assert result.stdout.startswith("kernels ready after ")
+    assert "compiling the kernels" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidGrammar("x"), Exit.GRAMMAR),
+        (errors.UnsupportedFeature("x"), Exit.GRAMMAR),
+        (errors.EmptyLanguage("x"), Exit.GRAMMAR),
+        (errors.LimitExceeded("x"), Exit.GRAMMAR),
+        (errors.ValidationFailed("{}", ["x"]), Exit.NO_MATCH),
+        (BUDGET, Exit.USAGE),
+        (errors.PromptError("x"), Exit.USAGE),
+        (errors.VocabularyMismatch("x"), Exit.MODEL),
+        (errors.UnsupportedTokenizer("x"), Exit.MODEL),
+        (errors.ModelError("x"), Exit.MODEL),
+        (errors.UnknownModel("x"), Exit.MODEL),
+        (errors.NoAllowedToken("x"), Exit.MODEL),
+        (KeyError("a bug"), None),
+    ],
+)
+def test_every_error_has_its_exit_code(error: Exception, code: Exit | None) -> None:
+    assert code_of(error) == code

@@ -1,0 +1,186 @@
+"""`gcd check`: verdicts, explanations and exit codes, as whole outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gcd.cli.app import app
+from gcd.cli.exits import Exit
+
+
+def gcd_check(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(app, ["check", *arguments], input=stdin, catch_exceptions=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_files_of_every_kind(folder: Path) -> None:
+    (folder / "a.json").write_text('{"type": "integer"}')
+    (folder / "b.regex").write_text("[0-9]+\n")
+    (folder / "c.lark").write_text('start: "a" start "b" | "c"\n')
+    result = gcd_check("a.json", "b.regex", "c.lark")
+    assert result.stdout == "a.json: ok\nb.regex: ok\nc.lark: ok\n"
+    assert result.exit_code == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (["--regex", "[0-9]{2}", "--instance-text", "17"], "--regex: ok\n--instance-text: match\n"),
+        (["--choices", "yes,no", "--instance-text", "no"], "--choices: ok\n--instance-text: match\n"),
+        (["--schema", "-"], "stdin: ok\n"),
+    ],
+)
+def test_options_say_what_is_wanted(arguments: list[str], output: str) -> None:
+    result = gcd_check(*arguments, stdin='{"type": "integer"}')
+    assert result.stdout == output
+    assert result.exit_code == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("regex", "text", "output"),
+    [
+        (
+            "[0-9]{3}",
+            "12x4",
+            "--instance-text: no match, it stops at byte 2 (line 1, column 3)\n    12x4\n      ^\nexpected '0'-'9'\n",
+        ),
+        ("[0-9]{3}", "12", "--instance-text: no match, it ends too early\nexpected '0'-'9'\n"),
+        (
+            "é+",
+            "éa",
+            "--instance-text: no match, it stops at byte 2 (line 1, column 2)\n"
+            "    éa\n"
+            "     ^\n"
+            "expected byte 0xC3 or the end\n",
+        ),
+        (
+            "a\nb",
+            "a\nc",
+            "--instance-text: no match, it stops at byte 2 (line 2, column 1)\n    c\n    ^\nexpected 'b'\n",
+        ),
+    ],
+)
+def test_a_text_outside_stops_somewhere(regex: str, text: str, output: str) -> None:
+    result = gcd_check("--regex", regex, "--instance-text", text)
+    assert result.stdout == "--regex: ok\n" + output
+    assert result.exit_code == Exit.NO_MATCH
+
+
+def test_an_instance_may_come_from_a_file_or_stdin_without_its_final_newline(folder: Path) -> None:
+    (folder / "a.json").write_text('{"type": "integer"}')
+    (folder / "x.json").write_text("17\n")
+    assert gcd_check("a.json", "--instance", "x.json").stdout == "a.json: ok\nx.json: match\n"
+    assert gcd_check("a.json", "--instance", "-", stdin="17\n").stdout == "a.json: ok\nstdin: match\n"
+    assert gcd_check("a.json", "--instance", "-", stdin="17\n\n").exit_code == Exit.NO_MATCH
+
+
+def test_a_validator_that_no_automaton_holds_has_its_say(folder: Path) -> None:
+    (folder / "even_numbers.py").write_text(
+        "from typing import Annotated\n"
+        "from pydantic import AfterValidator\n"
+        "def check_even(value: int) -> int:\n"
+        "    if value % 2:\n"
+        "        raise ValueError('odd')\n"
+        "    return value\n"
+        "Even = Annotated[int, AfterValidator(check_even)]\n"
+    )
+    result = gcd_check("--type", "even_numbers:Even", "--instance-text", "3")
+    assert result.stdout == (
+        "even_numbers:Even: ok\n--instance-text: no match, in the language but not valid:\nvalue: Value error, odd\n"
+    )
+    assert result.exit_code == Exit.NO_MATCH
+    assert gcd_check("--type", "even_numbers:Even", "--instance-text", "4").exit_code == Exit.OK
+
+
+def test_a_wrong_regex_is_drawn_with_a_caret() -> None:
+    result = gcd_check("--regex", "a(b")
+    assert result.stdout.startswith("--regex: wrong: ")
+    assert "(line 1, column 2)\n    a(b\n     ^\n" in result.stdout
+    assert result.exit_code == Exit.GRAMMAR
+
+
+def test_all_that_is_unsupported_is_named() -> None:
+    schema = {"properties": {"a": {"uniqueItems": True}, "b": {"not": {"type": "null"}}}}
+    result = gcd_check("--schema", "-", stdin=json.dumps(schema))
+    first, *others = result.stdout.splitlines()
+    assert first.startswith("stdin: unsupported: ")
+    assert first.endswith("(at #/properties/a/uniqueItems)")
+    assert others[-1] == "also unsupported: not (at #/properties/b/not)"
+    assert result.exit_code == Exit.GRAMMAR
+
+
+def test_a_contradiction_is_empty() -> None:
+    result = gcd_check("--schema", "-", stdin='{"type": "integer", "minimum": 3, "maximum": 2}')
+    assert result.stdout.startswith("stdin: empty: ")
+    assert result.exit_code == Exit.GRAMMAR
+
+
+def test_one_bad_grammar_does_not_hide_the_others(folder: Path) -> None:
+    (folder / "a.regex").write_text("(")
+    (folder / "b.regex").write_text("b")
+    result = gcd_check("a.regex", "b.regex")
+    assert result.stdout.startswith("a.regex: wrong: ")
+    assert result.stdout.endswith("\nb.regex: ok\n")
+    assert result.exit_code == Exit.GRAMMAR
+
+
+def test_verbose_says_what_becomes_of_each_keyword() -> None:
+    schema = {"title": "T", "type": "string", "maxLength": 3, "x-note": 1}
+    result = gcd_check("--schema", "-", "--verbose", stdin=json.dumps(schema))
+    assert result.stdout == (
+        "stdin: ok\n"
+        "  #/title      annotation\n"
+        "  #/type       enforced\n"
+        "  #/maxLength  enforced\n"
+        "  #/x-note     annotation (unknown keyword)\n"
+        "  2 annotation, 2 enforced\n"
+    )
+
+
+def test_json_is_one_object_a_line(folder: Path) -> None:
+    (folder / "a.regex").write_text("a")
+    (folder / "b.regex").write_text("(")
+    lines = gcd_check("a.regex", "b.regex", "--json", "--instance-text", "b").stdout.splitlines()
+    first, second = map(json.loads, lines)
+    assert first == {
+        "source": "a.regex",
+        "kind": "regex",
+        "verdict": "ok",
+        "error": None,
+        "keywords": [],
+        "instance": {"name": "--instance-text", "match": False, "offset": 0, "allowed": "'a'", "errors": []},
+    }
+    assert second["verdict"] == "wrong"
+    assert second["instance"] is None
+    assert (second["error"]["line"], second["error"]["column"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give files, or one of --schema, --regex, --grammar, --choices and --type."),
+        (["a.json", "--regex", "a"], "give files, or one of --schema, --regex, --grammar, --choices and --type."),
+        (["--regex", "a", "--choices", "b"], "--regex and --choices exclude each other: give one of them."),
+        (
+            ["--regex", "a", "--instance", "-", "--instance-text", "a"],
+            "--instance and --instance-text exclude each other: give one of them.",
+        ),
+        (["--schema", "-", "--instance", "-"], "stdin cannot be both the grammar and the instance."),
+        (["gone.json"], "cannot read gone.json: no such file or directory."),
+    ],
+)
+def test_usage_errors(folder: Path, arguments: list[str], message: str) -> None:
+    result = gcd_check(*arguments)
+    assert result.exit_code == Exit.USAGE
+    assert result.stdout == ""
+    assert message in " ".join(result.stderr.replace("│", " ").split())

@@ -1,0 +1,93 @@
+"""`gcd generate`: what comes to stdout, what to stderr, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gcd.cli.app import app
+from gcd.cli.exits import Exit
+
+PERSON = "examples/person.json"
+
+
+def gcd_generate(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(app, ["generate", *arguments], input=stdin, catch_exceptions=False)
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.chdir(request.config.rootpath)
+
+
+def test_the_text_goes_to_stdout(embedded_model: str) -> None:
+    result = gcd_generate("--schema", PERSON, "--seed", "1", "Ada Lovelace, 36, London ->")
+    assert result.exit_code == Exit.OK
+    assert result.stderr == ""
+    assert set(json.loads(result.stdout)) == {"name", "age", "city"}
+
+
+def test_json_lines_carry_everything(embedded_model: str) -> None:
+    result = gcd_generate("--type", "examples.person:Person", "--n", "2", "--seed", "1", "--json", "-", stdin="Ada: ")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(records) == 2
+    for record in records:
+        assert record.keys() == {"text", "value", "token_ids", "logprob", "finish_reason", "seed"}
+        assert json.loads(record["text"]) == record["value"]
+        assert record["seed"] == 1
+        assert record["finish_reason"] in ("stop", "length")
+
+
+def test_the_same_seed_gives_the_same_text(embedded_model: str) -> None:
+    first, second = (gcd_generate("--regex", "[a-z]{12}", "--seed", "5").stdout for _ in range(2))
+    assert first == second
+    assert re.fullmatch("[a-z]{12}\n", first)
+
+
+def test_choices_grammar_and_chat(embedded_model: str) -> None:
+    assert gcd_generate("--choices", "yes,no", "Is water wet?", "--chat").stdout in ("yes\n", "no\n")
+    summed = gcd_generate("--grammar", "examples/arithmetic.lark", "--max-new-tokens", "20", "1 + 1 = ").stdout
+    assert re.fullmatch(r"[0-9()+*/-]+\n", summed)
+
+
+def test_whitespace_is_a_choice(embedded_model: str) -> None:
+    text = gcd_generate("--schema", PERSON, "--whitespace", "2", "--temperature", "0", "Ada, 36, London ->").stdout
+    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["Hello"], Exit.USAGE, "say what is wanted: --schema, --regex, --grammar, --choices or --type."),
+        (["--schema", "-", "-"], Exit.USAGE, "stdin cannot be both the prompt and the grammar."),
+        (["--schema", "gone.json"], Exit.USAGE, "cannot read gone.json: no such file or directory."),
+        (
+            ["--schema", PERSON, "--whitespace", "wide"],
+            Exit.USAGE,
+            "--whitespace wide is none of bounded, compact, json and no number of spaces.",
+        ),
+        (["--regex", "a", "--seed", "-1"], Exit.USAGE, "-1 is not in the range x>=0."),
+        (["--regex", "a(b"], Exit.GRAMMAR, "(line 1, column 2) a(b ^"),
+        (["--choices", "[]"], Exit.GRAMMAR, "gcd: "),
+    ],
+)
+def test_mistakes_are_told_before_a_model_is_loaded(arguments: list[str], code: Exit, message: str) -> None:
+    result = gcd_generate(*arguments, "--model", "not-loaded")
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_an_unknown_model_is_a_model_error(embedded_model: str) -> None:
+    result = gcd_generate("--regex", "a", "--model", "./no/such/folder")
+    assert result.exit_code == Exit.MODEL
+    assert result.stderr.startswith("gcd: no model './no/such/folder'")
+
+
+def test_a_budget_that_cannot_suffice_is_a_usage_error(embedded_model: str) -> None:
+    result = gcd_generate("--schema", PERSON, "--max-new-tokens", "2")
+    assert result.exit_code == Exit.USAGE
+    assert result.stderr.startswith("gcd: max_new_tokens=2 ")
