@@ -1,15 +1,15 @@
-"""Regular nodes to DFAs: first over code points, where And, Not and Length live, then over bytes.
+"""Regular nodes to DFAs over code points, where And, Not and Length live.
 
 Place in the walk: Grammar -> **leaf DFA** -> ByteAutomaton. A leaf is a part of a grammar without recursion. Sets of
-characters are combined here, on code points; the step to bytes (UTF-8, or the spellings of a JSON string) is made once,
-at the end. Nothing here knows of rules or counters at run time.
+characters are combined here, on code points; the step to bytes is made once, at the end (`grammars.utf8`). Nothing here
+knows of rules or counters at run time.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from grammars.dfa import Dfa, Edge, Nfa, complement, crawl, determinise, intersect, minimise
+from grammars.dfa import Dfa, Nfa, complement, crawl, determinise, intersect, minimise
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     ANY_CHAR,
@@ -28,12 +28,8 @@ from grammars.ir import (
     Sequence,
     SpecialToken,
 )
-from grammars.utf8 import json_spellings, utf8_spellings
 
-__all__ = ["TICK", "char_dfa", "encode_json", "encode_utf8"]
-
-TICK = 256
-"""Added to the first byte of each character in a DFA that counts characters."""
+__all__ = ["char_dfa"]
 
 _STATES = 50_000
 
@@ -137,58 +133,6 @@ def _between(dfa: Dfa, low: int, high: int | None) -> Dfa:
         return [(a, b, (target, min(count + 1, top))) for a, b, target in dfa.edges[q]]
 
     return crawl((0, 0), follow, lambda state: state[0] in dfa.finals and state[1] >= low, limit=_STATES)
-
-
-def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
-    """The minimal byte DFA of the UTF-8 encodings of a code-point DFA; with `ticks` each first byte has `TICK` added."""
-    return _encode(dfa, json=False, ticks=ticks)
-
-
-def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:
-    """The minimal byte DFA of the JSON spellings (no quotes) of a code-point DFA, see `json_spellings`."""
-    return _encode(dfa, json=True, ticks=ticks)
-
-
-def _encode(dfa: Dfa, *, json: bool, ticks: bool) -> Dfa:
-    nfa = Nfa()
-    states = [0] + [nfa.state() for _ in dfa.edges[1:]]
-    nfa.finals = {states[q] for q in dfa.finals}
-    for q, row in enumerate(dfa.edges):
-        targets: dict[int, list[tuple[int, int]]] = {}
-        for low, high, target in row:
-            targets.setdefault(target, []).append((low, high))
-        for target, ranges in targets.items():
-            _embed_class(nfa, _class_dfa(tuple(ranges), json), states[q], states[target], TICK if ticks else 0)
-    return minimise(determinise(nfa))
-
-
-@lru_cache(maxsize=4096)
-def _class_dfa(ranges: Ranges, json: bool) -> tuple[tuple[Edge, ...], ...]:
-    """The byte DFA of one character of a class; its only final state is the last, which has no edges."""
-    nfa = Nfa()
-    end = nfa.state()
-    nfa.finals.add(end)
-    for spelling in json_spellings(ranges) if json else utf8_spellings(ranges):
-        source = 0
-        for position in spelling[:-1]:
-            source = _edge(nfa, source, position)
-        nfa.edges[source] += [(low, high, end) for low, high in spelling[-1]]
-    dfa = minimise(determinise(nfa))
-    (final,) = dfa.finals or (len(dfa.edges),)
-    order = [q for q in range(len(dfa.edges)) if q != final] + [final]
-    place = {q: i for i, q in enumerate(order)}
-    return tuple(tuple((a, b, place[t]) for a, b, t in dfa.edges[q]) for q in order if q < len(dfa.edges))
-
-
-def _embed_class(nfa: Nfa, rows: tuple[tuple[Edge, ...], ...], source: int, target: int, tick: int) -> None:
-    """Adds a copy of a character's DFA: its start is `source`, its end `target`."""
-    offset = len(nfa.edges) - 1
-    last = len(rows) - 1
-    for _ in range(max(0, last - 1)):
-        nfa.state()
-    for q, row in enumerate(rows[:last]):
-        shift, at = (tick, source) if q == 0 else (0, offset + q)
-        nfa.edges[at] += [(a + shift, b + shift, target if t == last else offset + t) for a, b, t in row]
 
 
 def _not_whole_characters(data: bytes) -> UnsupportedFeature:

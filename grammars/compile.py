@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from grammars.automaton import ByteAutomaton
-from grammars.chars import TICK, char_dfa, encode_json, encode_utf8
+from grammars.chars import char_dfa
 from grammars.dfa import Dfa, Nfa, determinise, minimise
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.ir import (
@@ -33,7 +33,7 @@ from grammars.ir import (
 )
 from grammars.rules import CALL, SPECIAL, Kind, Rule, calls
 from grammars.simplify import inline_units, prune, remove_left_recursion, remove_nullable
-from grammars.utf8 import utf8_spellings
+from grammars.utf8 import TICK, encode_json, encode_utf8
 
 __all__ = ["Limits", "compile_grammar"]
 
@@ -172,14 +172,7 @@ class _Builder:
                 if ranges and ranges[-1][1] <= 0x7F:
                     return _edge(nfa, source, ranges)
                 target = nfa.state()
-                if len(ranges) > 8:
-                    nfa.embed(encode_utf8(char_dfa(node)), source, target)
-                    return target
-                for spelling in utf8_spellings(ranges):
-                    at = source
-                    for position in spelling[:-1]:
-                        at = _edge(nfa, at, position)
-                    nfa.edges[at] += [(low, high, target) for low, high in spelling[-1]]
+                nfa.embed(encode_utf8(char_dfa(node)), source, target)
                 return target
             case Sequence(items):
                 for item in items:
@@ -248,10 +241,6 @@ class _Builder:
         if node in self.parts:
             return self.parts[node]
         match node:
-            case Length():
-                window = self.regular(node)
-                assert isinstance(window, Length)
-                return self.part(node, self.window(window, json=False))
             case JsonString(content):
                 if self.size(content) > 1000:
                     return self.part(node, self.split_string(content))
@@ -260,7 +249,10 @@ class _Builder:
                     return self.part(node, self.window(inside, json=True))
                 return self.part(node, Rule("string", _quoted(encode_json(char_dfa(inside)))))
             case _:
-                return self.part(node, Rule("text", encode_utf8(char_dfa(self.regular(node)))))
+                inside = self.regular(node)
+                if isinstance(inside, Length):
+                    return self.part(node, self.window(inside, json=False))
+                return self.part(node, Rule("text", encode_utf8(char_dfa(inside))))
 
     def window(self, node: Length, *, json: bool) -> Rule:
         item = node.item
@@ -351,7 +343,9 @@ def _written_out(node: Node, rules: Mapping[str, Node], inside: tuple[str, ...])
             if name not in rules:
                 raise InvalidGrammar(f"the rule {name!r} is not defined")
             return _written_out(rules[name], rules, (*inside, name))
-        case Sequence(items) | Choice(items) | And(items):
+        case And(items):
+            return _lengths_outside(tuple(_written_out(item, rules, inside) for item in items))
+        case Sequence(items) | Choice(items):
             changed = tuple(_written_out(item, rules, inside) for item in items)
             return node if changed == items else type(node)(changed)
         case Repeat(item, low, high):
@@ -362,6 +356,20 @@ def _written_out(node: Node, rules: Mapping[str, Node], inside: tuple[str, ...])
             return Not(_written_out(item, rules, inside))
         case _:
             return node
+
+
+def _lengths_outside(items: tuple[Node, ...]) -> Node:
+    """The intersection of the items with their lengths moved outside, where a window counts them: x{m,n} & y = (x & y){m,n}."""
+    low, high = 0, None
+    inner: list[Node] = []
+    for item in items:
+        while isinstance(item, Length):
+            low = max(low, item.min)
+            high = item.max if high is None else high if item.max is None else min(high, item.max)
+            item = item.item
+        inner.append(item)
+    both = inner[0] if len(inner) == 1 else And(tuple(inner))
+    return both if low == 0 and high is None else Length(both, low, high)
 
 
 def _edge(nfa: Nfa, source: int, ranges: tuple[tuple[int, int], ...]) -> int:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.chars import TICK
+from grammars.utf8 import TICK
 from grammars.dfa import Dfa
 from grammars.errors import LimitExceeded
 from grammars.rules import SPECIAL, Rule
@@ -80,7 +80,7 @@ def lengths(dfa: Dfa) -> Lengths:
     seen = {live.tobytes(): 0}
     while True:
         following = np.zeros_like(live)
-        np.logical_or.at(following, ticked[0], rows[-1][ticked[1]])
+        following[ticked[0][rows[-1][ticked[1]]]] = True
         _pull(following, silent)
         before = seen.get(following.tobytes())
         if before is not None:
@@ -126,8 +126,8 @@ def fewest_bytes(dfa: Dfa) -> FewestBytes:
                 hint="shorten the pattern's own repeats",
             )
         following = np.full_like(column, NEVER)
-        np.minimum.at(following, ticked[0], columns[-1][ticked[1]] + 1)
-        column = np.minimum(following, NEVER)
+        _lower(following, ticked, columns[-1])
+        column = following
         _relax(column, silent)
     first = seen[shape]
     before = columns[first]
@@ -138,9 +138,20 @@ def fewest_bytes(dfa: Dfa) -> FewestBytes:
 def _relax(column: NDArray[np.int64], silent: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
     while True:
         before = column.copy()
-        np.minimum.at(column, silent[0], np.minimum(column[silent[1]] + 1, NEVER))
+        _lower(column, silent, before)
         if np.array_equal(before, column):
             return
+
+
+def _lower(
+    column: NDArray[np.int64], edges: tuple[NDArray[np.int64], NDArray[np.int64]], behind: NDArray[np.int64]
+) -> None:
+    """Lowers each source of an edge (sorted by source) to one more than the least of what is behind its edges."""
+    sources, targets = edges
+    if len(sources):
+        first = np.flatnonzero(np.diff(sources, prepend=-1))
+        least = np.minimum.reduceat(behind[targets], first) + 1
+        column[sources[first]] = np.minimum(column[sources[first]], np.minimum(least, NEVER))
 
 
 def _edge_pairs(dfa: Dfa) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -157,6 +168,6 @@ def _pull(live: NDArray[np.bool_], silent: tuple[NDArray[np.int64], NDArray[np.i
     """Adds the states that reach a live one within a character; such paths are short (at most one character's bytes)."""
     while True:
         count = int(live.sum())
-        np.logical_or.at(live, silent[0], live[silent[1]])
+        live[silent[0][live[silent[1]]]] = True
         if int(live.sum()) == count:
             return

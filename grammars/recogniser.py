@@ -160,9 +160,14 @@ class Recogniser:
         return self.close(reached)
 
     def accepts(self, data: bytes) -> bool:
-        return self.explain(data).accepted
+        """Whether `data` is a string of the grammar."""
+        at = self.start
+        for byte in data:
+            at = self.step(at, byte)
+        return at.accepting
 
     def explain(self, data: bytes) -> Explanation:
+        """How far `data` goes inside the grammar."""
         at = self.start
         for offset, byte in enumerate(data):
             after = self.step(at, byte)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from grammars.chars import TICK
+from grammars.utf8 import TICK
 from grammars.dfa import Dfa, Edge
 
 __all__ = ["CALL", "SPECIAL", "Kind", "Rule", "calls", "is_call", "plain_symbol"]

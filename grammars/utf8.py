@@ -1,108 +1,167 @@
-"""Code-point ranges to byte ranges: UTF-8, and the spellings that JSON allows inside a string.
+"""A DFA over code points to a DFA over bytes: UTF-8, and the spellings that JSON allows inside a string.
 
-Place in the walk: the last step from characters to bytes. A spelling is a tuple of positions, a position a tuple of
-inclusive byte ranges; it stands for every way to choose one byte from each position.
+Place in the walk: the last step from characters to bytes, for leaves. The states of the code-point DFA stay, with their
+numbers; between two of them stand states for unfinished characters. Such a state is a function from what is still missing to
+targets, written as ranges; equal functions are one state, so that a minimal DFA stays minimal without a second pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from grammars.ir import Ranges
+from grammars.dfa import Dfa, Edge
 
-__all__ = ["Spelling", "json_spellings", "utf8_spellings"]
+__all__ = ["TICK", "encode_json", "encode_utf8"]
 
-Spelling: TypeAlias = tuple[Ranges, ...]
+TICK = 256
+"""Added to the first byte of each character in a DFA whose characters are to be counted."""
 
-_LENGTHS = ((0x00, 0x7F, 1, 0x00), (0x80, 0x7FF, 2, 0xC0), (0x800, 0xFFFF, 3, 0xE0), (0x10000, 0x10FFFF, 4, 0xF0))
-_SHORT_ESCAPES = {0x08: b"b", 0x09: b"t", 0x0A: b"n", 0x0C: b"f", 0x0D: b"r", 0x22: b'"', 0x2F: b"/", 0x5C: b"\\"}
-_BACKSLASH: Ranges = ((0x5C, 0x5C),)
-_LETTER_U: Ranges = ((0x75, 0x75),)
+Row: TypeAlias = tuple[Edge, ...]
+Spell: TypeAlias = Callable[[Iterable[Edge]], Iterable[Edge]]
+"""From edges on digits to edges on the bytes that write them."""
+
+_LENGTHS = ((0x80, 0x7FF, 1, 0xC0), (0x800, 0xFFFF, 2, 0xE0), (0x10000, 0x10FFFF, 3, 0xF0))
+_SHORT_ESCAPES = {0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r", 0x22: '"', 0x2F: "/", 0x5C: "\\"}
 # What may stand raw in a JSON string (RFC 8259, section 7: unescaped).
-_RAW: Ranges = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0xD7FF), (0xE000, 0x10FFFF))
+_RAW = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF))
 
 
-def utf8_spellings(ranges: Ranges) -> Iterator[Spelling]:
-    """The UTF-8 encodings of the code points in `ranges` (RFC 3629), as few spellings.
+def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
+    """The byte DFA of the UTF-8 encodings (RFC 3629) of a code-point DFA; with `ticks` characters begin with `TICK`.
 
-    >>> list(utf8_spellings(((0x7F, 0x80),)))
-    [(((127, 127),),), (((194, 194),), ((128, 128),))]
+    >>> encode_utf8(Dfa((((0xE9, 0xE9, 1),), ()), frozenset({1}))).edges        # é is C3 A9
+    (((195, 195, 2),), (), ((169, 169, 1),))
     """
-    for low, high in ranges:
-        for first, last, length, lead in _LENGTHS:
-            if low <= last and high >= first:
-                for digits in _digit_ranges(max(low, first), min(high, last), base=64, count=length):
-                    (a, b), *rest = digits
-                    yield (((lead + a, lead + b),), *(((0x80 + x, 0x80 + y),) for x, y in rest))
+    writer = _Writer(len(dfa.edges))
+    rows = [writer.raw(row) for row in dfa.edges]
+    return writer.dfa(rows, dfa.finals, ticks=ticks)
 
 
-def json_spellings(ranges: Ranges) -> Iterator[Spelling]:
-    """Every way to write a code point of `ranges` inside a JSON string (RFC 8259, section 7).
+def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:
+    """The byte DFA of what may stand between the quotes of a JSON string (RFC 8259, section 7) for the texts of `dfa`.
 
-    Raw where allowed, the two-character escapes, and \\uXXXX with hex digits of either case, in surrogate pairs
-    beyond U+FFFF. Surrogates that stand alone are never written.
-
-    >>> list(json_spellings(((0x0A, 0x0A),)))[0]       # \\n
-    (((92, 92),), ((110, 110),))
+    Every spelling of a character: raw where that is allowed, the two-character escapes, and \\uXXXX with hex digits of either
+    case, in surrogate pairs beyond U+FFFF. Surrogates that stand alone are never written.
     """
-    for code, letter in _SHORT_ESCAPES.items():
-        if any(low <= code <= high for low, high in ranges):
-            yield (_BACKSLASH, ((letter[0], letter[0]),))
-    yield from utf8_spellings(_intersect(ranges, _RAW))
-    for low, high in _intersect(ranges, ((0, 0xD7FF), (0xE000, 0xFFFF))):
-        for spelling in _hex4(low, high):
-            yield (_BACKSLASH, _LETTER_U, *spelling)
-    for low, high in _intersect(ranges, ((0x10000, 0x10FFFF),)):
-        for (a, b), (c, d) in _digit_ranges(low - 0x10000, high - 0x10000, base=1024, count=2):
-            for lead, trail in product(_hex4(0xD800 + a, 0xD800 + b), list(_hex4(0xDC00 + c, 0xDC00 + d))):
-                yield (_BACKSLASH, _LETTER_U, *lead, _BACKSLASH, _LETTER_U, *trail)
+    writer = _Writer(len(dfa.edges))
+    rows = []
+    for row in dfa.edges:
+        written = writer.raw(_common(row, _RAW))
+        if row:
+            written = (*written, (0x5C, 0x5C, writer.escape(row)))
+        rows.append(tuple(sorted(written)))
+    return writer.dfa(rows, dfa.finals, ticks=ticks)
 
 
-def _hex4(low: int, high: int) -> Iterator[Spelling]:
-    for digits in _digit_ranges(low, high, base=16, count=4):
-        yield tuple(_hex_digits(a, b) for a, b in digits)
+class _Writer:
+    """Makes the states for unfinished characters, behind the `count` states that stand between characters."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.rows: list[Row] = []
+        self.states: dict[Row, int] = {}
+
+    def state(self, row: Iterable[Edge]) -> int:
+        """The number of the state with these edges."""
+        row = _joined(row)
+        if row not in self.states:
+            self.states[row] = self.count + len(self.rows)
+            self.rows.append(row)
+        return self.states[row]
+
+    def dfa(self, rows: list[Row], finals: frozenset[int], *, ticks: bool) -> Dfa:
+        shift = TICK if ticks else 0
+        begun = [tuple((low + shift, high + shift, target) for low, high, target in _joined(row)) for row in rows]
+        return Dfa((*begun, *self.rows), finals)
+
+    def raw(self, row: Row) -> Row:
+        """The edges on first bytes, for edges on code points."""
+        edges: list[Edge] = [(low, min(high, 0x7F), target) for low, high, target in row if low <= 0x7F]
+        if row and row[-1][1] > 0x7F:
+            for first, last, missing, lead in _LENGTHS:
+                part = _common(row, ((first, last),))
+                edges += ((lead + a, lead + b, target) for a, b, target in self.digits(part, 64, missing, _continuation))
+        return tuple(edges)
+
+    def escape(self, row: Row) -> int:
+        """The state behind a backslash."""
+        edges: list[Edge] = []
+        for low, high, target in row:
+            edges += (
+                (ord(letter), ord(letter), target) for code, letter in _SHORT_ESCAPES.items() if low <= code <= high
+            )
+        units = list(_common(row, ((0, 0xFFFF),)))
+        astral = tuple((low - 0x10000, high - 0x10000, target) for low, high, target in _common(row, ((0x10000, 0x10FFFF),)))
+        for high_first, high_last, low_half in self.digits(astral, 1024, 1, _low_surrogate):
+            units.append((0xD800 + high_first, 0xD800 + high_last, low_half))
+        if units:
+            edges.append((0x75, 0x75, self.unit(tuple(sorted(units)))))
+        return self.state(sorted(edges))
+
+    def unit(self, row: Row) -> int:
+        """The state that reads four hex digits: the 16-bit number that they write decides."""
+        return self.state(_hex(self.digits(row, 16, 3, _hex)))
+
+    def digits(self, row: Row, base: int, missing: int, spell: Spell) -> list[Edge]:
+        """Edges on the first of `missing` + 1 digits of a number; what follows it is `spell`ed in states of its own.
+
+        Ranges that hold all numbers behind a digit are kept whole: [8, 21] in base 10 is 0 then 8-9, 1 then any, 2 then 0-1.
+        """
+        if missing == 0:
+            return list(row)
+        unit = base**missing
+        partial: dict[int, list[Edge]] = {}
+        edges: list[Edge] = []
+        for low, high, target in row:
+            first, last = low // unit, high // unit
+            if low % unit or (first == last and high % unit < unit - 1):
+                partial.setdefault(first, []).append((low % unit, min(high - first * unit, unit - 1), target))
+                first += 1
+            if first <= last and high % unit < unit - 1:
+                partial.setdefault(last, []).append((0, high % unit, target))
+                last -= 1
+            if first <= last:
+                edges.append((first, last, self.rest(((0, unit - 1, target),), base, missing - 1, spell)))
+        edges += ((digit, digit, self.rest(tuple(part), base, missing - 1, spell)) for digit, part in partial.items())
+        return sorted(edges)
+
+    def rest(self, row: Row, base: int, missing: int, spell: Spell) -> int:
+        if spell is _low_surrogate:
+            low_half = self.unit(tuple((0xDC00 + low, 0xDC00 + high, target) for low, high, target in row))
+            return self.state(((0x5C, 0x5C, self.state(((0x75, 0x75, low_half),))),))
+        return self.state(spell(self.digits(row, base, missing, spell)))
 
 
-def _hex_digits(low: int, high: int) -> Ranges:
-    """The bytes that write a hex digit from `low` to `high`: (9, 10) -> 9, A, a."""
-    ranges = []
-    if low <= 9:
-        ranges.append((0x30 + low, 0x30 + min(high, 9)))
-    if high >= 10:
-        a, b = max(low, 10) - 10, high - 10
-        ranges += [(0x41 + a, 0x41 + b), (0x61 + a, 0x61 + b)]
-    return tuple(ranges)
+def _continuation(edges: Iterable[Edge]) -> Iterable[Edge]:
+    return ((0x80 + low, 0x80 + high, target) for low, high, target in edges)
 
 
-def _digit_ranges(low: int, high: int, *, base: int, count: int) -> Iterator[tuple[tuple[int, int], ...]]:
-    """The numbers from low to high as products of digit ranges, most significant first.
-
-    >>> list(_digit_ranges(8, 21, base=10, count=2))
-    [((0, 0), (8, 9)), ((1, 1), (0, 9)), ((2, 2), (0, 1))]
-    """
-    if count == 1:
-        yield ((low, high),)
-        return
-    unit = base ** (count - 1)
-    first, last = low // unit, high // unit
-    if low % unit == 0 and high % unit == unit - 1:
-        yield ((first, last), *(((0, base - 1),) * (count - 1)))
-    elif first == last:
-        for rest in _digit_ranges(low % unit, high % unit, base=base, count=count - 1):
-            yield ((first, first), *rest)
-    else:
-        if low % unit:
-            yield from _digit_ranges(low, (first + 1) * unit - 1, base=base, count=count)
-            first += 1
-        middle = last if high % unit == unit - 1 else last - 1
-        if first <= middle:
-            yield ((first, middle), *(((0, base - 1),) * (count - 1)))
-        if middle < last:
-            yield from _digit_ranges(last * unit, high, base=base, count=count)
+def _hex(edges: Iterable[Edge]) -> Iterable[Edge]:
+    """Edges on hex digits, 9 to 11 as `9`, `A`-`B`, `a`-`b`."""
+    found = []
+    for low, high, target in edges:
+        if low <= 9:
+            found.append((0x30 + low, 0x30 + min(high, 9), target))
+        if high >= 10:
+            found += [(at + max(low, 10) - 10, at + high - 10, target) for at in (0x41, 0x61)]
+    return sorted(found)
 
 
-def _intersect(left: Ranges, right: Ranges) -> Ranges:
-    both = ((max(a, c), min(b, d)) for a, b in left for c, d in right)
-    return tuple((low, high) for low, high in both if low <= high)
+def _low_surrogate(edges: Iterable[Edge]) -> Iterable[Edge]:
+    return edges
+
+
+def _common(row: Row, ranges: tuple[tuple[int, int], ...]) -> Row:
+    both = ((max(low, a), min(high, b), target) for a, b in ranges for low, high, target in row)
+    return tuple(edge for edge in both if edge[0] <= edge[1])
+
+
+def _joined(row: Iterable[Edge]) -> Row:
+    joined: list[Edge] = []
+    for low, high, target in row:
+        if joined and joined[-1][2] == target and joined[-1][1] + 1 == low:
+            joined[-1] = (joined[-1][0], high, target)
+        else:
+            joined.append((low, high, target))
+    return tuple(joined)

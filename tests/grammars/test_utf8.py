@@ -1,4 +1,4 @@
-"""Code-point ranges to bytes: every spelling, and nothing else."""
+"""Code points to bytes: every spelling, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,56 +8,54 @@ import random
 
 import pytest
 
-from grammars.ir import ANY_CHAR
-from grammars.utf8 import Spelling, json_spellings, utf8_spellings
+from grammars.chars import char_dfa
+from grammars.dfa import Dfa, minimise
+from grammars.ir import ANY_CHAR, CharClass, Choice, Ranges, Repeat, text
+from grammars.utf8 import TICK, encode_json, encode_utf8
+
+ONE = char_dfa(ANY_CHAR)
 
 
-def texts(spellings: list[Spelling]) -> set[bytes]:
-    """All byte strings that the spellings stand for."""
-    return {
-        bytes(choice)
-        for spelling in spellings
-        for choice in itertools.product(*([b for low, high in at for b in range(low, high + 1)] for at in spelling))
-    }
+def texts(dfa: Dfa) -> set[bytes]:
+    """All strings of a byte DFA without cycles."""
+    found: set[bytes] = set()
+    pending = [(0, b"")]
+    while pending:
+        state, data = pending.pop()
+        if state in dfa.finals:
+            found.add(data)
+        for low, high, target in dfa.edges[state]:
+            pending += [(target, data + bytes([byte])) for byte in range(low, high + 1)]
+    return found
 
 
-def covers(spellings: list[Spelling], data: bytes) -> bool:
-    return any(
-        len(spelling) == len(data)
-        and all(any(low <= b <= high for low, high in at) for at, b in zip(spelling, data, strict=True))
-        for spelling in spellings
-    )
+def accepts(dfa: Dfa, data: bytes) -> bool:
+    state = 0
+    for byte in data:
+        state = dfa.step(state, byte) if state >= 0 else -1
+    return state in dfa.finals
+
+
+def a_class(low: int, high: int) -> Dfa:
+    """The texts of one character from low to high, surrogates left out."""
+    cut: Ranges = tuple((a, b) for a, b in [(low, min(high, 0xD7FF)), (max(low, 0xE000), high)] if a <= b)
+    return char_dfa(CharClass(cut))
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(0x00, 0x7F), (0x41, 0x5A), (0x7E, 0x82), (0x7F0, 0x810), (0xD7F0, 0xD7FF), (0xFFF0, 0x1000F)]
+    ("low", "high"), [(0x00, 0x7F), (0x41, 0x5A), (0x7E, 0x82), (0x7F0, 0x810), (0xD7F0, 0xE00F), (0xFFF0, 0x1000F)]
 )
-def test_utf8_spellings_are_the_encodings(low: int, high: int) -> None:
-    ranges = ((low, high),)
-    assert texts(list(utf8_spellings(ranges))) == {chr(code).encode() for code in range(low, high + 1)}
+def test_utf8_of_a_range(low: int, high: int) -> None:
+    expected = {chr(code).encode() for code in range(low, high + 1) if not 0xD800 <= code < 0xE000}
+    assert texts(encode_utf8(a_class(low, high))) == expected
 
 
-def test_utf8_spellings_of_all_characters_refuse_what_python_refuses() -> None:
-    spellings = list(utf8_spellings(ANY_CHAR.ranges))
-    for data in [
-        b"\xc0\x80",
-        b"\xe0\x9f\xbf",
-        b"\xed\xa0\x80",
-        b"\xf0\x8f\xbf\xbf",
-        b"\xf4\x90\x80\x80",
-        b"\x80",
-        b"\xff",
-    ]:
-        assert not covers(spellings, data), data
-    for data in [
-        b"\xc2\x80",
-        b"\xe0\xa0\x80",
-        b"\xed\x9f\xbf",
-        b"\xee\x80\x80",
-        b"\xf0\x90\x80\x80",
-        b"\xf4\x8f\xbf\xbf",
-    ]:
-        assert covers(spellings, data), data
+def test_utf8_of_all_characters_refuses_what_python_refuses() -> None:
+    one = encode_utf8(ONE)
+    wrong = [b"\xc0\x80", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\x80", b"\xff"]
+    right = ["\x80", "\u0800", "\ud7ff", "\ue000", "\U00010000", "\U0010ffff"]
+    assert [data for data in wrong if accepts(one, data)] == []
+    assert [char for char in right if not accepts(one, char.encode())] == []
 
 
 def spellings_of(char: str) -> set[bytes]:
@@ -76,45 +74,42 @@ def spellings_of(char: str) -> set[bytes]:
 
 @pytest.mark.parametrize(
     "char",
-    [
-        "\0",
-        "\n",
-        " ",
-        '"',
-        "/",
-        "\\",
-        "a",
-        "\x7f",
-        "é",
-        "\u07ff",
-        "\u2028",
-        "\ud7ff",
-        "\ue000",
-        "\uffff",
-        "😀",
-        "\U0010ffff",
-    ],
+    [*'\0\n "/\\a\x7fé', "\u07ff", "\u2028", "\ud7ff", "\ue000", "\uffff", "\U00010000", "😀", "\U0010ffff"],
 )
-def test_json_spellings_of_one_character(char: str) -> None:
-    found = texts(list(json_spellings(((ord(char), ord(char)),))))
+def test_json_of_one_character(char: str) -> None:
+    found = texts(encode_json(char_dfa(text(char))))
     assert found == spellings_of(char)
     assert all(json.loads(b'"' + data + b'"') == char for data in found)
 
 
-def test_json_spellings_of_ranges_are_those_of_their_characters() -> None:
+def test_json_of_ranges_is_that_of_their_characters() -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
     for base in [0, 0x20, 0x7E, 0x7FE, 0xD7FE, 0xE000, 0xFFFE, 0x103FE, 0x10FFFD]:
         low = base + rng.randrange(3)
         high = min(low + rng.randrange(40), 0x10FFFF)
-        ranges = tuple((a, b) for a, b in [(low, min(high, 0xD7FF)), (max(low, 0xE000), high)] if a <= b)
-        expected = {s for a, b in ranges for code in range(a, b + 1) for s in spellings_of(chr(code))}
-        assert texts(list(json_spellings(ranges))) == expected, ranges
+        codes = [code for code in range(low, high + 1) if not 0xD800 <= code < 0xE000]
+        assert texts(encode_json(a_class(low, high))) == {s for code in codes for s in spellings_of(chr(code))}, low
 
 
 def test_lone_surrogates_are_never_written() -> None:
-    spellings = list(json_spellings(ANY_CHAR.ranges))
-    for data in [rb"\ud800", rb"\udfff", rb"\uD83D\u0041", rb"\udc00\ud800"]:
-        assert not covers(spellings, data), data
-    assert covers(spellings, rb"\uD83d\uDe00")
+    one = encode_json(ONE)
+    for data in [rb"\ud800", rb"\udfff", rb"\uD83D\u0041", rb"\udc00\ud800", rb"\uD83D", rb"\uD83D\n"]:
+        assert not accepts(one, data), data
+    assert accepts(one, rb"\uD83d\uDe00")
+
+
+def test_the_byte_automaton_of_a_minimal_one_is_minimal() -> None:
+    words = Choice(tuple(map(text, ["naïve", "nature", "native", "日本", "日中", "😀", 'a"b'])))
+    for node in (words, Repeat(ANY_CHAR), Repeat(CharClass(((0x30, 0x39), (0x3B1, 0x3C9))), 2, 5)):
+        for encoded in (encode_json(char_dfa(node)), encode_utf8(char_dfa(node))):
+            assert len(minimise(encoded).edges) == len(encoded.edges)
+
+
+def test_ticks_stand_on_first_bytes_alone() -> None:
+    ticked = encode_json(char_dfa(Repeat(ANY_CHAR)), ticks=True)
+    plain = encode_json(char_dfa(Repeat(ANY_CHAR)))
+    for state, (row, without) in enumerate(zip(ticked.edges, plain.edges, strict=True)):
+        shift = TICK if state == 0 else 0
+        assert row == tuple((low + shift, high + shift, target) for low, high, target in without)
