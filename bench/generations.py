@@ -2,9 +2,10 @@
 
     python bench/generations.py examples [MASKBENCH] [--schemas 20] [--n 10] [--random 100] [--max-new-tokens 256]
 
-Takes the JSON schemas of `examples`, then schemas of a MaskBench folder that compile, up to `--schemas`. For each, `--n` texts are
-drawn from SmolLM2 at temperature 1 and `--random` from random logits (normal, standard deviation 4: an adversary that has never
-seen JSON). Each text is judged outside of this library's own check: `json.loads`, then `jsonschema` with a registry that retrieves nothing.
+Takes the JSON schemas of `examples`, then schemas of a MaskBench folder that compile, up to `--schemas`. For each,
+`--n` texts are drawn from SmolLM2 at temperature 1 and `--random` from random logits (normal, standard deviation 4:
+an adversary that has never seen JSON). Each text is judged outside of this library's own check: `json.loads`, then
+`jsonschema` with a registry that retrieves nothing.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     python bench/instances.py MASKBENCH TOKENIZERS [--sample N] [--masks N] [--jobs 2] [--list]
 
-For each schema that compiles: its valid instances, written as `json.dumps(data, ensure_ascii=False)` and tokenized, must be
-accepted by `advance` token by token and end in an accepting state; invalid ones must not. A valid instance with its keys in another
-order than the schema's is put into that order first, since the language fixes one; such instances are counted apart.
-With `--masks N` every token of the first N schemas is looked up in the mask as well, and EOS after the last.
+For each schema that compiles: its valid instances, written as `json.dumps(data, ensure_ascii=False)` and tokenized,
+must be accepted by `advance` token by token and end in an accepting state; invalid ones must not. A valid instance
+with its keys in another order than the schema's is put into that order first, since the language fixes one; such
+instances are counted apart. With `--masks N` every token of the first N schemas is looked up in the mask as well, and
+EOS after the last.
 """
 
 from __future__ import annotations

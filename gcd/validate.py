@@ -60,7 +60,7 @@ def validate(text_or_value: object, schema: object) -> None:
         text, issues = text_or_value, _check_text(text_or_value, schema)
     else:
         issues = check_instance(text_or_value, schema)
-        text = json.dumps(text_or_value, ensure_ascii=False, default=str) if issues else ""
+        text = json.dumps(text_or_value, ensure_ascii=False, default=str, skipkeys=True) if issues else ""
     if issues:
         raise ValidationFailed(text, [str(issue) for issue in issues])
 
@@ -133,9 +133,7 @@ def _exact(value: object, depth: int) -> object:
         case None | bool() | int() | str():
             return value
         case float() | Decimal():
-            number = (
-                value if isinstance(value, _Number) else _Number(repr(value) if isinstance(value, float) else value)
-            )
+            number = _Number(repr(value)) if isinstance(value, float) else _Number(value)
             return number if number.is_finite() else _not_json(str(value))
         case list() | tuple():
             return [_exact(item, depth - 1) for item in value]
@@ -152,7 +150,7 @@ def _exact(value: object, depth: int) -> object:
 _Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[Any]]
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _finder(pattern: str) -> Callable[[str], bool]:
     """Whether a regular expression of ECMA-262 matches somewhere in a string: one pass over the string."""
     from grammars.frontends.regex import parse_regex
@@ -363,16 +361,19 @@ def _validator(text: str) -> Validator:
     return validator
 
 
-def _check_schema(schema: object, number: int) -> None:
+def _check_schema(schema: object, number: int, pointer: str = "") -> None:
     """Raises InvalidGrammar where the meta-schema refuses what the front end does not read either."""
     from referencing import Registry
 
     base = _base(number)
     for error in base(base.META_SCHEMA, registry=Registry()).iter_errors(schema):
-        keyword = error.absolute_path[-1] if error.absolute_path else ""
-        older = {"items": list, "exclusiveMinimum": bool, "exclusiveMaximum": bool}.get(str(keyword))
-        if older is None or not isinstance(error.instance, older):
-            raise InvalidGrammar(f"the schema is malformed: {_short(error.message)}", pointer=_pointer(error))
+        place = pointer + _pointer(error)
+        keyword = place.rpartition("/")[2]
+        if keyword == "items" and isinstance(error.instance, list):
+            for index, item in enumerate(error.instance):
+                _check_schema(item, number, f"{place}/{index}")
+        elif not (keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(error.instance, bool)):
+            raise InvalidGrammar(f"the schema is malformed: {_short(error.message)}", pointer=place)
 
 
 def _refuse_unevaluated_patterns(schema: object) -> None:

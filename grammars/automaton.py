@@ -1,8 +1,9 @@
 """ByteAutomaton: a recursive transition network over bytes, as flat frozen tables.
 
-Place in the walk: Grammar -> **ByteAutomaton** -> Constraint. Every rule is a deterministic automaton over bytes and calls;
-a machine runs it with a set of stacks of frames (return state, counter). Two machines exist and must agree: the plain one
-in `grammars.recogniser`, which `accepts` and `explain` use, and the kernels of `tokenizer_align`, which read these tables.
+Place in the walk: Grammar -> **ByteAutomaton** -> Constraint. Every rule is a deterministic automaton over bytes and
+calls; a machine runs it with a set of stacks of frames (return state, counter). Two machines exist and must agree:
+the plain one in `grammars.recogniser`, which `accepts` and `explain` use, and the kernels of `tokenizer_align`, which
+read these tables.
 
 Guaranteed by `grammars.simplify`: every state can end, no rule is nullable, no rule is left-recursive. So every live
 item can be completed, except in windows, where the tables of `grammars.lengths` decide.

@@ -1,6 +1,6 @@
 """compile_grammar: the only road from a Grammar to a ByteAutomaton.
 
-Place in the walk: Grammar -> [rules -> prune -> remove_nullable -> remove_left_recursion -> inline_units] -> **ByteAutomaton**.
+Place in the walk: Grammar -> rules -> (prune, remove_nullable, remove_left_recursion, inline_units) -> **automaton**.
 Each named rule becomes one rule automaton; so does each part that counts (a repeat too large to unroll, a window of
 characters) or needs set algebra (And, Not, Length, JsonString). Equal parts are made once.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from grammars.automaton import ByteAutomaton
 from grammars.chars import char_dfa
-from grammars.dfa import Dfa, Nfa, determinise, minimise
+from grammars.dfa import Dfa, Edge, Nfa, determinise, minimise
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     And,
@@ -157,7 +157,8 @@ class _Builder:
         """Adds `node` behind `source`; returns the state where its strings end."""
         if depth > self.limits.depth:
             raise LimitExceeded(
-                f"nodes are nested more than {self.limits.depth} deep", hint="name parts as rules, or raise Limits.depth"
+                f"nodes are nested more than {self.limits.depth} deep",
+                hint="name parts as rules, or raise Limits.depth",
             )
         if len(nfa.edges) > 8 * self.limits.states:
             raise LimitExceeded(f"a rule has more than {8 * self.limits.states} positions", hint="raise Limits.states")
@@ -359,8 +360,9 @@ def _written_out(node: Node, rules: Mapping[str, Node], inside: tuple[str, ...])
 
 
 def _lengths_outside(items: tuple[Node, ...]) -> Node:
-    """The intersection of the items with their lengths moved outside, where a window counts them: x{m,n} & y = (x & y){m,n}."""
-    low, high = 0, None
+    """The intersection with its lengths moved outside, where a window counts them: x{m,n} & y = (x & y){m,n}."""
+    low: int = 0
+    high: int | None = None
     inner: list[Node] = []
     for item in items:
         while isinstance(item, Length):
@@ -382,7 +384,7 @@ def _quoted(dfa: Dfa) -> Dfa:
     """The same strings between quotes; the start is new, the end is the last state."""
     end = len(dfa.edges) + 1
     quote = 0x22
-    rows = [((quote, quote, 1),)]
+    rows: list[tuple[Edge, ...]] = [((quote, quote, 1),)]
     for state, row in enumerate(dfa.edges):
         shifted = [(low, high, target + 1) for low, high, target in row]
         if state in dfa.finals:

@@ -131,7 +131,7 @@ def intersect(dfas: tuple[Dfa, ...], *, limit: int = 1_000_000) -> Dfa:
 
     def follow(states: tuple[int, ...]) -> Iterable[tuple[int, int, tuple[int, ...]]]:
         rows = [dfa.edges[q] for dfa, q in zip(dfas, states, strict=True)]
-        common = [(low, high, (target,)) for low, high, target in rows[0]]
+        common: list[tuple[int, int, tuple[int, ...]]] = [(low, high, (target,)) for low, high, target in rows[0]]
         for row in rows[1:]:
             common = [
                 (max(a, c), min(b, d), (*left, right))
@@ -188,8 +188,8 @@ def trim(dfa: Dfa) -> Dfa:
 def minimise(dfa: Dfa) -> Dfa:
     """The smallest DFA of the same language, trimmed.
 
-    Partition refinement from the distances to a final state: only states before a state that changed its group are looked at
-    again, and the largest part of a split group keeps its number (Hopcroft's "smaller half").
+    Partition refinement from the distances to a final state: only states before a state that changed its group are
+    looked at again, and the largest part of a split group keeps its number (Hopcroft's "smaller half").
     """
     dfa = trim(dfa)
     edges = dfa.edges
@@ -262,7 +262,7 @@ def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:
 
 
 def _distances(dfa: Dfa) -> tuple[list[int], list[set[int]]]:
-    """Per state the number of steps to the nearest final state (equal for equivalent states), and the states before it."""
+    """Per state the number of steps to a final state (equal for equivalent states), and the states before it."""
     before: list[set[int]] = [set() for _ in dfa.edges]
     for state, row in enumerate(dfa.edges):
         for _, _, target in row:

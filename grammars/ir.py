@@ -16,10 +16,11 @@ Denotation, with L(x) the set of byte strings of x:
 | `Ref(name)`           | the strings of the rule of that name |
 | `And(items)`          | intersection; regular items only (no recursion through it) |
 | `Not(item)`           | the valid UTF-8 texts that are not strings of the item; regular items only |
-| `Length(item, m, n)`  | strings of the item (valid UTF-8) with m to n code points, n = None for no upper bound; regular items only |
-| `JsonString(content)` | JSON strings, quotes included, whose *decoded* content is a string of `content` (valid UTF-8), in every |
-|                       | spelling: each code point raw, as its two-character escape or as \\uXXXX in either case of hex digits, |
-|                       | astral ones as a surrogate pair; lone surrogates are never written; regular content only |
+| `Length(item, m, n)`  | strings of the item (valid UTF-8) with m to n code points; regular items only |
+| `JsonString(content)` | JSON strings, quotes included, whose *decoded* content is a string of `content` (valid  |
+|                       | UTF-8), in every spelling: each code point raw, as its two-character escape or as     |
+|                       | \\uXXXX in either case of hex digits, astral ones as a surrogate pair; lone surrogates |
+|                       | are never written; regular content only                                               |
 | `SpecialToken(name)`  | the special token of that name: one token, no bytes |
 """
 
@@ -30,8 +31,26 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 __all__ = [
-    "ANY_CHAR", "EPSILON", "NOTHING", "And", "ByteClass", "Bytes", "CharClass", "Choice", "Grammar", "JsonString",
-    "Length", "Node", "Not", "Ranges", "Ref", "Repeat", "Sequence", "SpecialToken", "char_class", "text",
+    "ANY_CHAR",
+    "EPSILON",
+    "NOTHING",
+    "And",
+    "ByteClass",
+    "Bytes",
+    "CharClass",
+    "Choice",
+    "Grammar",
+    "JsonString",
+    "Length",
+    "Node",
+    "Not",
+    "Ranges",
+    "Ref",
+    "Repeat",
+    "Sequence",
+    "SpecialToken",
+    "char_class",
+    "text",
 ]
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]

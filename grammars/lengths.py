@@ -1,8 +1,8 @@
 """Which numbers of characters a window leaf can still read before it ends.
 
-Place in the walk: rules -> **lengths** -> ByteAutomaton. A window `X{m,n}` keeps one counter c beside the state of X; the
-pair is alive iff some accepted remaining length l of the state has m - c <= l <= n - c. The accepted lengths of a state
-are ultimately periodic (they are a unary regular language), so one finite table answers every question:
+Place in the walk: rules -> **lengths** -> ByteAutomaton. A window `X{m,n}` keeps one counter c beside the state of X;
+the pair is alive iff some accepted remaining length l of the state has m - c <= l <= n - c. The accepted lengths of a
+state are ultimately periodic (they are a unary regular language), so one finite table answers every question:
 `next_length(state, x)` is the least accepted remaining length that is at least x.
 """
 
@@ -14,10 +14,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.utf8 import TICK
 from grammars.dfa import Dfa
 from grammars.errors import LimitExceeded
 from grammars.rules import SPECIAL, Rule
+from grammars.utf8 import TICK
 
 __all__ = ["NEVER", "FewestBytes", "Lengths", "can_end", "fewest_bytes", "lengths"]
 
@@ -154,7 +154,9 @@ def _lower(
         column[sources[first]] = np.minimum(column[sources[first]], np.minimum(least, NEVER))
 
 
-def _edge_pairs(dfa: Dfa) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _edge_pairs(
+    dfa: Dfa,
+) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """(sources, targets) of the edges that begin a character, and of those that do not."""
     found: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
     for source, row in enumerate(dfa.edges):
@@ -165,7 +167,7 @@ def _edge_pairs(dfa: Dfa) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], 
 
 
 def _pull(live: NDArray[np.bool_], silent: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
-    """Adds the states that reach a live one within a character; such paths are short (at most one character's bytes)."""
+    """Adds the states that reach a live one within a character; such paths are short, a character's bytes at most."""
     while True:
         count = int(live.sum())
         live[silent[0][live[silent[1]]]] = True

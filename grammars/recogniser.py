@@ -116,7 +116,9 @@ class Recogniser:
             reached[item] = merged
             pending.append(item)
             if len(reached) > _ITEMS:
-                raise LimitExceeded(f"more than {_ITEMS} ways to read this text", hint="make the grammar less ambiguous")
+                raise LimitExceeded(
+                    f"more than {_ITEMS} ways to read this text", hint="make the grammar less ambiguous"
+                )
 
     def counted(self, rule: int, counter: int) -> int:
         """The counter after one more, which stops at the lower bound when there is no upper one."""
@@ -143,7 +145,8 @@ class Recogniser:
         found = int(table.length_table[row + folded])
         if found >= _NEVER:
             return False
-        return table.rule_max[rule] >= _NEVER or found - folded + least <= table.rule_max[rule] - counter
+        most = int(table.rule_max[rule])
+        return most >= _NEVER or found - folded + least <= most - counter
 
     def step(self, before: Configuration, symbol: int) -> Configuration:
         """The configuration after one symbol; without items and not accepting when it is not allowed."""

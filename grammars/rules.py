@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from grammars.utf8 import TICK
 from grammars.dfa import Dfa, Edge
+from grammars.utf8 import TICK
 
 __all__ = ["CALL", "SPECIAL", "Kind", "Rule", "calls", "is_call", "plain_symbol"]
 

@@ -14,7 +14,7 @@ of the machine are finite.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from grammars.dfa import Dfa, Edge, Nfa, crawl, determinise, minimise, trim
@@ -261,8 +261,7 @@ def inline_units(rules: Sequence[Rule]) -> list[Rule]:
     return [replace(rule, dfa=_renamed(rule.dfa, resolve)) for rule in rules]
 
 
-def _renamed(dfa: Dfa, resolve: object) -> Dfa:
-    assert callable(resolve)
+def _renamed(dfa: Dfa, resolve: Callable[[int], int]) -> Dfa:
     rows = []
     for row in dfa.edges:
         renamed: dict[int, set[int]] = {}

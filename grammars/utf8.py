@@ -1,8 +1,9 @@
 """A DFA over code points to a DFA over bytes: UTF-8, and the spellings that JSON allows inside a string.
 
 Place in the walk: the last step from characters to bytes, for leaves. The states of the code-point DFA stay, with their
-numbers; between two of them stand states for unfinished characters. Such a state is a function from what is still missing to
-targets, written as ranges; equal functions are one state, so that a minimal DFA stays minimal without a second pass.
+numbers; between two of them stand states for unfinished characters. Such a state is a function from what is still
+missing to targets, written as ranges; equal functions are one state, so that a minimal DFA stays minimal without a
+second pass.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
 def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:
     """The byte DFA of what may stand between the quotes of a JSON string (RFC 8259, section 7) for the texts of `dfa`.
 
-    Every spelling of a character: raw where that is allowed, the two-character escapes, and \\uXXXX with hex digits of either
-    case, in surrogate pairs beyond U+FFFF. Surrogates that stand alone are never written.
+    Every spelling of a character: raw where that is allowed, the two-character escapes, and \\uXXXX with hex digits
+    of either case, in surrogate pairs beyond U+FFFF. Surrogates that stand alone are never written.
     """
     writer = _Writer(len(dfa.edges))
     rows = []
@@ -81,7 +82,9 @@ class _Writer:
         if row and row[-1][1] > 0x7F:
             for first, last, missing, lead in _LENGTHS:
                 part = _common(row, ((first, last),))
-                edges += ((lead + a, lead + b, target) for a, b, target in self.digits(part, 64, missing, _continuation))
+                edges += (
+                    (lead + a, lead + b, target) for a, b, target in self.digits(part, 64, missing, _continuation)
+                )
         return tuple(edges)
 
     def escape(self, row: Row) -> int:
@@ -92,7 +95,9 @@ class _Writer:
                 (ord(letter), ord(letter), target) for code, letter in _SHORT_ESCAPES.items() if low <= code <= high
             )
         units = list(_common(row, ((0, 0xFFFF),)))
-        astral = tuple((low - 0x10000, high - 0x10000, target) for low, high, target in _common(row, ((0x10000, 0x10FFFF),)))
+        astral = tuple(
+            (low - 0x10000, high - 0x10000, target) for low, high, target in _common(row, ((0x10000, 0x10FFFF),))
+        )
         for high_first, high_last, low_half in self.digits(astral, 1024, 1, _low_surrogate):
             units.append((0xD800 + high_first, 0xD800 + high_last, low_half))
         if units:
@@ -106,7 +111,8 @@ class _Writer:
     def digits(self, row: Row, base: int, missing: int, spell: Spell) -> list[Edge]:
         """Edges on the first of `missing` + 1 digits of a number; what follows it is `spell`ed in states of its own.
 
-        Ranges that hold all numbers behind a digit are kept whole: [8, 21] in base 10 is 0 then 8-9, 1 then any, 2 then 0-1.
+        Ranges that hold all numbers behind a digit are kept whole: [8, 21] in base 10 is 0 then 8-9, 1 then any,
+        2 then 0-1.
         """
         if missing == 0:
             return list(row)

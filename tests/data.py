@@ -1,7 +1,7 @@
 """Where the optional test data lies: real schemas, the official JSON Schema suite, real tokenizers.
 
-Set `GCD_DATA` to a folder with `maskbench/`, `tokenizers/` and `json-schema-test-suite/`; tests that need a part which is
-not there are skipped with the reason.
+Set `GCD_DATA` to a folder with `maskbench/`, `tokenizers/` and `json-schema-test-suite/`; tests that need a part
+which is not there are skipped with the reason.
 """
 
 from __future__ import annotations

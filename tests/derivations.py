@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 
 from derivatives import Derivatives, Expr
-from naive import Language, Symbols
+from naive import Language, Symbols, references
 
 from grammars.ir import (
     Bytes,
@@ -77,7 +77,8 @@ class _Deriving:
                 possible = [item for item in items if height(item, self.heights, self.language) is not None]
                 if depth > DEEP or len(self.text) > 30:
                     possible = [min(possible, key=lambda item: height(item, self.heights, self.language) or 0)]
-                self.node(self.rng.choice(possible), depth)
+                deeper = [item for item in possible if references(item)]
+                self.node(self.rng.choice(deeper if deeper and self.rng.random() < 0.5 else possible), depth)
             case Sequence(items):
                 for item in items:
                     self.node(item, depth)
@@ -184,7 +185,7 @@ def crossings(derivation: Derivation, start: int, end: int) -> set[str]:
     inside = [frame for frame in derivation.frames if start < frame.end < end]
     if len({frame.end for frame in inside if frame.kind == "rule" and frame.start < start}) >= 2:
         tags.add("pops several rules")
-    if len([frame for frame in inside if frame.kind in ("terminal", "character") and frame.start < frame.end]) >= 2:
+    if len([frame for frame in inside if frame.kind in ("terminal", "character") and frame.start < frame.end]) >= 1:
         tags.add("several terminals")
     for frame in derivation.frames:
         if frame.kind == "character" and frame.start < end < frame.end:

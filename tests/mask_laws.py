@@ -12,19 +12,19 @@ from collections import Counter
 import numpy as np
 import pytest
 from derivations import Derivation, crossings
-from naive import Language, Symbols
+from naive import Language, Symbols, restricted
 from random_grammars import Case, sample_derivations, shrunken
-from tokenizer_align.vocabulary import Vocabulary
 
 from grammars.compile import Limits, compile_grammar
 from grammars.errors import EmptyLanguage, UnsupportedFeature
 from tokenizer_align.constraint import Constraint, State, align
 from tokenizer_align.errors import TokenRejected, VocabularyMismatch
+from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = ["bits", "build", "check_case", "report", "vocabulary_of"]
 
-LONG = 24
-"""A walk ends behind so many symbols: what breaks engines breaks in short texts, and the naive twin is cubic in them."""
+LONG = 14
+"""A walk ends behind so many symbols: what breaks engines shows in short texts; in long ones the naive twin is slow."""
 
 
 def bits(row: np.ndarray) -> set[int]:
@@ -41,7 +41,7 @@ def build(case: Case) -> Constraint:
     return align(automaton, vocabulary_of(case))
 
 
-def check_case(case: Case, *, walks: int = 3, steps: int = 8) -> Counter[str]:
+def check_case(case: Case, *, walks: int = 2, steps: int = 8) -> Counter[str]:
     """What was met on the way; raises AssertionError where the engine and the naive twin differ."""
     language = Language(case.grammar)
     try:
@@ -52,15 +52,16 @@ def check_case(case: Case, *, walks: int = 3, steps: int = 8) -> Counter[str]:
     except UnsupportedFeature:
         return Counter(["refused"])
     assert not language.is_empty(), "no EmptyLanguage, but there are no members"
-    single = {token[0] for token in case.spellings if len(token) == 1 and isinstance(token[0], int)}
-    missing = language.used_bytes() - single
-    try:
-        constraint = align(automaton, vocabulary_of(case))
-    except VocabularyMismatch as error:
-        assert missing, f"{error}, but every byte of every member has a one-byte token"
-        assert all(f"0x{byte:02X}" in str(error) for byte in sorted(missing)[:8]), error
+    written = {symbol for token in case.spellings for symbol in token if isinstance(symbol, int)}
+    if language.used_bytes() - written:  # texts that no tokens write are no texts
+        language = Language(restricted(case.grammar, written))
+    missing = language.used_bytes() - {token[0] for token in case.spellings if len(token) == 1}
+    if missing or language.is_empty():
+        with pytest.raises(VocabularyMismatch) as caught:
+            align(automaton, vocabulary_of(case))
+        assert all(f"0x{byte:02X}" in str(caught.value) for byte in sorted(missing)[:8]), caught.value
         return Counter(["lacks bytes"])
-    assert not missing, f"aligned without one-byte tokens for {missing}"
+    constraint = align(automaton, vocabulary_of(case))
     rng = random.Random(case.seed)
     met = Counter(["checked"])
     for derivation in rng.sample(sample_derivations(language, case.seed), walks):
@@ -98,7 +99,8 @@ class Walk:
             ends = {t: at + len(self.spellings[t]) for t in sorted(allowed)}
             along = [t for t, end in ends.items() if derivation.text[at:end] == self.spellings[t]]
             if along:
-                token = max(self.rng.sample(along, min(3, len(along))), key=ends.__getitem__)
+                some = along if self.rng.random() < 0.5 else self.rng.sample(along, min(3, len(along)))
+                token = max(some, key=ends.__getitem__)
                 self.met.update(crossings(derivation, at, ends[token]))
                 return token, derivation
         return self.rng.choice(sorted(allowed)), None
@@ -110,7 +112,7 @@ class Walk:
         allowed = self.language.mask(self.spellings, text)
         eos = set(self.case.eos_token_ids) if accepting else set()
         row = c.mask(s)
-        assert (row.dtype, row.shape) == (np.int32, (-(-len(self.spellings) // 32),)), (row.dtype, row.shape)
+        self.same("dtype and shape", (row.dtype.name, row.shape), ("int32", (-(-len(self.spellings) // 32),)))
         self.same("mask", bits(row), allowed | eos)
         self.same("is_accepting", c.is_accepting(s), accepting)
         self.same("forced_text", c.forced_text(s), self.language.forced_text(text))

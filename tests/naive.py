@@ -19,9 +19,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
-from functools import cache
+from dataclasses import replace
+from functools import partial
+from itertools import count as counter
 from itertools import product
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from derivatives import Derivatives, Expr, TooLarge
 
@@ -43,7 +45,17 @@ from grammars.ir import (
     SpecialToken,
 )
 
-__all__ = ["Language", "Symbols", "accepts", "mask", "prefix_alive", "special_tokens", "spellings"]
+__all__ = [
+    "Language",
+    "Symbols",
+    "accepts",
+    "mask",
+    "prefix_alive",
+    "references",
+    "restricted",
+    "special_tokens",
+    "spellings",
+]
 
 Symbols: TypeAlias = tuple[int | str, ...]
 Place = TypeVar("Place", int, bytes)
@@ -82,17 +94,23 @@ def spellings(character: str) -> list[str]:
     return found
 
 
-def counted(low: int, high: int | None, start: Place, steps: Callable[[Place], set[Place]]) -> set[tuple[int, Place]]:
-    """All (count, place) reached by that many steps, at most `high`; without `high` a count above `low` reads `low`."""
-    reached, agenda, steps = {(0, start)}, [(0, start)], cache(steps)
-    while agenda:
-        count, at = agenda.pop()
-        for place in steps(at) if count != high else ():
-            step = (min(count + 1, low) if high is None else count + 1, place)
-            if step not in reached:
-                reached.add(step)
-                agenda.append(step)
-    return reached
+def copies(
+    low: int, high: int | None, start: Place, steps: Callable[[Place], set[Place]]
+) -> tuple[set[Place], set[Place]]:
+    """The places behind `low` to `high` steps, and those behind fewer than `high`, where one more may begin."""
+    row, enough, more = {start}, set[Place](), set[Place]()
+    known: dict[Place, set[Place]] = {}
+    for count in counter():
+        if count >= low:
+            if row <= enough:
+                break  # so are all rows behind it
+            enough |= row
+        if count == high:
+            break
+        more |= row
+        known |= {place: steps(place) for place in row if place not in known}
+        row = set().union(*(known[place] for place in row))
+    return enough, more
 
 
 def holds(ranges: Ranges, symbol: int | str) -> bool:
@@ -108,18 +126,51 @@ def written(text: str, longest: int) -> set[bytes]:
     return ways
 
 
+def parts(node: Node) -> tuple[Node, ...]:
+    """The nodes directly inside a node."""
+    match node:
+        case Sequence(items) | Choice(items) | And(items):
+            return items
+        case Repeat(item, _, _) | Length(item, _, _) | Not(item) | JsonString(item):
+            return (item,)
+    return ()
+
+
+def references(node: Node) -> set[str]:
+    """The names of the rules that a node mentions."""
+    return {node.name} if isinstance(node, Ref) else set().union(*map(references, parts(node)))
+
+
+def restricted(grammar: Grammar, allowed: set[int]) -> Grammar:
+    """The grammar of those members that have no other bytes."""
+    only = Repeat(ByteClass(tuple((byte, byte) for byte in sorted(allowed))))
+
+    def cut(node: Node) -> Node:
+        match node:
+            case Sequence(items) | Choice(items):
+                return type(node)(tuple(map(cut, items)))
+            case Repeat(item, low, high):
+                return Repeat(cut(item), low, high)
+            case Ref() | SpecialToken():
+                return node
+        return And((node, only))
+
+    return replace(grammar, rules={name: cut(node) for name, node in grammar.rules.items()})
+
+
+def reachable(grammar: Grammar) -> set[str]:
+    """The rules that the start rule needs, itself included."""
+    found = {grammar.start}
+    while more := set().union(*(references(grammar.rules[name]) for name in found)) - found:
+        found |= more
+    return found
+
+
 def special_tokens(grammar: Grammar) -> set[str]:
     """The names of the special tokens that the rules mention."""
 
     def named(node: Node) -> set[str]:
-        match node:
-            case SpecialToken(name):
-                return {name}
-            case Sequence(items) | Choice(items):
-                return set().union(*map(named, items))
-            case Repeat(item, _, _):
-                return named(item)
-        return set()
+        return {node.name} if isinstance(node, SpecialToken) else set().union(*map(named, parts(node)))
 
     return set().union(*map(named, grammar.rules.values()))
 
@@ -134,10 +185,10 @@ class Language:
         self._expr: dict[int, Expr] = {}
         self._charts: dict[Symbols, Spans] = {}
         self._following: dict[Symbols, frozenset[int | str]] = {}
+        self._rules = sorted(reachable(grammar))
         self._productive: set[str] = set()
-        while more := {n for n in grammar.rules if self._has_members(grammar.rules[n])} - self._productive:
+        while more := {n for n in self._rules if self._has_members(grammar.rules[n])} - self._productive:
             self._productive |= more
-        self._charts[()] = self._fixpoint((), {})
 
     # -- members --------------------------------------------------------------------------------------------------
 
@@ -147,27 +198,28 @@ class Language:
         return len(symbols) in self._chart(symbols)[self.grammar.start, 0]
 
     def _chart(self, text: Symbols) -> Spans:
-        """The spans of every rule that is asked for from (start, 0) on, once nothing changes any more.
-
-        It starts from the chart of the text without its last symbol: what that holds stays true.
-        """
+        """The spans of every rule in the text, built on those in the text without its last symbol: they stay true."""
         if text not in self._charts:
-            first = next(n for n in range(len(text), -1, -1) if text[:n] in self._charts)
+            first = next((n for n in range(len(text), -1, -1) if text[:n] in self._charts), -1)
             for n in range(first + 1, len(text) + 1):
-                self._charts[text[:n]] = self._fixpoint(text[:n], self._charts[text[: n - 1]])
+                spans = {(name, i): frozenset[int]() for name in self._rules for i in range(n + 1)}
+                spans |= self._charts.get(text[: n - 1], {}) if n else {}
+                self._settle(spans, n, partial(self._ends, text=text[:n], spans=spans))
+                self._charts[text[:n]] = spans
         return self._charts[text]
 
-    def _fixpoint(self, text: Symbols, known: Mapping[tuple[str, int], frozenset[int]]) -> Spans:
-        spans = {(self.grammar.start, 0): frozenset[int](), **known}
-        changed = True
-        while changed:
-            changed = False
-            for name, i in sorted(spans, key=lambda key: -key[1]):
-                size = len(spans)
-                ends = self._ends(self.grammar.rules[name], i, text, spans)  # asks for more spans, perhaps
-                changed |= ends != spans[name, i] or len(spans) > size
-                spans[name, i] = frozenset(ends)
-        return spans
+    def _settle(
+        self, values: dict[tuple[str, int], frozenset[Any]], last: int, value: Callable[[Node, int], set[Any]]
+    ) -> None:
+        """The least fixpoint of `value` for the rules at 0 ... last; at i it depends on what is at i and behind."""
+        for i in range(last, -1, -1):
+            changed = True
+            while changed:
+                changed = False
+                for name in self._rules:
+                    now = frozenset(value(self.grammar.rules[name], i))
+                    changed |= now != values[name, i]
+                    values[name, i] = now
 
     def _ends(self, node: Node, i: int, text: Symbols, spans: Spans) -> set[int]:
         """All j such that text[i:j] is a string of the node, as far as the chart knows."""
@@ -192,10 +244,9 @@ class Language:
                     ends = set().union(*(self._ends(item, j, text, spans) for j in ends))
                 return ends
             case Repeat(item, low, high):
-                reached = counted(low, high, i, lambda at: self._ends(item, at, text, spans))
-                return {j for count, j in reached if count >= low}
+                return copies(low, high, i, lambda at: self._ends(item, at, text, spans))[0]
             case Ref(name):
-                return set(spans.setdefault((name, i), frozenset()))
+                return set(spans[name, i])
             case And(items):
                 return set.intersection(*(self._ends(self.resolve(item), i, text, spans) for item in items))
             case Not(item):
@@ -224,22 +275,21 @@ class Language:
         """The symbols that can come next: what `text` followed by one of them is the beginning of a member."""
         symbols = tuple(text)
         if symbols not in self._following:
-            spans = self._chart(symbols)
-            size_of_chart = len(spans)
-            following: Following = {(self.grammar.start, 0): frozenset()}
-            changed = True
-            while changed:
-                changed = False
-                for name, i in sorted(following, key=lambda key: -key[1]):
-                    size = len(following)
-                    found = self._next(self.grammar.rules[name], i, symbols, spans, following)
-                    changed |= found != following[name, i] or len(following) > size
-                    following[name, i] = frozenset(found)
-            assert len(spans) == size_of_chart, "the chart is complete"
+            following: Following = {(name, i): frozenset() for name in self._rules for i in range(len(symbols) + 1)}
+            known: dict[tuple[int, int], set[int]] = {}  # the chart is complete: what a node's spans are stays so
+
+            def ends(node: Node, i: int) -> set[int]:
+                if (id(node), i) not in known:
+                    known[id(node), i] = self._ends(node, i, symbols, self._chart(symbols))
+                return known[id(node), i]
+
+            self._settle(following, len(symbols), partial(self._next, text=symbols, ends=ends, following=following))
             self._following[symbols] = following[self.grammar.start, 0]
         return self._following[symbols]
 
-    def _next(self, node: Node, i: int, text: Symbols, spans: Spans, following: Following) -> set[int | str]:
+    def _next(
+        self, node: Node, i: int, text: Symbols, ends: Callable[[Node, int], set[int]], following: Following
+    ) -> set[int | str]:
         """The symbols s such that text[i:] and s begin a string of the node, as far as `following` knows."""
         rest = text[i:]
         match node:
@@ -250,21 +300,20 @@ class Language:
             case ByteClass(ranges):
                 return set() if rest else {byte for low, high in ranges for byte in range(low, high + 1)}
             case Choice(items):
-                return set().union(*(self._next(item, i, text, spans, following) for item in items))
+                return set().union(*(self._next(item, i, text, ends, following) for item in items))
             case Sequence(items):
                 starts, found = {i}, set[int | str]()
                 for item in items if all(map(self._has_members, items)) else ():
-                    found |= set().union(*(self._next(item, j, text, spans, following) for j in starts))
-                    starts = set().union(*(self._ends(item, j, text, spans) for j in starts))
+                    found |= set().union(*(self._next(item, j, text, ends, following) for j in starts))
+                    starts = set().union(*(ends(item, j) for j in starts))
                 return found
             case Repeat(item, low, high):
                 if high is not None and low > high:
                     return set()
-                reached = counted(low, high, i, lambda at: self._ends(item, at, text, spans))
-                starts = {j for count, j in reached if count != high}
-                return set().union(*(self._next(item, j, text, spans, following) for j in starts))
+                starts = copies(low, high, i, partial(ends, item))[1]
+                return set().union(*(self._next(item, j, text, ends, following) for j in starts))
             case Ref(name):
-                return set(following.setdefault((name, i), frozenset()))
+                return set(following[name, i])
         if any(isinstance(symbol, str) for symbol in rest):
             return set()
         after = self.derivatives.after(self.expression(node), bytes(rest))  # type: ignore[arg-type]
@@ -319,10 +368,10 @@ class Language:
 
     def used_bytes(self) -> set[int]:
         """The bytes that occur in some member."""
-        used: dict[str, set[int]] = {name: set() for name in self.grammar.rules}
+        used: dict[str, set[int]] = {name: set() for name in self._rules}
         changed = True
         while changed:
-            now = {name: self._bytes_in(node, used) for name, node in self.grammar.rules.items()}
+            now = {name: self._bytes_in(self.grammar.rules[name], used) for name in self._rules}
             changed, used = now != used, now
         return used[self.grammar.start]
 
@@ -375,7 +424,7 @@ class Language:
                 return set().union(*map(of, items))
             case Repeat(item, low, high):
                 texts = of(item)
-                return {t for n, t in counted(low, high, b"", lambda at: usable(at + t for t in texts)) if n >= low}
+                return copies(low, high, b"", lambda at: usable(at + t for t in texts))[0]
             case Ref(name):
                 return known[name]
             case And(items):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from derivations import Derivation, derive
-from naive import Language, Symbols, special_tokens
+from naive import Language, Symbols, references, special_tokens
 
 from grammars.ir import (
     EPSILON,
@@ -39,7 +39,7 @@ from grammars.ir import (
 
 __all__ = ["Case", "random_case", "random_language", "sample_derivations", "shrunken"]
 
-EOS, EMPTY, TOOL = "<eos>", "", "<tool>"
+TOOL = "<tool>"
 ALPHABETS = (
     "ab",
     "ab",
@@ -100,9 +100,37 @@ class Draw:
         rng = self.rng
         names = ["start", *(f"r{i}" for i in range(rng.randint(0, 3)))]
         rules = {name: self.rule(name, names) for name in names}
+        if rng.random() < 0.5:
+            rules |= rng.choice((self.nested, self.counted))(names[-1])
         for i, name in enumerate(self.leaves):
             rules[name] = self.regular(2, self.leaves[i + 1 :])
         return rules
+
+    def nested(self, other: str) -> dict[str, Node]:
+        """Rules in rules, so that a token can end several of them."""
+        inner = Repeat(Ref("start"), *self.rng.choice(((0, None), (1, 1), (1, 2), (2, 3), (0, 1))))
+        tail = self.rng.choice((self.word(), Sequence((self.word(), self.word()))))
+        first = Sequence((self.word(), Ref("b"), self.word()))
+        return {
+            "start": self.rng.choice(
+                (first, Choice((first, Ref(other))), Choice((Sequence((Ref("start"), first)), first)))
+            ),
+            "b": Choice((Sequence((self.word(), inner, tail)), Ref("c"), self.word())),
+            "c": Sequence(
+                (Repeat(self.chars(), 0, 2), Repeat(self.word(), 0, 1), Repeat(Ref("start"), 0, 1), self.word())
+            ),
+        }
+
+    def counted(self, other: str) -> dict[str, Node]:
+        """A small counter between other things, so that a token can pass both of its bounds."""
+        low = self.rng.choice((1, 2, 2, 3))
+        high = low + self.rng.choice((0, 0, 1, 2))
+        item = self.rng.choice((self.chars(), self.word(), Choice((self.word(), self.chars())), Ref(other)))
+        many: Node = Repeat(item, low, high)
+        if isinstance(item, CharClass) and self.rng.random() < 0.4:
+            many = Length(Repeat(item), low, high)
+        some = Sequence((self.word(), many, self.word()))
+        return {"start": self.rng.choice((some, Repeat(some, 1, 3), Choice((some, Sequence((many, Ref("start")))))))}
 
     def rule(self, name: str, names: list[str]) -> Node:
         rng, me = self.rng, Ref(name)
@@ -114,6 +142,8 @@ class Draw:
             lambda: Choice((Sequence((me, part(), part())), part())),  # left
             lambda: Choice((Sequence((part(), me)), part())),  # right
             lambda: Choice((Sequence((self.word(), me, self.word())), part())),  # middle
+            lambda: Choice((Sequence((self.word(), other, self.word())), part())),
+            lambda: Sequence((self.word(), Choice((me, Repeat(other, *self.counts(3)), part())), self.word())),
             lambda: Choice((Sequence((Repeat(self.word(), 0, 1), me, part())), part())),  # hidden left
             lambda: Choice((Sequence((other, self.word())), part())),  # mutual left
             lambda: Choice((Sequence((me, me)), part(), EPSILON)),  # ambiguous and nullable
@@ -229,12 +259,17 @@ def random_case(seed: int) -> Case:
         return Case(seed, grammar, (b"a", b""), (1,), unrolled=unrolled)
     tokens = list(random_tokens(language, seed, rng))
     rng.shuffle(tokens)
+    if rng.random() < 0.06:
+        missing = rng.choice(tokens)[:1] or b"?"
+        everywhere = rng.random() < 0.5
+        tokens = [token for token in tokens if not (missing in token if everywhere else token == missing)] or [b"?"]
     special = {}
     if special_tokens(grammar) or rng.random() < 0.1:
         special[TOOL] = len(tokens)
-        tokens.append(b"")
+        tokens.append(rng.choice((b"", tokens[0], b"<tool>")))  # never read as bytes
     eos = tuple(range(len(tokens), len(tokens) + rng.choice((1, 1, 2))))
-    return Case(seed, grammar, (*tokens, *(b"" for _ in eos)), eos, special, unrolled)
+    tokens += [rng.choice((b"", tokens[0], b"</s>")) for _ in eos]
+    return Case(seed, grammar, tuple(tokens), eos, special, unrolled)
 
 
 def sample_derivations(language: Language, seed: int) -> list[Derivation]:
@@ -243,14 +278,13 @@ def sample_derivations(language: Language, seed: int) -> list[Derivation]:
 
 
 def random_tokens(language: Language, seed: int, rng: random.Random) -> Iterator[bytes]:
-    """One-byte tokens for what the grammar uses (seldom one is missing), pieces of its texts, junk, duplicates."""
+    """One-byte tokens for what the grammar uses, pieces of its texts, junk, duplicates."""
     used = sorted(language.used_bytes())
-    missing = rng.choice(used) if used and rng.random() < 0.04 else None
-    yield from (bytes([byte]) for byte in used if byte != missing)
+    yield from (bytes([byte]) for byte in used)
     runs = [run for derivation in sample_derivations(language, seed) for run in byte_runs(derivation.text)]
     starts = [(run, start) for run in runs for start in range(len(run) - 1)]
-    pieces = [run[start : start + rng.choice((2, 2, 3, 4, 6, 9))] for run, start in starts]
-    yield from rng.sample(pieces, min(len(pieces), rng.choice((4, 8, 12))))
+    pieces = [run[start : start + rng.choice((2, 2, 3, 3, 4, 6))] for run, start in starts]
+    yield from rng.sample(pieces, min(len(pieces), rng.choice((4, 6, 8))))
     for _ in range(rng.choice((0, 2, 5))):
         yield bytes(rng.choice(used or [97]) for _ in range(rng.randint(2, 4)))
     yield from rng.sample([b"", b"", b"z", b"\xff", "é".encode(), pieces[0] if pieces else b""], rng.randint(0, 3))
@@ -325,14 +359,3 @@ def smaller_nodes(node: Node, rules: Mapping[str, Node]) -> Iterator[Node]:
         case Not(item) | JsonString(item):
             yield item
             yield from (type(node)(s) for s in smaller_nodes(item, rules))
-
-
-def references(node: Node) -> set[str]:
-    match node:
-        case Ref(name):
-            return {name}
-        case Sequence(items) | Choice(items) | And(items):
-            return set().union(*map(references, items))
-        case Repeat(item, _, _) | Length(item, _, _) | Not(item) | JsonString(item):
-            return references(item)
-    return set()

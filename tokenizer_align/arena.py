@@ -1,8 +1,8 @@
 """Configurations: the Python owner of the arrays in which the kernels keep configurations.
 
-Place in the walk: between `Constraint` and the kernels. It grows the arrays when a kernel says `FULL` and calls again, and
-holds one lock: kernels write, and release the GIL. It knows no tokens. Records die with the arena, which lives as long as
-any state that was made in it.
+Place in the walk: between `Constraint` and the kernels. It grows the arrays when a kernel says `FULL` and calls
+again, and holds one lock: kernels write, and release the GIL. It knows no tokens. Records die with the arena, which
+lives as long as any state that was made in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _UNIONS = 1 << 14
 
 
 class Configurations:
-    """One arena: configurations are numbers in it; its memory grows by doubling from `first` to `limit` words of 4 bytes.
+    """One arena: configurations are numbers in it; its memory grows by doubling from `first` to `limit` words of 4
+    bytes.
 
     Raises `LimitExceeded` for a configuration of more than 4,096 items and beyond the memory limit.
     """

@@ -1,7 +1,8 @@
 """Constraint: a grammar aligned with a vocabulary; its states are values.
 
-Place in the walk: ByteAutomaton × Vocabulary -> **Constraint** -> tokens. A constraint is immutable to its users and shared
-by all requests and threads. A state is a small hashable value: rolling back is keeping the old one, forking is free.
+Place in the walk: ByteAutomaton × Vocabulary -> **Constraint** -> tokens. A constraint is immutable to its users and
+shared by all requests and threads. A state is a small hashable value: rolling back is keeping the old one, forking is
+free.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Constraint:
     A mask is int32 (ceil(V / 32),), bit t & 31 of word t >> 5 for token t. It is exact: token t is in `mask(s)` iff it
     has bytes and some text of the grammar goes on with them; the EOS tokens are in it iff the text so far is complete.
 
-    >>> constraint = align(compile_grammar(Grammar({"start": Bytes(b"ab")})), Vocabulary([b"a", b"b", b""], eos_token_ids=[2]))
+    >>> vocabulary = Vocabulary([b"a", b"b", b""], eos_token_ids=[2])
+    >>> constraint = align(compile_grammar(Grammar({"start": Bytes(b"ab")})), vocabulary)
     >>> constraint.mask(constraint.start)
     array([1], dtype=int32)
     >>> constraint.is_accepting(constraint.advance(constraint.advance(constraint.start, 0), 1))
@@ -270,8 +272,8 @@ class Constraint:
     def min_tokens_to_end(self, state: State) -> int:
         """A number of tokens, EOS left out, that suffices to complete the text: 0 iff it is complete.
 
-        Some token of the mask lowers it by at least one. It is the length of a greedy spelling of a shortest text, frame
-        by frame, not the least number there is.
+        Some token of the mask lowers it by at least one. It is the length of a greedy spelling of a shortest text,
+        frame by frame, not the least number there is.
         """
         return 0 if state._number == _END else state._arena.cost(state._number)
 
@@ -352,8 +354,8 @@ def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomato
     halfway = _used_bytes(automaton) & missing
     if halfway:
         raise VocabularyMismatch(
-            f"the grammar uses bytes that occur in tokens of the vocabulary, but have no one-byte token: {_named(halfway)}; "
-            "exact masks need one, since a text could otherwise become impossible to finish"
+            "the grammar uses bytes that occur in tokens of the vocabulary, but have no one-byte token: "
+            f"{_named(halfway)}; exact masks need one, since a text could otherwise become impossible to finish"
         )
     return automaton
 

@@ -1,10 +1,10 @@
 """What can go wrong between a grammar and a tokenizer.
 
-    AlignmentError
-    ├── UnsupportedTokenizer   its tokens have no exact bytes (WordPiece, lossy normalisers), or nothing is known of it
-    ├── VocabularyMismatch     the vocabulary lacks bytes or special tokens that the grammar needs, or has another width
-    ├── TokenRejected          a token that is not in the mask was given to `advance`
-    └── BudgetTooSmall         the number of tokens left does not suffice to end inside the grammar
+AlignmentError
+├── UnsupportedTokenizer   its tokens have no exact bytes (WordPiece, lossy normalisers), or nothing is known of it
+├── VocabularyMismatch     the vocabulary lacks bytes or special tokens that the grammar needs, or has another width
+├── TokenRejected          a token that is not in the mask was given to `advance`
+└── BudgetTooSmall         the number of tokens left does not suffice to end inside the grammar
 """
 
 from __future__ import annotations

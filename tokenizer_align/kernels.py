@@ -7,28 +7,48 @@ Place in the walk: ByteAutomaton × Trie -> masks. Plain functions on flat int32
 
     record = [kind, n, flag, cost, hash, next x classes (configurations only), n x (state, counter, stack)]
 
-A stack set holds n frames (return state, counter, parent stack set), sorted; its flag is 1 when the empty stack is among
-its stacks. A configuration holds n items (state, counter, stack set), sorted; its flag is 1 when the text so far is in the
-language, and `next` holds the configuration after each symbol class, filled when it is first asked for. `cost` is the number of
-tokens that suffice to end from here (see `tokenizer_align.costs`). The number of a record is its place in the heap.
+A stack set holds n frames (return state, counter, parent stack set), sorted; its flag is 1 when the empty stack is
+among its stacks. A configuration holds n items (state, counter, stack set), sorted; its flag is 1 when the text so
+far is in the language, and `next` holds the configuration after each symbol class, filled when it is first asked for.
+`cost` is the number of tokens that suffice to end from here (see `tokenizer_align.costs`). The number of a record is
+its place in the heap.
 
-**Status.** A kernel that could not go on returns a negative status and leaves only complete records behind, so that it can
-be called again: `FULL` when an array must grow, `LIMIT` when a configuration has more items than the scratch space holds.
+**Status.** A kernel that could not go on returns a negative status and leaves only complete records behind, so that
+it can be called again: `FULL` when an array must grow, `LIMIT` when a configuration has more items than the scratch
+space holds.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokenizer_align.jit import kernel
 
-__all__ = ["DEAD", "FIRST_RECORD", "FULL", "LIMIT", "NOWHERE", "NO_BUDGET", "Arena", "Machine", "Trie", "fill", "rehash", "run", "settle_bytes", "settle_tokens"]
+__all__ = [
+    "DEAD",
+    "FIRST_RECORD",
+    "FULL",
+    "LIMIT",
+    "NOWHERE",
+    "NO_BUDGET",
+    "Arena",
+    "Machine",
+    "Trie",
+    "fill",
+    "rehash",
+    "run",
+    "settle_bytes",
+    "settle_tokens",
+]
 
 Int32 = NDArray[np.int32]
-Int = np.int64  # what kernels compute with: one width, so that each kernel is compiled once
+if TYPE_CHECKING:
+    Int = int
+else:
+    Int = np.int64  # what kernels compute with: one width, so that each kernel is compiled once
 
 NOWHERE = 0
 DEAD = -1
@@ -85,7 +105,7 @@ class Arena(NamedTuple):
     heap: Int32  # records
     table: Int32  # hash table of record numbers, 0 for empty, a power of two long
     unions: Int32  # (2**k, 3) memo of unions: left, right, result; an entry may be overwritten
-    items: Int32  # (n, 5) items being closed: state, counter, stack, link to the item before of the same state + 1, queued
+    items: Int32  # (n, 5) items being closed: state, counter, stack, 1 + the item before of the same state, queued
     mark: Int32  # (S,) 1 + the newest item of that state, 0 for none
     queue: Int32  # (n,)
     buffer: Int32  # frames and items of records being made; a stack
@@ -171,15 +191,14 @@ def _intern(m: Machine, a: Arena, kind: int, flag: int, begin: int) -> int:
     slot = hashed & (len(a.table) - 1)
     while a.table[slot] != 0:
         record = Int(a.table[slot])
-        if a.heap[record + 4] == hashed and a.heap[record] == kind and a.heap[record + 1] == n and a.heap[record + 2] == flag:
-            at = record + HEADER + classes
-            same = True
-            for i in range(3 * n):
-                if a.heap[at + i] != a.buffer[begin + i]:
-                    same = False
-                    break
-            if same:
-                return record
+        same = a.heap[record] == kind and a.heap[record + 1] == n and a.heap[record + 2] == flag
+        at = record + HEADER + classes
+        i = 0
+        while same and i < 3 * n:
+            same = a.heap[at + i] == a.buffer[begin + i]
+            i += 1
+        if same:
+            return record
         slot = (slot + 1) & (len(a.table) - 1)
     record = Int(a.heap[0])
     if record + HEADER + classes + 3 * n > len(a.heap) or 2 * (a.heap[1] + 1) > len(a.table):
@@ -343,7 +362,7 @@ def _counted(m: Machine, rule: int, counter: int) -> int:
 
 @kernel
 def _leave(m: Machine, a: Arena) -> int:
-    """Leaves every rule that may end, down the stacks. Returns 1 when the text may end here, 0 when not, or a status."""
+    """Leaves every rule that may end, down the stacks. Returns whether the text may end here (1, 0), or a status."""
     accepting = Int(0)
     while a.control[1] > 0:
         a.control[1] -= 1

@@ -189,8 +189,8 @@ def _string(token: lark.Token, text: str) -> tuple[str, bool]:
     def say(match: re.Match[str]) -> str:
         *codes, char, broken = match.groups()
         code = next((int(digits, 16) for digits in codes if digits), None)
-        if broken or (code is not None and (code > 0x10FFFF or 0xD800 <= code <= 0xDFFF)):
-            raise InvalidGrammar(f"{match[0]}: no character has this number", span=span_of(text, token))
+        if broken or (code is not None and code > 0x10FFFF):
+            raise InvalidGrammar(f"{match[0]} is the escape of no character", span=span_of(text, token))
         return chr(code) if code is not None else _CONTROLS.get(char, char or "\\")
 
     said = _ESCAPE.sub(say, token[1 : -2 if flagged else -1])
@@ -198,6 +198,8 @@ def _string(token: lark.Token, text: str) -> tuple[str, bool]:
         raise InvalidGrammar(
             "a string cannot be empty", span=span_of(text, token), hint="write nothing at all, as in: a: b |"
         )
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in said):
+        raise InvalidGrammar("no text holds a lone surrogate", span=span_of(text, token), hint=r"write \U0001F600")
     return said, flagged
 
 

@@ -46,7 +46,8 @@ def parse_regex(pattern: str, *, search: bool = False, flavor: Flavor = "python"
     """The texts that match a regex as a whole; with `search`, those in which it matches somewhere.
 
     Python's `re.fullmatch` and `re.search` on str, or ECMA-262 in Unicode mode (JSON Schema's `pattern` is
-    `search=True, flavor="ecma"`). Beyond `re`, the Python dialect has (?<name>...), \\p{Lu}, \\u{...}, \\cX and \\z.
+    `search=True, flavor="ecma"`). Beyond `re`, the Python dialect has (?<name>...), \\p{Lu}, \\u{...}, \\cX and \\z;
+    \\B holds in the empty text, as in `re` from Python 3.14 on.
 
     Raises `InvalidGrammar`, `UnsupportedFeature` or `LimitExceeded`, with the place in the pattern.
 

@@ -48,7 +48,8 @@ def test_many_choices_do_not_nest() -> None:
         ),
         (
             {"a": 1},
-            'choices is a dict, not a list of strings\nwrite choices=["yes", "no"]; list(...) makes a list of any iterable',
+            "choices is a dict, not a list of strings\n"
+            'write choices=["yes", "no"]; list(...) makes a list of any iterable',
         ),
         (
             None,

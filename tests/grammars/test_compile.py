@@ -44,8 +44,16 @@ def alt(*items: Node) -> Choice:
 START = Ref("start")
 TABLE: dict[str, tuple[Rules, list[bytes], list[bytes]]] = {
     "unrolled repeat": ({"start": Repeat(Bytes(b"ab"), 1, 2)}, [b"ab", b"abab"], [b"", b"a", b"ababab"]),
-    "counted repeat": ({"start": Repeat(Bytes(b"ab"), 3, 90)}, [b"ab" * 3, b"ab" * 90], [b"", b"abab", b"ab" * 91, b"aba"]),
-    "counted repeat without upper bound": ({"start": Repeat(Bytes(b"ab"), 40)}, [b"ab" * 40, b"ab" * 99], [b"ab" * 39, b"a"]),
+    "counted repeat": (
+        {"start": Repeat(Bytes(b"ab"), 3, 90)},
+        [b"ab" * 3, b"ab" * 90],
+        [b"", b"abab", b"ab" * 91, b"aba"],
+    ),
+    "counted repeat without upper bound": (
+        {"start": Repeat(Bytes(b"ab"), 40)},
+        [b"ab" * 40, b"ab" * 99],
+        [b"ab" * 39, b"a"],
+    ),
     "counted repeat of a nullable item": (
         {"start": Repeat(alt(Bytes(b"ab"), EPSILON), 40, 60)},
         [b"", b"ab", b"ab" * 60],
@@ -56,13 +64,21 @@ TABLE: dict[str, tuple[Rules, list[bytes], list[bytes]]] = {
         [(b"a" * 33 + b"b") * 33, (b"a" * 34 + b"b") * 34],
         [b"a" * 33 + b"b", (b"a" * 35 + b"b") * 33],
     ),
-    "window of characters": ({"start": Repeat(LETTER, 35, 70)}, [b"x" * 35, b"x" * 70], [b"x" * 34, b"x" * 71, b"X" * 40]),
+    "window of characters": (
+        {"start": Repeat(LETTER, 35, 70)},
+        [b"x" * 35, b"x" * 70],
+        [b"x" * 34, b"x" * 71, b"X" * 40],
+    ),
     "window counts code points": (
         {"start": Length(Repeat(ANY_CHAR), 2, 3)},
         ["éé".encode(), "a😀é".encode()],
         [b"a", b"abcd", "é".encode(), b"\xc3", b"a\xff"],
     ),
-    "window over gapped lengths": ({"start": Length(Repeat(Bytes(b"ab")), 3, 5)}, [b"abab"], [b"", b"ab", b"aba", b"ababab"]),
+    "window over gapped lengths": (
+        {"start": Length(Repeat(Bytes(b"ab")), 3, 5)},
+        [b"abab"],
+        [b"", b"ab", b"aba", b"ababab"],
+    ),
     "left recursion": (
         {"start": alt(seq(START, Bytes(b"+"), START), A)},
         [b"a", b"a+a", b"a+a+a"],
@@ -99,15 +115,31 @@ TABLE: dict[str, tuple[Rules, list[bytes], list[bytes]]] = {
         [b"", b"a", b"aa", b"aaa"],
         [b"b"],
     ),
-    "dead alternatives": ({"start": alt(A, seq(B, Ref("never"))), "never": seq(C, Ref("never"))}, [b"a"], [b"b", b"bc"]),
-    "bytes that are not characters": ({"start": seq(Bytes(b"\xff"), ByteClass(((128, 255),)))}, [b"\xff\x80"], [b"\xff", b"\xffa"]),
+    "dead alternatives": (
+        {"start": alt(A, seq(B, Ref("never"))), "never": seq(C, Ref("never"))},
+        [b"a"],
+        [b"b", b"bc"],
+    ),
+    "bytes that are not characters": (
+        {"start": seq(Bytes(b"\xff"), ByteClass(((128, 255),)))},
+        [b"\xff\x80"],
+        [b"\xff", b"\xffa"],
+    ),
     "intersection and complement": (
         {"start": And((Repeat(LETTER, 1), Not(alt(text("if"), text("else")))))},
         [b"i", b"iff", b"els"],
         [b"if", b"else", b"", b"1"],
     ),
-    "complement is of valid UTF-8": ({"start": Not(text("é"))}, [b"", b"a", "éé".encode()], ["é".encode(), b"\xc3", b"\xff"]),
-    "references inside regular parts": ({"start": Not(Ref("word")), "word": Repeat(LETTER)}, [b"1", b"a1"], [b"", b"ab"]),
+    "complement is of valid UTF-8": (
+        {"start": Not(text("é"))},
+        [b"", b"a", "éé".encode()],
+        ["é".encode(), b"\xc3", b"\xff"],
+    ),
+    "references inside regular parts": (
+        {"start": Not(Ref("word")), "word": Repeat(LETTER)},
+        [b"1", b"a1"],
+        [b"", b"ab"],
+    ),
     "JSON string in every spelling": (
         {"start": JsonString(text("é/"))},
         ['"é/"'.encode(), rb'"\u00e9\/"', rb'"\u00E9\u002f"'],
@@ -119,13 +151,17 @@ TABLE: dict[str, tuple[Rules, list[bytes], list[bytes]]] = {
         [b'"a"', b'"abcd"', rb'"\ud83d"', b'"\n\n"', rb'"\ude00a"'],
     ),
     "JSON string with a large repeat inside": (
-        {"start": JsonString(seq(Repeat(char_class([(97, 122)]), 1, 2000), text("-"), Repeat(alt(text("ab"), text('"')), 2, 900)))},
+        {
+            "start": JsonString(
+                seq(Repeat(char_class([(97, 122)]), 1, 2000), text("-"), Repeat(alt(text("ab"), text('"')), 2, 900))
+            )
+        },
         [b'"a-abab"', b'"' + b"z" * 2000 + b'-ab\\""', b'"a-' + b"ab" * 900 + b'"'],
         [b'"-abab"', b'"' + b"z" * 2001 + b'-abab"', b'"a-ab"', b'"a-' + b"ab" * 901 + b'"', b'"a-ab""'],
     ),
     "empty class": ({"start": alt(CharClass(()), NOTHING, A)}, [b"a"], [b""]),
     "repeat of nothing": ({"start": seq(Repeat(NOTHING, 0, 3), Repeat(A, 0, 0), B)}, [b"b"], [b"", b"a", b"ab"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TABLE)

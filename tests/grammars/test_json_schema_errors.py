@@ -75,6 +75,12 @@ UNSUPPORTED = [
     ({"oneOf": [{"type": "integer"}, {"type": "string"}, {"minimum": 3}]},
      "oneOf: it cannot be shown that no value satisfies both branch 0 and branch 2 (at #/oneOf)\n"
      "use anyOf, or give each branch a required property with its own const"),
+    ({"oneOf": [{"required": ["a"]}, {"type": "object", "required": ["b"]}]},
+     "oneOf: it cannot be shown that no value satisfies both branch 0 and branch 1 (at #/oneOf)\n"
+     "use anyOf, or give each branch a required property with its own const"),
+    ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+     "oneOf: it cannot be shown that no value satisfies both branch 0 and branch 1 (at #/oneOf)\n"
+     'a value of another type satisfies both: add "type": "object" to them'),
     ({"$ref": "https://x.org/a.json"}, '$ref "https://x.org/a.json" is not inside this schema (at #/$ref)\n'
      "nothing is ever fetched: copy that schema under $defs and refer to it there"),
     ({"$schema": "https://x.org/mine"}, '$schema "https://x.org/mine" is a dialect that is not known here '

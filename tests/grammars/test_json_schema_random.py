@@ -1,7 +1,7 @@
 """Random schemas and instances against the `jsonschema` package.
 
-Two laws: what the grammar accepts is valid, and what is valid is accepted with its keys in some order. The texts of this
-test keep to the grammar's spelling of numbers (integers without a fraction).
+Two laws: what the grammar accepts is valid, and what is valid is accepted with its keys in some order. The texts keep
+to the grammar's spelling of numbers: integers without a fraction.
 """
 
 from __future__ import annotations

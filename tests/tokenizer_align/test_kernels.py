@@ -20,13 +20,17 @@ from tokenizer_align.vocabulary import Vocabulary
 START = Ref("start")
 GRAMMARS: dict[str, dict[str, Node]] = {
     "nested lists": {
-        "start": Choice((Sequence((Bytes(b"["), START, Repeat(Sequence((Bytes(b","), START))), Bytes(b"]"))), Bytes(b"1")))
+        "start": Choice(
+            (Sequence((Bytes(b"["), START, Repeat(Sequence((Bytes(b","), START))), Bytes(b"]"))), Bytes(b"1"))
+        )
     },
     "ambiguous sums": {"start": Choice((Sequence((START, Bytes(b"+"), START)), Bytes(b"1")))},
     "ambiguous words": {"start": Choice((Sequence((START, START)), Bytes(b"1"), Bytes(b"[")))},
-    "counted lists": {"start": Sequence((Bytes(b"["), Repeat(Choice((Bytes(b"1"), Bytes(b"1,"))), 40, 60), Bytes(b"]")))},
+    "counted lists": {
+        "start": Sequence((Bytes(b"["), Repeat(Choice((Bytes(b"1"), Bytes(b"1,"))), 40, 60), Bytes(b"]")))
+    },
     "windows": {"start": Repeat(JsonString(Length(Repeat(ANY_CHAR), 2, 40)))},
-}  # fmt: skip
+}
 
 
 def vocabulary() -> Vocabulary:

@@ -24,7 +24,10 @@ SCHEMA = {
     },
     "required": ["name"],
 }
-TEXTS = ['{"name": "Ada Löve 😀", "tags": ["a", "ab", "q\\""], "more": {"x": -1.5e3}, "z": [1, {"y": null}]}', '{"name":"ab"}']
+TEXTS = [
+    '{"name": "Ada Löve 😀", "tags": ["a", "ab", "q\\""], "more": {"x": -1.5e3}, "z": [1, {"y": null}]}',
+    '{"name":"ab"}',
+]
 
 
 def bits(row: np.ndarray, size: int) -> np.ndarray:
@@ -41,7 +44,9 @@ def check_masks(constraint: Constraint, text: bytes, rng: random.Random) -> None
         for token in sample:
             assert allowed[token] == (constraint.try_advance(state, token) is not None), (text[:at], token)
         assert all(allowed[token] == constraint.is_accepting(state) for token in vocabulary.eos_token_ids)
-        assert not any(allowed[token] for token in vocabulary.special_tokens.values() if token not in vocabulary.eos_token_ids)
+        assert not any(
+            allowed[token] for token in vocabulary.special_tokens.values() if token not in vocabulary.eos_token_ids
+        )
         if at == len(text):
             break
         size = rng.choice([1, 1, 2, 3, 5, 8, 13])

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grammars.errors import EmptyLanguage
-from grammars.frontends.json_schema.conjunction import Part, clash, statically_false, tightest
+from grammars.frontends.json_schema.chains import Rules, in_order
+from grammars.frontends.json_schema.conjunction import Part, count_range, statically_false, tightest
 from grammars.frontends.json_schema.keywords import Own
-from grammars.frontends.json_schema.objects import Rules
-from grammars.ir import EPSILON, Choice, Node, Repeat
+from grammars.ir import Choice, Node, Repeat
 from grammars.ir import Sequence as Seq
 
 __all__ = ["ArrayShape", "array_node", "array_shape"]
@@ -33,7 +33,7 @@ def array_shape(owns: Sequence[Own]) -> ArrayShape:
 
     Raises `EmptyLanguage` when more items are asked for than can be.
     """
-    low, high = clash(owns, "minItems", "maxItems")
+    low, high = count_range(owns, "minItems", "maxItems")
     longest = max((len(own.prefix) for own in owns), default=0)
     prefix: list[tuple[Part, ...]] = []
     others: tuple[Part, ...] = tuple(own.items for own in owns if own.items is not None)
@@ -62,25 +62,26 @@ def _item(own: Own, index: int) -> Part | None:
 def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
     """The arrays of a shape; `name` prefixes the rules for where an array may end between its first items.
 
-    `[A, B?, C...]` becomes, without gaps, `"[" A #~[1] "]"` with the rule `#~[1] = "," B ("," C)* | ` (nothing).
+    `[A, B?, C...]` becomes, without gaps, `"[" A #~[1]` and the rule `#~[1] = "," B ("," C)* "]" | "]"`.
     """
     layout = rules.layout
     empty = Seq(layout.empty(b"[]"))
     if not shape.prefix and shape.rest is None:
         return empty
     comma = layout.comma(depth)
-    tail: tuple[Node, ...] = ()
+    closing = layout.closing(b"]", depth)
+    tail: tuple[Node, ...] = closing
     first = len(shape.prefix)
     if shape.rest is not None:
         others = rules.rule(shape.rest, depth + 1)
         least = max(0, shape.low - max(first, 1))
         most = None if shape.high is None else shape.high - max(first, 1)
         repeat = Repeat(Seq((*comma, others)), least, most)
-        tail = (repeat,) if first else (others, repeat)
+        tail = (repeat, *closing) if first else (others, repeat, *closing)
     for index in range(first - 1, -1, -1):
         item = rules.rule(shape.prefix[index], depth + 1)
         tail = (*(comma if index else ()), item, *tail)
         if index >= max(1, shape.low):
-            tail = (rules.define(f"{name}~[{index}]", Choice((Seq(tail), EPSILON))),)
-    full = Seq((*layout.opening(b"[", depth), *tail, *layout.closing(b"]", depth)))
+            tail = (rules.define(f"{name}~[{index}]", Choice((Seq(tail), in_order(closing)))),)
+    full = Seq((*layout.opening(b"[", depth), *tail))
     return full if shape.low else Choice((empty, full))

@@ -19,6 +19,7 @@ from grammars.errors import EmptyLanguage, GrammarError, LimitExceeded, Unsuppor
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
 from grammars.frontends.json_schema.arrays import array_node, array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
+from grammars.frontends.json_schema.chains import object_node
 from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten, type_clash
 from grammars.frontends.json_schema.disjoint import overlapping_branches
 from grammars.frontends.json_schema.keywords import (
@@ -34,7 +35,7 @@ from grammars.frontends.json_schema.keywords import (
     Union,
     read,
 )
-from grammars.frontends.json_schema.objects import object_node, object_shape
+from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node

@@ -19,7 +19,8 @@ from grammars.frontends.json_schema.keywords import ALL, INTEGER, NUMBER, TYPE_N
 from grammars.frontends.json_schema.refs import Location, show
 
 __all__ = [
-    "Bound", "Conjunction", "Part", "clash", "common_multiple", "flatten", "statically_false", "tightest", "type_clash",
+    "Bound", "Conjunction", "Part", "common_multiple", "count_range", "flatten", "statically_false", "tightest",
+    "type_clash",
 ]  # fmt: skip
 
 Part: TypeAlias = Location | Own | Union
@@ -131,7 +132,7 @@ def _least_common_multiple(left: Scalar, right: Scalar) -> Scalar:
     return Decimal(multiple.numerator) / Decimal(multiple.denominator)
 
 
-def clash(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, int | None]:
+def count_range(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, int | None]:
     """The bounds of a count, such as minItems and maxItems; raises `EmptyLanguage` when they contradict."""
     low, high = tightest(owns, minimum), tightest(owns, maximum)
     if low is not None and high is not None and low.value > high.value:

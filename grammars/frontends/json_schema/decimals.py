@@ -42,11 +42,13 @@ ZERO_FRACTION = Sequence((Bytes(b"."), Repeat(Bytes(b"0"), 1, DIGITS)))
 _N = TypeVar("_N", int, Decimal)
 
 
-def literal(digits: object) -> Bytes:
+def literal(digits: int | str) -> Bytes:
+    """The digits as they stand."""
     return Bytes(str(digits).encode())
 
 
 def optional(item: Node) -> Node:
+    """The item or nothing."""
     return Repeat(item, 0, 1)
 
 
@@ -229,10 +231,12 @@ def _scientific(low: Decimal, high: Decimal) -> Iterator[Node]:
 
 
 def _mantissa(value: Decimal, rounding: str) -> tuple[int, Decimal]:
-    """The exponent and the mantissa in [1, 10), rounded to 64 digits behind the point: 250 -> (2, 2.5)."""
+    """The exponent and the mantissa in [1, 10) of a double, rounded to 64 digits behind the point: 250 -> (2, 2.5).
+
+    No double comes so close to a power of ten that its mantissa would be rounded up to 10.
+    """
     exponent = value.adjusted()
-    mantissa = value.scaleb(-exponent).quantize(Decimal(1).scaleb(-DIGITS), rounding=rounding)
-    return (exponent + 1, Decimal(1)) if mantissa == 10 else (exponent, mantissa)
+    return exponent, value.scaleb(-exponent).quantize(Decimal(1).scaleb(-DIGITS), rounding=rounding)
 
 
 def _exponent(first: int, last: int) -> Node:

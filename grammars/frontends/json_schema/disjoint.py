@@ -15,7 +15,7 @@ from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.arrays import array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
 from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
-from grammars.frontends.json_schema.keywords import ARRAY, NUMBER, OBJECT, STRING, Own, Union
+from grammars.frontends.json_schema.keywords import ARRAY, NUMBER, OBJECT, STRING, TYPE_NAMES, Own, Union
 from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.strings import nothing_in, string_content
 from grammars.frontends.json_schema.values import equality_key, holds, listed
@@ -24,8 +24,11 @@ from grammars.ir import And, Length
 __all__ = ["overlapping_branches"]
 
 _DEPTH = 4
+"""How deep a proof looks into required properties, items and branches."""
 _STEPS = 20_000
-"""How deep a proof looks into required properties, items and branches, and how many conjunctions it looks at."""
+"""How many conjunctions one proof looks at: about half a second."""
+_LENGTH = 64
+"""Up to which length of strings it combines lengths with patterns."""
 
 
 def overlapping_branches(union: Union, around: Conjunction) -> UnsupportedFeature | None:
@@ -40,9 +43,19 @@ def overlapping_branches(union: Union, around: Conjunction) -> UnsupportedFeatur
             return UnsupportedFeature(
                 f"oneOf: it cannot be shown that no value satisfies both branch {i} and branch {j}",
                 pointer=union.pointer,
-                hint="use anyOf, or give each branch a required property with its own const",
+                hint=_hint(branches[i], branches[j]),
             )
     return None
+
+
+def _hint(left: Conjunction, right: Conjunction) -> str:
+    """What would make two branches disjoint: first of all a type, when neither says what it is about."""
+    said = 0
+    for own in (*left.owns, *right.owns):
+        said |= own.says
+    if said and left.types & right.types & ~said:
+        return f'a value of another type satisfies both: add "type": "{TYPE_NAMES.get(said, "...")}" to them'
+    return "use anyOf, or give each branch a required property with its own const"
 
 
 def _discriminated(branches: Sequence[Conjunction]) -> bool:
@@ -112,8 +125,9 @@ class _Proof:
 
     def no_string(self, conjunction: Conjunction, depth: int) -> bool:
         content = string_content(conjunction.owns)
-        core = content.item if isinstance(content, Length) else content
-        return isinstance(core, And) and nothing_in(core)
+        if isinstance(content, Length) and (content.min if content.max is None else content.max) > _LENGTH:
+            content = content.item
+        return isinstance(content, And | Length) and nothing_in(content)
 
     def no_array(self, conjunction: Conjunction, depth: int) -> bool:
         shape = array_shape(conjunction.owns)

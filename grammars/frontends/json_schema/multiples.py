@@ -36,18 +36,20 @@ class Multiple:
     fraction: bool
     text: str
 
+    def listed(self, low: int, high: int | None) -> Node:
+        """The multiples for the quotients from low >= 0 to high, one by one, without a sign."""
+        assert high is not None, "only short ranges are listed"
+        return choice(node for quotient in range(low, high + 1) for node in self.spelled(quotient))
+
     def spelled(self, quotient: int) -> Iterator[Node]:
-        """The texts of one multiple, zeros behind the point included."""
-        digits = str(abs(quotient) * self.unit).rjust(self.decimals + 1, "0")
+        """The texts of one multiple, with zeros behind the point; none where a double would not hold it."""
+        digits = str(quotient * self.unit).rjust(self.decimals + 1, "0")
         whole, part = digits[: len(digits) - self.decimals], digits[len(digits) - self.decimals :].rstrip("0")
-        sign = "-" if quotient < 0 else ""
         exact = len((whole + part).lstrip("0")) <= EXACT
-        if part and exact:
-            zeros = Repeat(Bytes(b"0"), 0, DIGITS - len(part))
-            yield Sequence((literal(f"{sign}{whole}.{part}"), zeros))
-        elif not part:
-            tail = (optional(ZERO_FRACTION),) if self.fraction and exact else ()
-            yield Sequence((literal(sign + whole), *tail))
+        if not part:
+            yield Sequence((literal(whole), *((optional(ZERO_FRACTION),) if self.fraction and exact else ())))
+        elif exact:
+            yield Sequence((literal(f"{whole}.{part}"), Repeat(Bytes(b"0"), 0, DIGITS - len(part))))
 
 
 def multiple_rules(prefix: str, multiple: Multiple, low: int | None, high: int | None) -> dict[str, Node]:
@@ -58,7 +60,7 @@ def multiple_rules(prefix: str, multiple: Multiple, low: int | None, high: int |
     if low is not None and high is not None and high - low < LISTED:
         digits = len(str(max(-low, high) * multiple.unit))
         if digits * multiple.unit > STATES:
-            return {prefix: choice(node for quotient in range(low, high + 1) for node in multiple.spelled(quotient))}
+            return {prefix: signed(low, high, 0, multiple.listed)}
     merged = _Merged(prefix)
     start = signed(low, high, 0, lambda a, b: merged.add(_Residues.of(multiple, a, b)))
     return merged.rules | {prefix: start}

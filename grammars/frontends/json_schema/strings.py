@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grammars.errors import EmptyLanguage
-from grammars.frontends.json_schema.conjunction import clash
+from grammars.frontends.json_schema.conjunction import count_range
 from grammars.frontends.json_schema.keywords import Own
 from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Repeat
 
@@ -25,7 +25,7 @@ def string_content(owns: Sequence[Own]) -> Node:
     """
     from grammars.frontends.json_schema.formats import FORMATS
 
-    low, high = clash(owns, "minLength", "maxLength")
+    low, high = count_range(owns, "minLength", "maxLength")
     nodes = [pattern.node for own in owns for pattern in own.patterns]
     nodes += [FORMATS[name] for own in owns for name in own.formats]
     nodes = list(dict.fromkeys(nodes))

@@ -1,0 +1,159 @@
+"""Chains: the right-linear rules of one object, from one optional key to the next.
+
+Place in the walk: ObjectShape -> **rules**. The size is linear in the number of properties, and times what has to be
+counted for `minProperties` and `maxProperties`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from grammars.errors import LimitExceeded, UnsupportedFeature
+from grammars.frontends.json_schema.conjunction import Part
+from grammars.frontends.json_schema.objects import Member, ObjectShape
+from grammars.frontends.json_schema.values import key_text
+from grammars.frontends.json_schema.whitespace import Layout
+from grammars.ir import NOTHING, Bytes, Choice, JsonString, Node, Ref, Repeat
+from grammars.ir import Sequence as Seq
+
+__all__ = ["Rules", "in_order", "object_node"]
+
+_COUNTED = 100_000
+"""Most rules that counting the keys of one object may take."""
+
+
+class Rules(Protocol):
+    """What the builders need of the compiler."""
+
+    layout: Layout
+
+    def rule(self, parts: tuple[Part, ...], depth: int) -> Ref:
+        """The rule of a conjunction."""
+
+    def define(self, name: str, node: Node) -> Ref:
+        """Adds a helper rule."""
+
+
+def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> Node:
+    """The objects of a shape; `name` prefixes the chain's rules, `pointer` is named when the shape is refused.
+
+    `{"a": 1, "b"?: 2}` becomes, without gaps, `"{" "a": 1 #~[1,1]` and the rule `#~[1,1] = "," "b": 2 "}" | "}"`:
+    the bracket stands at the end of the chain, so that no rule is nullable and every reference is a tail call.
+    """
+    layout = rules.layout
+    chain = _Chain(shape, rules, name, depth, pointer)
+    body = chain.body(0, 0)
+    full = None if body is None else Seq((*layout.opening(b"{", depth), *body))
+    chain.finish()
+    empty = in_order(layout.empty(b"{}"))
+    if shape.low or any(member.required for member in shape.members):
+        return NOTHING if full is None else full
+    return empty if full is None else Choice((empty, full))
+
+
+class _Chain:
+    """The rules of one object. State (i, n): members before the i-th are decided, n keys are written.
+
+    n is counted no further than bounds need: to 1 (is there a comma to write?), to minProperties, to one more than
+    maxProperties.
+    """
+
+    def __init__(self, shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> None:
+        self.shape, self.rules, self.name, self.depth, self.pointer = shape, rules, name, depth, pointer
+        self.most = max(1, shape.low, 0 if shape.high is None else shape.high + 1)
+        self.entries = [self._entry(member) for member in shape.members]
+        self.open = self._open_entry()
+        self.closing = rules.layout.closing(b"}", depth)
+        self.pending: list[tuple[int, int]] = []
+        self.made: set[tuple[int, int]] = set()
+        if len(shape.members) * self.most > _COUNTED and self.most > 1:
+            raise LimitExceeded(
+                f"counting {len(shape.members)} properties to {self.most} needs more than {_COUNTED} rules",
+                pointer=pointer,
+                hint="leave out minProperties or maxProperties",
+            )
+
+    def _entry(self, member: Member) -> tuple[Node, ...]:
+        value = self.rules.rule(member.parts, self.depth + 1)
+        return (Bytes(key_text(member.name)), *self.rules.layout.colon(), value)
+
+    def _open_entry(self) -> Node | None:
+        colon = self.rules.layout.colon()
+        entries = [
+            Seq((JsonString(keys.content), *colon, self.rules.rule(keys.parts, self.depth + 1)))
+            for keys in self.shape.open
+        ]
+        if not entries:
+            return None
+        return entries[0] if len(entries) == 1 else Choice(tuple(entries))
+
+    def body(self, index: int, count: int) -> tuple[Node, ...] | None:
+        """What follows in a state: the required members up to the next optional one, and the choice there."""
+        members, most = self.shape.members, self.most
+        comma = self.rules.layout.comma(self.depth)
+        nodes: list[Node] = []
+        while index < len(members) and members[index].required:
+            nodes += [*(comma if count else ()), *self.entries[index]]
+            index, count = index + 1, min(count + 1, most)
+        if not self._alive(index, count):
+            return None
+        if index == len(members):
+            end = self._end(count)
+            return None if end is None else (*nodes, *end)
+        options: list[Node] = []
+        if self._alive(index + 1, count + 1):
+            written = [*(comma if count else ()), *self.entries[index]]
+            options.append(Seq((*written, *self._goto(index + 1, min(count + 1, most)))))
+        if self._alive(index + 1, count):
+            options.append(in_order(self._goto(index + 1, count)))
+        return (*nodes, Choice(tuple(options))) if options else None
+
+    def _alive(self, index: int, count: int) -> bool:
+        """Whether the bounds can still be met; an object without keys is not written by the chain."""
+        left = len(self.shape.members) - index if self.open is None else None
+        if self.shape.high is not None and count > self.shape.high:
+            return False
+        return left is None or min(count, self.most) + left >= max(1, self.shape.low)
+
+    def _goto(self, index: int, count: int) -> tuple[Node, ...]:
+        if index == len(self.shape.members):
+            end = self._end(count)
+            return (NOTHING,) if end is None else end
+        if (index, count) not in self.made:
+            self.made.add((index, count))
+            self.pending.append((index, count))
+        return (Ref(self._rule(index, count)),)
+
+    def _rule(self, index: int, count: int) -> str:
+        return f"{self.name}~[{index},{count}]"
+
+    def _end(self, count: int) -> tuple[Node, ...] | None:
+        """After the last member: open keys, as many as the bounds still ask for and allow, and the bracket."""
+        low = max(0, self.shape.low - count)
+        high = None if self.shape.high is None else self.shape.high - count
+        if self.open is None:
+            return self.closing if count and not low else None
+        if high == 0:
+            return self.closing if count else None
+        if low > 1:
+            raise UnsupportedFeature(
+                f"minProperties {self.shape.low} needs {low} distinct open keys, which cannot be counted here",
+                pointer=f"{self.pointer}/minProperties",
+                hint="use minProperties 1, or close the object with additionalProperties: false",
+            )
+        following = Seq((*self.rules.layout.comma(self.depth), self.open))
+        if count:
+            return (Repeat(following, low, high), *self.closing)
+        return (self.open, Repeat(following, 0, None if high is None else high - 1), *self.closing)
+
+    def finish(self) -> None:
+        """Builds the rules that others refer to, until no new one is met."""
+        while self.pending:
+            index, count = self.pending.pop()
+            body = self.body(index, count)
+            self.rules.define(self._rule(index, count), NOTHING if body is None else in_order(body))
+
+
+def in_order(nodes: tuple[Node, ...]) -> Node:
+    """The nodes one after another, without a sequence around a single one."""
+    return nodes[0] if len(nodes) == 1 else Seq(nodes)

@@ -1,0 +1,199 @@
+"""States are values: going back, forking, interleaving, threads and pickling change nothing.
+
+The cases are random (`random_grammars.py`). Here the engine is compared with itself; `test_mask_law.py` says that it is
+right.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from mask_laws import bits, build
+from naive import Language
+from random_grammars import Case, random_case
+
+from grammars.errors import GrammarError
+from tokenizer_align.constraint import Constraint, State
+from tokenizer_align.errors import AlignmentError
+
+SEEDS = range(60)
+
+
+def constraints() -> Iterator[tuple[Case, Constraint]]:
+    for seed in SEEDS:
+        case = random_case(seed)
+        try:
+            yield case, build(case)
+        except (GrammarError, AlignmentError):
+            continue
+
+
+CONSTRAINTS = list(constraints())
+
+
+@pytest.fixture(params=CONSTRAINTS, ids=lambda pair: f"seed{pair[0].seed}")
+def pair(request: pytest.FixtureRequest) -> tuple[Case, Constraint]:
+    return request.param  # type: ignore[no-any-return]
+
+
+def random_path(constraint: Constraint, rng: random.Random, *, steps: int = 10) -> list[int]:
+    """Tokens of a random way that ends before EOS."""
+    state, path = constraint.start, []
+    eos = set(constraint.vocabulary.eos_token_ids)
+    while len(path) < steps and (allowed := sorted(bits(constraint.mask(state)) - eos)):
+        path.append(rng.choice(allowed))
+        state = constraint.advance(state, path[-1])
+    return path
+
+
+def walk(constraint: Constraint, path: list[int]) -> list[tuple[bytes, bool, int]]:
+    """What the states along a path answer."""
+    state, answers = constraint.start, []
+    for token in [*path, None]:
+        row = constraint.mask(state).tobytes()
+        answers.append((row, constraint.is_accepting(state), constraint.min_tokens_to_end(state)))
+        if token is not None:
+            state = constraint.advance(state, token)
+    return answers
+
+
+def test_rollback_undoes_accept(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    matcher = constraint.matcher()
+    states = [matcher.state]
+    for token in random_path(constraint, rng):
+        assert matcher.accept_token(token)
+        states.append(matcher.state)
+    assert matcher.text == b"".join(constraint.vocabulary.tokens[t] for t in matcher.token_ids)
+    while len(states) > 1:
+        k = rng.randint(1, len(states) - 1)
+        matcher.rollback(k)
+        del states[-k:]
+        assert matcher.state == states[-1]
+        assert hash(matcher.state) == hash(states[-1])
+        assert len(matcher.token_ids) == len(states) - 1
+
+
+def test_refused_token_changes_nothing(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    matcher = constraint.matcher()
+    for token in random_path(constraint, rng):
+        before, allowed = matcher.state, bits(constraint.mask(matcher.state))
+        for refused in set(range(-1, constraint.vocabulary.size + 1)) - allowed:
+            assert not matcher.accept_token(refused)
+        assert matcher.state == before
+        assert matcher.accept_token(token)
+
+
+def test_forks_are_independent(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    path, other = random_path(constraint, rng), random_path(constraint, rng)
+    trunk = constraint.matcher()
+    forks = [trunk.fork()]
+    for token in path:
+        assert trunk.accept_token(token)
+        forks.append(trunk.fork())
+    assert all(forks[0].accept_token(token) for token in other)
+    for n, fork in enumerate(forks[1:], 1):
+        assert fork.token_ids == path[:n]
+        assert all(fork.accept_token(token) for token in path[n:])
+        assert fork.state == trunk.state
+    trunk.reset()
+    assert trunk.state == constraint.start
+    assert forks[-1].token_ids == path
+
+
+def test_masks_are_never_overwritten(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    kept: list[tuple[State, np.ndarray, bytes]] = []
+    for _ in range(5):
+        state = constraint.start
+        for token in random_path(constraint, rng):
+            row = constraint.mask(state, budget=rng.choice((None, None, 3)))
+            assert not row.flags.writeable
+            kept.append((state, row, row.tobytes()))
+            state = constraint.advance(state, token)
+    assert all(row.tobytes() == content for _, row, content in kept)
+
+
+def test_equal_states_have_equal_futures(pair: tuple[Case, Constraint]) -> None:
+    """Equality is claimed by the engine; that it is right is seen in the naive twin's continuations."""
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    language, met = Language(case.grammar), {}
+    for _ in range(6):
+        state, text = constraint.start, ()
+        for token in [*random_path(constraint, rng, steps=5), None]:
+            answers = (language.accepts(text), language.following(text), constraint.mask(state).tobytes())
+            assert met.setdefault(state, answers) == answers, (text, f"seed {case.seed}")
+            if token is not None:
+                state, text = constraint.advance(state, token), text + case.spellings[token]
+
+
+def test_interleaved_walks_equal_isolated_ones(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    paths = [random_path(constraint, rng) for _ in range(4)]
+    isolated = [walk(build(case), path) for path in paths]
+    states, places = [constraint.start] * 4, [0] * 4
+    met: list[list[tuple[bytes, bool, int]]] = [[] for _ in paths]
+    while open_ways := [i for i in range(4) if places[i] <= len(paths[i])]:
+        i = rng.choice(open_ways)
+        state, row = states[i], constraint.mask(states[i]).tobytes()
+        met[i].append((row, constraint.is_accepting(state), constraint.min_tokens_to_end(state)))
+        if places[i] < len(paths[i]):
+            states[i] = constraint.advance(state, paths[i][places[i]])
+        places[i] += 1
+    assert met == isolated
+
+
+def test_batches_equal_single_masks(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    rng = random.Random(case.seed)
+    states = [constraint.start]
+    for token in random_path(constraint, rng):
+        states.append(constraint.advance(states[-1], token))
+    budgets = [rng.choice((None, 1, 2, 5)) for _ in states]
+    out = np.full((len(states) + 1, len(constraint.mask(states[0])) + 1), -1, np.int32)
+    constraint.fill_bitmask(states, out, budgets=budgets)
+    for row, state, budget in zip(out, states, budgets, strict=False):
+        assert row.tolist() == [*constraint.mask(state, budget=budget).tolist(), 0]
+    assert (out[-1] == -1).all()
+
+
+def test_pickle_and_copies_answer_the_same(pair: tuple[Case, Constraint]) -> None:
+    case, constraint = pair
+    path = random_path(constraint, random.Random(case.seed))
+    again = pickle.loads(pickle.dumps(constraint))
+    # The copy is compiled with the default limits: its counters, and so its costs, may be others.
+    assert [answer[:2] for answer in walk(again, path)] == [answer[:2] for answer in walk(constraint, path)]
+    assert copy.deepcopy(constraint) is constraint
+    assert copy.copy(constraint) is constraint
+
+
+def test_four_threads_equal_one() -> None:
+    """All threads walk all constraints at once, each in its own order; records are made by whoever comes first."""
+    work = []
+    for case, constraint in CONSTRAINTS:
+        rng = random.Random(case.seed)
+        work += [
+            (constraint, path, walk(constraint, path)) for path in (random_path(constraint, rng) for _ in range(3))
+        ]
+    fresh = {id(constraint): build(case) for case, constraint in CONSTRAINTS}
+
+    def run(seed: int) -> list[int]:
+        order = random.Random(seed).sample(range(len(work)), len(work))
+        return [i for i in order if walk(fresh[id(work[i][0])], work[i][1]) != work[i][2]]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(run, range(4))) == [[], [], [], []]
