@@ -22,6 +22,7 @@ from grammars.dfa import Dfa, Edge
 from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.lengths import FewestBytes, Lengths, fewest_bytes, lengths
+from grammars.limits import Limits
 from grammars.recogniser import Explanation, Recogniser
 from grammars.rules import CALL, SPECIAL, Kind, Rule, calls, plain_symbol
 from grammars.simplify import prune
@@ -69,6 +70,7 @@ class ByteAutomaton:
     accepts_empty: bool = False
     rules: tuple[Rule, ...] = field(default=(), repr=False)  # what the tables were made of
     source: Grammar | None = field(default=None, repr=False)
+    limits: Limits = field(default_factory=Limits, repr=False)  # under which `source` was compiled
 
     @property
     def num_states(self) -> int:
@@ -81,7 +83,13 @@ class ByteAutomaton:
 
     @classmethod
     def from_rules(
-        cls, rules: Sequence[Rule], special_tokens: Sequence[str], *, accepts_empty: bool, source: Grammar | None
+        cls,
+        rules: Sequence[Rule],
+        special_tokens: Sequence[str],
+        *,
+        accepts_empty: bool,
+        source: Grammar | None,
+        limits: Limits,
     ) -> ByteAutomaton:
         """The flat tables of simplified rules; rule 0 is the start."""
         starts = np.cumsum([0, *(len(rule.dfa.edges) for rule in rules)])
@@ -132,6 +140,7 @@ class ByteAutomaton:
             accepts_empty=accepts_empty,
             rules=tuple(rules),
             source=source,
+            limits=limits,
         )
 
     def without_bytes(self, absent: frozenset[int]) -> ByteAutomaton:
@@ -146,7 +155,7 @@ class ByteAutomaton:
                 hint=f"the absent bytes are {', '.join(f'0x{byte:02X}' for byte in sorted(absent))}",
             )
         return ByteAutomaton.from_rules(
-            rules, self.special_tokens, accepts_empty=self.accepts_empty, source=self.source
+            rules, self.special_tokens, accepts_empty=self.accepts_empty, source=self.source, limits=self.limits
         )
 
     @cached_property

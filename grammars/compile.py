@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from grammars.automaton import ByteAutomaton
 from grammars.chars import char_dfa
@@ -31,25 +31,12 @@ from grammars.ir import (
     Sequence,
     SpecialToken,
 )
+from grammars.limits import Limits
 from grammars.rules import CALL, SPECIAL, Kind, Rule, calls
 from grammars.simplify import inline_units, prune, remove_left_recursion, remove_nullable
 from grammars.utf8 import TICK, encode_json, encode_utf8
 
 __all__ = ["Limits", "compile_grammar"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one grammar may cost; beyond it `LimitExceeded` is raised.
-
-    `states`: of one rule's automaton; `rules`: of the whole grammar; `depth`: of nested nodes in one rule;
-    `unrolled`: the largest repeat, in nodes, that is written out rather than counted.
-    """
-
-    states: int = 200_000
-    rules: int = 500_000
-    depth: int = 200
-    unrolled: int = 32
 
 
 def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAutomaton:
@@ -61,7 +48,8 @@ def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAu
     >>> compile_grammar(Grammar({"start": Repeat(Bytes(b"ab"), 1, 2)})).accepts(b"abab")
     True
     """
-    builder = _Builder(grammar, limits or Limits())
+    limits = limits or Limits()
+    builder = _Builder(grammar, limits)
     rules = prune(builder.build())
     if not rules[0].dfa.finals:
         raise EmptyLanguage(
@@ -71,7 +59,9 @@ def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAu
     rules = prune(rules)
     rules = inline_units(remove_left_recursion(rules))
     rules = [rule if rule.kind is Kind.WINDOW else replace(rule, dfa=minimise(rule.dfa)) for rule in _reachable(rules)]
-    return ByteAutomaton.from_rules(rules, builder.special_tokens, accepts_empty=0 in nullable, source=grammar)
+    return ByteAutomaton.from_rules(
+        rules, builder.special_tokens, accepts_empty=0 in nullable, source=grammar, limits=limits
+    )
 
 
 def _reachable(rules: list[Rule]) -> list[Rule]:

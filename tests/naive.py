@@ -17,7 +17,7 @@ Texts are tuples of symbols: an int is a byte, a str is the special token of tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import replace
 from functools import partial
@@ -58,9 +58,10 @@ __all__ = [
 ]
 
 Symbols: TypeAlias = tuple[int | str, ...]
-Place = TypeVar("Place", int, bytes)
-Spans: TypeAlias = dict[tuple[str, int], frozenset[int]]
-Following: TypeAlias = dict[tuple[str, int], frozenset[int | str]]
+At = TypeVar("At", int, bytes)
+Place: TypeAlias = tuple[str, int]  # a rule, and where in the text it begins
+Spans: TypeAlias = dict[Place, frozenset[int]]
+Following: TypeAlias = dict[Place, frozenset[int | str]]
 
 
 def decoded(symbols: Symbols) -> str | None:
@@ -94,12 +95,10 @@ def spellings(character: str) -> list[str]:
     return found
 
 
-def copies(
-    low: int, high: int | None, start: Place, steps: Callable[[Place], set[Place]]
-) -> tuple[set[Place], set[Place]]:
+def copies(low: int, high: int | None, start: At, steps: Callable[[At], set[At]]) -> tuple[set[At], set[At]]:
     """The places behind `low` to `high` steps, and those behind fewer than `high`, where one more may begin."""
-    row, enough, more = {start}, set[Place](), set[Place]()
-    known: dict[Place, set[Place]] = {}
+    row, enough, more = {start}, set[At](), set[At]()
+    known: dict[At, set[At]] = {}
     for count in counter():
         if count >= low:
             if row <= enough:
@@ -108,8 +107,8 @@ def copies(
         if count == high:
             break
         more |= row
-        known |= {place: steps(place) for place in row if place not in known}
-        row = set().union(*(known[place] for place in row))
+        known |= {at: steps(at) for at in row if at not in known}
+        row = set().union(*(known[at] for at in row))
     return enough, more
 
 
@@ -175,6 +174,21 @@ def special_tokens(grammar: Grammar) -> set[str]:
     return set().union(*map(named, grammar.rules.values()))
 
 
+class Asked(dict[Place, frozenset[int | str]]):
+    """Values at places; one that is asked for first has the empty set, and is there from then on."""
+
+    def __missing__(self, place: Place) -> frozenset[int | str]:
+        self[place] = frozenset()
+        return self[place]
+
+    def growing(self) -> Iterator[Place]:
+        """All places, those included that are asked for meanwhile."""
+        done = 0
+        while done < len(self):
+            yield from (new := list(self)[done:])
+            done += len(new)
+
+
 class Language:
     """One grammar's answers, remembered per text."""
 
@@ -204,19 +218,18 @@ class Language:
             for n in range(first + 1, len(text) + 1):
                 spans = {(name, i): frozenset[int]() for name in self._rules for i in range(n + 1)}
                 spans |= self._charts.get(text[: n - 1], {}) if n else {}
-                self._settle(spans, n, partial(self._ends, text=text[:n], spans=spans))
+                self._settle(spans, partial(self._ends, text=text[:n], spans=spans))
                 self._charts[text[:n]] = spans
         return self._charts[text]
 
-    def _settle(
-        self, values: dict[tuple[str, int], frozenset[Any]], last: int, value: Callable[[Node, int], set[Any]]
-    ) -> None:
-        """The least fixpoint of `value` for the rules at 0 ... last; at i it depends on what is at i and behind."""
-        for i in range(last, -1, -1):
+    def _settle(self, values: dict[Place, frozenset[Any]], value: Callable[[Node, int], set[Any]]) -> None:
+        """The least fixpoint of `value` at the (rule, i) in `values`; it depends on places with the same i or a larger one."""
+        for i in sorted({i for _, i in values}, reverse=True):
+            names = [name for name in self._rules if (name, i) in values]
             changed = True
             while changed:
                 changed = False
-                for name in self._rules:
+                for name in names:
                     now = frozenset(value(self.grammar.rules[name], i))
                     changed |= now != values[name, i]
                     values[name, i] = now
@@ -275,7 +288,6 @@ class Language:
         """The symbols that can come next: what `text` followed by one of them is the beginning of a member."""
         symbols = tuple(text)
         if symbols not in self._following:
-            following: Following = {(name, i): frozenset() for name in self._rules for i in range(len(symbols) + 1)}
             known: dict[tuple[int, int], set[int]] = {}  # the chart is complete: what a node's spans are stays so
 
             def ends(node: Node, i: int) -> set[int]:
@@ -283,7 +295,11 @@ class Language:
                     known[id(node), i] = self._ends(node, i, symbols, self._chart(symbols))
                 return known[id(node), i]
 
-            self._settle(following, len(symbols), partial(self._next, text=symbols, ends=ends, following=following))
+            following = Asked({(self.grammar.start, 0): frozenset()})
+            value = partial(self._next, text=symbols, ends=ends, following=following)
+            for name, i in following.growing():
+                value(self.grammar.rules[name], i)
+            self._settle(following, value)
             self._following[symbols] = following[self.grammar.start, 0]
         return self._following[symbols]
 

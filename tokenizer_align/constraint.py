@@ -20,6 +20,7 @@ from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
+from grammars.limits import Limits
 from tokenizer_align import kernels
 from tokenizer_align.arena import Configurations
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
@@ -109,7 +110,7 @@ class Constraint:
         _LIVING.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.automaton.source, self.vocabulary)
+        return _rebuild, (self.automaton.source, self.automaton.limits, self.vocabulary)
 
     def __deepcopy__(self, memo: object) -> Constraint:
         return self
@@ -309,8 +310,8 @@ def align(automaton: ByteAutomaton, vocabulary: Vocabulary) -> Constraint:
     return Constraint(automaton, vocabulary)
 
 
-def _rebuild(grammar: Grammar, vocabulary: Vocabulary) -> Constraint:
-    return align(compile_grammar(grammar), vocabulary)
+def _rebuild(grammar: Grammar, limits: Limits, vocabulary: Vocabulary) -> Constraint:
+    return align(compile_grammar(grammar, limits=limits), vocabulary)
 
 
 def _machine(automaton: ByteAutomaton, trie: kernels.Trie) -> tuple[kernels.Machine, int]:
