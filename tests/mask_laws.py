@@ -21,7 +21,7 @@ from tokenizer_align.constraint import Constraint, State, align
 from tokenizer_align.errors import TokenRejected, VocabularyMismatch
 from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["bits", "build", "check_case", "report", "vocabulary_of"]
+__all__ = ["bits", "build", "check_case", "check_everywhere", "report", "vocabulary_of"]
 
 LONG = 14
 """A walk ends behind so many symbols: what breaks engines shows in short texts; in long ones the naive twin is slow."""
@@ -42,15 +42,42 @@ def build(case: Case) -> Constraint:
 
 
 def check_case(case: Case, *, walks: int = 2, steps: int = 8) -> Counter[str]:
-    """What was met on the way; raises AssertionError where the engine and the naive twin differ."""
+    """Checks random walks; returns what was met on the way, raises AssertionError where the engine is wrong."""
+    language, outcome = aligned(case)
+    if isinstance(outcome, str):
+        return Counter([outcome])
+    rng = random.Random(case.seed)
+    met = Counter(["checked"])
+    for derivation in rng.sample(sample_derivations(language, case.seed), walks):
+        met += Walk(case, language, outcome, rng).run(steps, derivation)
+    return met
+
+
+def check_everywhere(case: Case, *, texts: int) -> None:
+    """Checks the states behind the first `texts` texts, shorter ones first."""
+    language, constraint = aligned(case)
+    assert isinstance(constraint, Constraint), constraint
+    walk = Walk(case, language, constraint, random.Random(0))
+    row, seen = [(walk.text, walk.state)], {walk.text}
+    for walk.text, walk.state in row:
+        for token in sorted(walk.check_state()):
+            after = walk.text + walk.spellings[token]
+            if after not in seen and len(row) < texts:
+                seen.add(after)
+                row.append((after, constraint.advance(walk.state, token)))
+        walk.check_end()
+
+
+def aligned(case: Case) -> tuple[Language, Constraint | str]:
+    """The naive language of what the vocabulary can write, and the constraint, or a word why there is none."""
     language = Language(case.grammar)
     try:
         automaton = compile_grammar(case.grammar, limits=Limits(unrolled=case.unrolled))
     except EmptyLanguage:
         assert language.is_empty(), "EmptyLanguage, but there are members"
-        return Counter(["empty"])
+        return language, "empty"
     except UnsupportedFeature:
-        return Counter(["refused"])
+        return language, "refused"
     assert not language.is_empty(), "no EmptyLanguage, but there are no members"
     written = {symbol for token in case.spellings for symbol in token if isinstance(symbol, int)}
     if language.used_bytes() - written:  # texts that no tokens write are no texts
@@ -60,13 +87,8 @@ def check_case(case: Case, *, walks: int = 2, steps: int = 8) -> Counter[str]:
         with pytest.raises(VocabularyMismatch) as caught:
             align(automaton, vocabulary_of(case))
         assert all(f"0x{byte:02X}" in str(caught.value) for byte in sorted(missing)[:8]), caught.value
-        return Counter(["lacks bytes"])
-    constraint = align(automaton, vocabulary_of(case))
-    rng = random.Random(case.seed)
-    met = Counter(["checked"])
-    for derivation in rng.sample(sample_derivations(language, case.seed), walks):
-        met += Walk(case, language, constraint, rng).run(steps, derivation)
-    return met
+        return language, "lacks bytes"
+    return language, align(automaton, vocabulary_of(case))
 
 
 class Walk:
@@ -95,14 +117,14 @@ class Walk:
     def choose(self, allowed: set[int], derivation: Derivation | None) -> tuple[int, Derivation | None]:
         """A token, and the derivation if it lies on it."""
         at = len(self.text)
-        if derivation is not None and self.rng.random() < 0.85:
+        if derivation is not None:
             ends = {t: at + len(self.spellings[t]) for t in sorted(allowed)}
             along = [t for t, end in ends.items() if derivation.text[at:end] == self.spellings[t]]
-            if along:
-                some = along if self.rng.random() < 0.5 else self.rng.sample(along, min(3, len(along)))
-                token = max(some, key=ends.__getitem__)
+            for token in along:
                 self.met.update(crossings(derivation, at, ends[token]))
-                return token, derivation
+            if along and self.rng.random() < 0.85:
+                some = along if self.rng.random() < 0.5 else self.rng.sample(along, min(3, len(along)))
+                return max(some, key=ends.__getitem__), derivation
         return self.rng.choice(sorted(allowed)), None
 
     def check_state(self) -> set[int]:

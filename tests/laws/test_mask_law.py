@@ -15,22 +15,22 @@ from mask_laws import check_case, report
 from naive import Language
 from random_grammars import random_case
 
-CASES = int(os.environ.get("GCD_LAW_CASES", "300"))
+CASES = int(os.environ.get("GCD_LAW_CASES", "200"))
 FIRST = int(os.environ.get("GCD_LAW_FIRST", "0"))
 
-MET_AT_LEAST = {  # per 300 cases
-    "tokens": 3000,
-    "masks": 3000,
+MET_AT_LEAST = {  # in the first 200 cases
+    "tokens": 2000,
+    "masks": 2500,
     "accepting": 500,
     "budget binds": 500,
-    "pops several rules": 50,
+    "pops several rules": 10,
     "several terminals": 300,
-    "passes both bounds": 20,
-    "ends inside a character": 20,
-    "ambiguous": 60,
-    "hidden left recursion": 40,
-    "empty": 2,
-    "lacks bytes": 3,
+    "passes both bounds": 10,
+    "ends inside a character": 50,
+    "ambiguous": 40,
+    "hidden left recursion": 15,
+    "empty": 4,
+    "lacks bytes": 4,
 }
 
 
@@ -44,16 +44,16 @@ def test_mask_equals_naive_mask() -> None:
             raise AssertionError(report(case)) from error
     print(dict(met))
     assert met["refused"] < CASES / 20, "too many cases are refused by the compiler to say anything"
-    if CASES >= 300:
+    if CASES >= 200:
         met += features()
         scarce = {name: (met[name], least) for name, least in MET_AT_LEAST.items() if met[name] < least}
         assert not scarce, f"the cases say too little (met, wanted): {scarce}"
 
 
 def features() -> Counter[str]:
-    """What the grammars of the first 300 cases are like."""
+    """What the grammars of the first 200 cases are like."""
     met: Counter[str] = Counter()
-    for seed in range(300):
+    for seed in range(200):
         grammar = random_case(seed).grammar
         language = Language(grammar)
         if not language.is_empty():

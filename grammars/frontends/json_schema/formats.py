@@ -15,7 +15,8 @@ Each pattern is the grammar of the document that JSON Schema names, with these e
 - base64, base64url: zeros in the bits that the padding cuts off; ipv6network: prefixes of whole groups only;
   multi-host-uri: hosts of letters and digits. These, `fraction` and `uuid4` are names that pydantic writes.
 
-`UNENFORCED` lists the names that are known and have no entry here, with the reason; any other name is an annotation.
+`REFUSED` and `UNENFORCED` list the names that are known and have no entry here, with the reason; any other name is an
+annotation.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ from functools import cache, partial
 from grammars.frontends.regex import parse_regex
 from grammars.ir import Length, Node, Sequence, text
 
-__all__ = ["FORMATS", "UNENFORCED"]
+__all__ = ["FORMATS", "REFUSED", "UNENFORCED"]
 
-UNENFORCED: Mapping[str, str] = {
+REFUSED: Mapping[str, str] = {
     "regex": "regular expressions nest, and so are no regular language",
     "idn-hostname": "a label depends on Unicode tables, on neighbouring letters and on its length in Punycode",
     "idn-email": "its domain is an idn-hostname",
+}
+"""Formats that JSON Schema defines and that no automaton holds, and why; a schema that names one is refused."""
+
+UNENFORCED: Mapping[str, str] = {
     "binary": "any string",
     "password": "any string; a hint for displays",
     "path": "any string",
@@ -41,7 +46,7 @@ UNENFORCED: Mapping[str, str] = {
     "name-email": "pydantic leaves it to the package email-validator",
     "color": "JSON Schema defines none since draft 4; pydantic's and CSS's differ",
 }
-"""Known formats that are not enforced, and why."""
+"""Formats that JSON Schema does not define; they are annotations, with the reason."""
 
 # --- RFC 3339: dates and times; its appendix A: durations -------------------------------------------------------------
 

@@ -286,13 +286,16 @@ def _parse_pattern(own: Own, source: str, pointer: str, types: int) -> Pattern |
 
 
 def _format(own: Own, name: str, value: object) -> None:
-    from grammars.frontends.json_schema.formats import FORMATS
+    from grammars.frontends.json_schema.formats import FORMATS, REFUSED
 
     if not isinstance(value, str):
         raise _expect(own, name, "the name of a format", value)
     if value in FORMATS:
         own.says |= STRING
         own.formats.append(value)
+    elif value in REFUSED:
+        error = UnsupportedFeature(f"format {value!r} is not supported: {REFUSED[value]}", pointer=own.pointer(name))
+        own.refused.append(Refusal(STRING, error))
 
 
 def _prefix_items(own: Own, name: str, value: object) -> None:

@@ -99,8 +99,8 @@ def _why_not_enforced(location: Location, name: str, value: object) -> str:
     if "$ref" in location.schema and name != "$ref" and dialect.ref_stands_alone:  # type: ignore[operator]
         return f"ignored beside $ref in {dialect.name}"
     if name == "format":
-        from grammars.frontends.json_schema.formats import FORMATS, UNENFORCED
+        from grammars.frontends.json_schema.formats import FORMATS, REFUSED, UNENFORCED
 
         if value not in FORMATS:
-            return UNENFORCED.get(str(value), "unknown format")
+            return {**REFUSED, **UNENFORCED}.get(str(value), "unknown format")
     return ""
