@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,7 +160,7 @@ class XGrammar:
 
     packages = ("xgrammar", "torch", "numpy")
     cold = False
-    options: dict[str, bool] = {}
+    options: ClassVar[dict[str, bool]] = {}
 
     def __init__(self, folder: Path, eos_token_ids: Sequence[int]) -> None:
         import xgrammar
@@ -191,7 +191,7 @@ class XGrammar:
 class XGrammarCompliant(XGrammar):
     """The settings nearest to JSON Schema: objects and arrays are open unless the schema closes them."""
 
-    options = {"any_whitespace": True, "strict_mode": False}
+    options: ClassVar[dict[str, bool]] = {"any_whitespace": True, "strict_mode": False}
 
 
 ENGINES: dict[str, type[Engine]] = {

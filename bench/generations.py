@@ -68,7 +68,7 @@ def main() -> None:
                 tokens += len(generation.token_ids)
                 if verdict != "valid":
                     print(f"{file.name}: {verdict}: {generation.text!r}")
-            print(f"\r{name}: {sum(counts.values())} texts", end="", file=sys.stderr, flush=True)
+            print(f"\r{name}: {tokens} tokens", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         seconds = time.perf_counter() - begin
         print(f"{name}: {counts['valid']} of {n * len(schemas)} valid, {dict(counts)}, {tokens / seconds:.1f} tokens/s")

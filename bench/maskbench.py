@@ -34,8 +34,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from engines import ENGINES
 from measure import Case, Place, serve
-from report import Run, draw, machine, markdown, read_runs, replace_report
+from report import EMPTY, FILLED, Run, draw, machine, markdown, read_runs, replace_report
 
 BLOCK = 16  # schemas that an engine gets before the next engine's turn: enough to run with warm CPU caches
 SET_UP_LIMIT = 600  # seconds
@@ -62,7 +63,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, metavar="MASKBENCH")
     parser.add_argument("--tokenizer", type=Path)
-    parser.add_argument("--engine", action="append", help="gcd, llguidance, xgrammar or a variant; may be repeated")
+    parser.add_argument("--engine", action="append", choices=tuple(ENGINES), help="may be repeated; three if not given")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="N schemas, evenly spread; 0 for all")
     parser.add_argument("--timeout", type=float, default=30, help="seconds for one schema with all its instances")
     parser.add_argument("--core", type=int, help="the core to run on; the first that this process may use if not given")
@@ -94,9 +95,9 @@ def measure(options: argparse.Namespace) -> list[Run]:
         runs, workers = [], []
         for engine in options.engine:
             place = Place(engine, options.tokenizer, cases.eos_token_ids, core, int(options.memory * 2**30), caches)
-            set_up = {} if options.skip_cold else {"empty disk cache": Worker(place).stop()}
+            set_up = {} if options.skip_cold else {EMPTY: Worker(place).stop()}
             workers.append(stack.enter_context(Worker(place)))
-            runs.append(Run(engine, about | {"set-up": set_up | {"filled disk cache": workers[-1].set_up}}))
+            runs.append(Run(engine, about | {"set-up": set_up | {FILLED: workers[-1].set_up}}))
         for done, block in cases.blocks(files):
             for run, worker in zip(runs, workers, strict=True):
                 print(f"\r{done} of {len(files)} schemas, {run.engine:20}", end="", file=sys.stderr, flush=True)
@@ -158,7 +159,8 @@ class Worker:
         try:
             _, self.set_up = self.receive(time.monotonic() + SET_UP_LIMIT)
         except (EOFError, TimeoutError):
-            raise SystemExit(f"{self.place.engine} cannot be set up; is it installed? pip install -e '.[bench]'") from None
+            self.process.kill()
+            raise SystemExit(f"{self.place.engine} cannot be set up; is it installed (the extra `bench`)?") from None
 
     def measure(self, case: Case, timeout: float) -> dict[str, Any]:
         """What became of a case: its outcome, times in ns, and its instances."""

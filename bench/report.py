@@ -31,6 +31,7 @@ STATISTICS: dict[str, Callable[[Times], float]] = {
     **{f"p{p:g}": lambda times, p=p: float(np.percentile(times, p, method="inverted_cdf")) for p in PERCENTILES},
     "max": lambda times: float(times.max()),
 }
+EMPTY, FILLED = "empty", "filled"  # the caches on disk when an engine was set up
 BEGIN, END = "<!-- begin of the report -->\n", "<!-- end of the report -->\n"
 
 
@@ -100,9 +101,7 @@ def markdown(runs: list[Run]) -> str:
 
 def about(runs: list[Run]) -> str:
     first = runs[0].about
-    versions = {
-        name: number for run in runs for name, number in run.about["set-up"]["filled disk cache"]["versions"].items()
-    }
+    versions = {name: number for run in runs for name, number in run.about["set-up"][FILLED]["versions"].items()}
     return (
         f"{first['date']}, {first['machine']}, Python {first['python']}, "
         f"{', '.join(f'{name} {number}' for name, number in versions.items())}; tokenizer {first['tokenizer']}; "
@@ -111,15 +110,17 @@ def about(runs: list[Run]) -> str:
 
 
 def set_up_table(runs: list[Run]) -> str:
-    """Imports and tables, just-in-time compilation, and memory: once a process, in none of the times below."""
+    """Imports and tables, just-in-time compilation, a first schema: once a process, in none of the times below."""
     rows = []
     for run in runs:
         for cache, cost in run.about["set-up"].items():
             times = [f"{cost[key] / 1e9:.2f}" for key in ("tables", "jit", "first schema")]
-            peak = max([record.get("MiB", 0) for record in run.records.values()] + [cost["MiB"]])
-            end = f"{peak:,.0f}" if cache == "filled disk cache" else ""
-            rows.append([run.engine, cache, *times, f"{cost['MiB']:,.0f}", end])
-    header = ["set-up, s", "", "import, tables", "JIT", "first schema", "MiB after set-up", "MiB at most"]
+            # The process that only fills the caches runs no schemas.
+            later = [] if cache == EMPTY else [record["MiB"] for record in run.records.values() if "MiB" in record]
+            usage = [cost["MiB"], *later]
+            memory = usage[0]["now"], usage[-1]["now"], max(use["peak"] for use in usage)
+            rows.append([run.engine, cache, *times, *(f"{mib:,.0f}" for mib in memory)])
+    header = ["", "disk cache", "tables, s", "JIT, s", "first schema, s", "MiB then", "MiB at the end", "MiB at most"]
     return "### Set-up and memory\n\n" + table(header, rows)
 
 
@@ -223,11 +224,12 @@ def draw(runs: list[Run], file: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    shares = np.linspace(0, 100, 1001)
     figure, panels = pyplot.subplots(1, 2, figsize=(11, 4), sharey=True)
     for panel, title in zip(panels, ("mask + commit of a token", "compile + first mask of a schema"), strict=True):
         for run in runs:
-            times = np.sort(run.tokens("token") if "token" in title else run.ttfm(run.records)) / 1000
-            panel.step(times, np.arange(1, len(times) + 1) / len(times), where="post", label=run.engine)
+            times = run.tokens("token") if "token" in title else run.ttfm(run.records)
+            panel.plot(np.percentile(times / 1000, shares), shares / 100, label=run.engine)
         panel.set(title=title, xscale="log", xlabel="µs", ylim=(0, 1.005))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("share done within this time")

@@ -101,7 +101,7 @@ class Draw:
         names = ["start", *(f"r{i}" for i in range(rng.randint(0, 3)))]
         rules = {name: self.rule(name, names) for name in names}
         if rng.random() < 0.5:
-            rules |= rng.choice((self.nested, self.nested, self.counted))(names[-1])
+            rules |= rng.choice((self.nested, self.counted, self.merged))(names[-1])
         for i, name in enumerate(self.leaves):
             rules[name] = self.regular(2, self.leaves[i + 1 :])
         return rules
@@ -118,6 +118,27 @@ class Draw:
             "b": Choice((Sequence((self.chars(), inner, end[1])), Ref("c"), self.word())),
             "c": Sequence((Repeat(self.chars(), 0, 2), Ref("d"), Repeat(end[2], 0, 1))),
             "d": Choice((Sequence((self.word(), Repeat(Ref("start"), 0, 1), end[3])), self.chars())),
+        }
+
+    def merged(self, other: str) -> dict[str, Node]:
+        """Rules that call the same rule at the same time, at several depths, and go on differently behind it."""
+        rng = self.rng
+        names = [f"m{i}" for i in range(rng.randint(2, 4))]
+        shared = Ref("x")
+        ways: list[Callable[[], Node]] = [
+            lambda: Sequence((shared, self.chars())),
+            lambda: Sequence((shared, self.word())),
+            lambda: Sequence((shared, shared)),
+            lambda: Sequence((Repeat(self.chars(), 0, 1), shared, self.word())),
+            lambda: Sequence((Ref(rng.choice(names)), self.chars())),
+            lambda: Sequence((Repeat(shared, *self.counts(3)), self.chars())),
+            lambda: Choice((Sequence((self.chars(), Ref(rng.choice(names)))), Sequence((shared, self.word())))),
+        ]
+        again = Sequence((self.chars(), Ref(rng.choice(("start", *names))), rng.choice((self.chars(), EPSILON))))
+        return {
+            "start": Choice(tuple(Ref(name) for name in rng.sample(names, rng.randint(2, len(names))))),
+            **{name: rng.choice(ways)() for name in names},
+            "x": Choice((again, self.word(), rng.choice((self.chars(), Ref(other))))),
         }
 
     def counted(self, other: str) -> dict[str, Node]:
