@@ -10,9 +10,10 @@ Each mutant is an error that engines of this kind have had or could have.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mask_laws import check_everywhere
 from random_grammars import Case
@@ -46,6 +47,11 @@ COMPILE = "grammars/compile.py"
 UTF8 = "grammars/utf8.py"
 
 
+Edit: TypeAlias = tuple[str, str]
+Rows: TypeAlias = dict[str, tuple[str, *tuple[Edit, ...]]]
+"""Of each error, by name, the file and the edits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """An error in one file: each old text, which must occur exactly once, becomes the new one; `cases` must show it."""
@@ -53,10 +59,10 @@ class Mutant:
     name: str
     cases: str
     file: str
-    edits: tuple[tuple[str, str], ...]
+    edits: tuple[Edit, ...]
 
 
-COUNTERS = {
+COUNTERS: Rows = {
     "the counter is dropped from the key of a record": (
         KERNELS,
         (
@@ -95,7 +101,7 @@ COUNTERS = {
     ),
     "the counter of the frame below is lost where a rule ends": (
         KERNELS,
-        ("Int(a.heap[at]), Int(a.heap[at + 1]), Int(", "Int(a.heap[at]), Int(0), Int("),
+        ("_reach(m, a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(", "_reach(m, a, Int(a.heap[at]), Int(0), Int("),
     ),
     "a repeat peeled off a left recursion keeps its lower bound": (
         SIMPLIFY,
@@ -116,14 +122,27 @@ COUNTERS = {
         KERNELS,
         ("max(0, Int(m.rule_min[rule]) - counter) * Int(", "Int(m.rule_min[rule]) * Int("),
     ),
+    "a token's grade forgets the characters that must follow": (
+        KERNELS,
+        ("count + (least[target] & LEAST)", "count"),
+    ),
+    "a leaf ends whatever its counter says": (
+        KERNELS,
+        ("if ticks[i] < low or ticks[i] > high:", "if ticks[i] > high:"),
+    ),
+    "a leaf ends however many characters it has": (
+        KERNELS,
+        ("if ticks[i] < low or ticks[i] > high:", "if ticks[i] < low:"),
+    ),
+    "tokens that end at an exit are forgotten": (KERNELS, ("            _set(t, root, row)\n", "")),
 }
 
-STACKS = {
+STACKS: Rows = {
     "only the first of several stacks is popped": (
         KERNELS,
         (
-            "        for i in range(a.heap[stack + 1]):\n            at = stack",
-            "        for i in range(min(1, a.heap[stack + 1])):\n            at = stack",
+            "    for i in range(a.heap[stack + 1]):\n        at = stack",
+            "    for i in range(min(1, a.heap[stack + 1])):\n        at = stack",
         ),
     ),
     "every stack is left to the return state of the first": (
@@ -182,7 +201,7 @@ STACKS = {
     ),
 }
 
-CHARACTERS = {
+CHARACTERS: Rows = {
     "overlong characters of three bytes": (UTF8, ("(0x800, 0xFFFF, 2, 0xE0)", "(0x0, 0xFFFF, 2, 0xE0)")),
     "overlong characters of four bytes": (UTF8, ("(0x10000, 0x10FFFF, 3, 0xF0))", "(0x8000, 0x10FFFF, 3, 0xF0))")),
     "characters end at U+FFFFF": (UTF8, ("(0x10000, 0x10FFFF, 3, 0xF0))", "(0x10000, 0xFFFFF, 3, 0xF0))")),
@@ -213,7 +232,7 @@ CHARACTERS = {
     ),
 }
 
-MASKS = {
+MASKS: Rows = {
     "EOS is always allowed": (CONSTRAINT, ("if arena.accepting(number) and most >= -1:", "if most >= -1:")),
     "the texts of special tokens are read": (
         "tokenizer_align/vocabulary.py",
@@ -226,18 +245,31 @@ MASKS = {
     "of tokens with equal bytes one is allowed": (
         KERNELS,
         (
-            "for i in range(t.tok_start[node], t.tok_end[node]):\n                    token",
-            "for i in range(t.tok_end[node] - 1, t.tok_end[node]):\n                    token",
+            "for i in range(t.tok_start[node], t.tok_end[node]):\n        token",
+            "for i in range(t.tok_end[node] - 1, t.tok_end[node]):\n        token",
+        ),
+    ),
+    "what follows a leaf is forgotten": (
+        KERNELS,
+        (
+            "        accepting = Int(a.heap[-configuration + 2])\n        status = _return(m, a, -configuration)",
+            "        pass",
         ),
     ),
     "words beyond the vocabulary keep what was there": (CONSTRAINT, ("            rows[i, self.words :] = 0\n", "")),
     "a refused byte skips the next subtree too": (
         KERNELS,
-        ("            node = Int(t.end[node])\n", "            node = Int(t.end[min(t.end[node], len(t.byte) - 1)])\n"),
+        (
+            "DEAD:\n                node = Int(t.end[node])\n",
+            "DEAD:\n                node = Int(t.end[min(t.end[node], len(t.byte) - 1)])\n",
+        ),
     ),
     "a refused byte does not skip its subtree": (
         KERNELS,
-        ("            node = Int(t.end[node])\n", "            a.path[depth] = before\n            node += 1\n"),
+        (
+            "DEAD:\n                node = Int(t.end[node])\n",
+            "DEAD:\n                a.path[depth] = before\n                node += 1\n",
+        ),
     ),
     "a budget does not count EOS": (
         CONSTRAINT,
@@ -259,7 +291,9 @@ MASKS = {
 }
 
 GROUPS = {"counters": COUNTERS, "stacks": STACKS, "characters": CHARACTERS, "masks": MASKS}
-MUTANTS = [Mutant(name, group, file, edits) for group, rows in GROUPS.items() for name, (file, *edits) in rows.items()]
+MUTANTS = [
+    Mutant(name, group, file, tuple(edits)) for group, rows in GROUPS.items() for name, (file, *edits) in rows.items()
+]
 
 
 def planted(mutant: Mutant, root: Path) -> None:
@@ -279,12 +313,12 @@ WORDS = [b"ab", b"ba", b"aa", b"bb", b"aab", b"abb", b"aaaa", b"bbbb", b"abab", 
 S, X = Ref("start"), Ref("x")
 
 
-def case(rules: Node | dict[str, Node], tokens: list[bytes], *, special: tuple[str, ...] = ()) -> Case:
+def case(rules: Node | Mapping[str, Node], tokens: list[bytes], *, special: tuple[str, ...] = ()) -> Case:
     """A case in which everything is counted that can be; with one-byte tokens for the bytes of `tokens`.
 
     Special tokens and EOS have bytes, which must not be read.
     """
-    grammar = Grammar(rules if isinstance(rules, dict) else {"start": rules})
+    grammar = Grammar(rules if isinstance(rules, Mapping) else {"start": rules})
     every = [*(bytes([byte]) for byte in sorted({*b"".join(tokens)})), *tokens]
     ids = {name: len(every) + i for i, name in enumerate(special)}
     return Case(0, grammar, (*every, *(b"a" for _ in (*special, "eos"))), (len(every) + len(special),), ids, 0)
@@ -297,6 +331,10 @@ def counters() -> Iterator[Case]:
     yield case(Length(Repeat(text("aab")), 17, 18), WORDS)
     yield case(Length(Repeat(Choice((text("aab"), text("aabba")))), 6, 7), WORDS)
     yield case(Sequence((B, Length(Repeat(AB), 2, 4), B)), WORDS)
+    yield case(Sequence((C, Length(Repeat(AB), 2, 4), C)), [*WORDS, b"ac", b"bac", b"abbac", b"abbabc", b"bc", b"abab"])
+    yield case(
+        JsonString(Length(Repeat(Choice((A, text("\n")))), 2, 3)), [b'"', b'a"', b'a\\n"', b"a\\", b"aa", b'aa"']
+    )
     yield case({"start": Choice((Sequence((Repeat(S, 2, 3), B)), A))}, WORDS)
     maybe = Choice((Sequence((A, X, B)), EPSILON))
     yield case({"start": Sequence((Repeat(X, 2, 3), C)), "x": maybe}, [*WORDS, b"bc"])
@@ -305,7 +343,10 @@ def counters() -> Iterator[Case]:
 
 def stacks() -> Iterator[Case]:
     comma = Sequence((text(","), X))
-    values = {"start": Sequence((text("["), X, text("]"))), "x": Choice((A, Sequence((S, Repeat(comma, 0, 2)))))}
+    values: dict[str, Node] = {
+        "start": Sequence((text("["), X, text("]"))),
+        "x": Choice((A, Sequence((S, Repeat(comma, 0, 2))))),
+    }
     yield case(values, [b"[]", b"]]", b"[[", b"]],", b"a]", b"],", b"[a", b",a", b"]]]", b"]]],[", b"a]],a"])
     yield case({"start": Choice((Sequence((S, S)), A, text("aa")))}, [b"aa", b"aaa"])
     yield case({"start": Choice((Sequence((A, S, B)), Sequence((AB, S, A)), AB))}, WORDS)
@@ -317,7 +358,7 @@ def stacks() -> Iterator[Case]:
     yield case(
         {"start": Choice((dots, char_class([(45, 45), (48, 48)])))}, [b"00.0", b"-0-", b".0..", b"0000.0", b"0.."]
     )
-    left = {  # which rule it comes back to decides: a1, b2, ba1, ab2, never a2
+    left: dict[str, Node] = {  # which rule it comes back to decides: a1, b2, ba1, ab2, never a2
         "start": Choice((Sequence((X, text("1"))), Sequence((Ref("y"), text("2"))))),
         "x": Choice((Sequence((Ref("y"), B)), A)),
         "y": Choice((Sequence((X, A)), B)),
@@ -327,7 +368,7 @@ def stacks() -> Iterator[Case]:
     yield case({"start": Sequence((X, A, X, B)), "x": maybe}, [b"ab", b"cc", b"ca", b"cb"])
     yield case({"start": Choice((Sequence((A, X)), A, EPSILON)), "x": Choice((Sequence((B, X)), S))}, WORDS)
     yield case({"start": Choice((Sequence((A, C, X)), B)), "x": Sequence((B, X))}, [*WORDS, b"ac"])
-    tails = {  # calls at the end of a rule whose caller may go on
+    tails: dict[str, Node] = {  # calls at the end of a rule whose caller may go on
         "start": Sequence((X, C)),
         "x": Sequence((A, Ref("y"), Repeat(B))),
         "y": Choice((C, Sequence((AB, X)))),

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from grammars.errors import LimitExceeded
 from tokenizer_align import kernels
-from tokenizer_align.kernels import FULL, LIMIT, Machine
+from tokenizer_align.kernels import DEAD, FULL, LIMIT, Machine
 
 __all__ = ["Configurations"]
 
 _ITEMS = 4096
+_ROOT = np.full(1, -1, np.int32)
+_NO_TICKS = np.zeros(1, np.int32)
 _BUFFER = 1 << 18
 _DEPTH = 1 << 14
 _UNIONS = 1 << 14
@@ -54,6 +56,8 @@ class Configurations:
             path=np.zeros(depth + 1, np.int32),
             control=control,
         )
+        self.classes: list[int] = machine.symbol_class.tolist()
+        self.returns: dict[int, int] = {}
         self.start: int = self.run(kernels.NOWHERE, np.zeros(1, np.uint16))[0]
 
     @property
@@ -81,9 +85,45 @@ class Configurations:
         after, offset = self.call(kernels.run, configuration, symbols)
         return int(after), int(offset)
 
+    def follow(self, configuration: int, data: bytes) -> int:
+        """The configuration after some bytes, `DEAD` when one is refused.
+
+        Transitions that are known are followed here: a call of a kernel costs as much as fifty of them.
+        """
+        heap, classes = self.arrays.heap, self.classes
+        for offset, byte in enumerate(data):
+            after = heap.item(configuration + kernels.HEADER + classes[byte])
+            if after == DEAD:
+                return DEAD
+            if after == 0:  # not known yet
+                return self.run(configuration, np.frombuffer(data, np.uint8, offset=offset).astype(np.uint16))[0]
+            configuration = after
+        return configuration
+
+    def after(self, stack: int) -> int:
+        """The configuration after a rule has ended on the stacks of a stack set."""
+        found = self.returns.get(stack)
+        if found is None:
+            found = self.returns[stack] = self.run(-stack, np.zeros(1, np.uint16))[0]
+        return found
+
     def step(self, configuration: int, symbol: int) -> int:
         """The configuration after one symbol, `DEAD` when it is refused."""
         return self.run(configuration, np.array([symbol], np.uint16))[0]
+
+    def fill(
+        self,
+        trie: kernels.Trie,
+        configuration: int,
+        most: int,
+        row: NDArray[np.int32],
+        roots: NDArray[np.int32] = _ROOT,
+        ticks: NDArray[np.int32] = _NO_TICKS,
+        low: int = 0,
+        high: int = kernels.NEVER,
+    ) -> int:
+        """Adds the tokens that go on from a configuration, see `kernels.fill`; returns the largest cost after one."""
+        return int(self.call(kernels.fill, trie, configuration, roots, ticks, low, high, most, row))
 
     def accepting(self, configuration: int) -> bool:
         """Whether the text so far is in the language."""

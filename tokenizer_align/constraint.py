@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.automaton import ByteAutomaton
+from grammars.automaton import UNBOUNDED, ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.limits import Limits
+from grammars.rules import Kind
 from tokenizer_align import kernels
 from tokenizer_align.arena import Configurations
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
 from tokenizer_align.kernels import DEAD, NO_BUDGET
+from tokenizer_align.leaves import leaf_table
 from tokenizer_align.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -106,6 +108,9 @@ class Constraint:
         self._end_row = np.zeros(self.words, np.int32)
         _set_bits(self._end_row, vocabulary.eos_token_ids)
         self._end_row.flags.writeable = False
+        tables = [leaf_table(rule, vocabulary, self._trie, self.words) for rule in automaton.rules]
+        self._leaves = {rule: table for rule, table in enumerate(tables) if table is not None}
+        self._dearest = _dearest(automaton, self._machine)
         self._newest = self._arena()
         _LIVING.add(self)
 
@@ -149,9 +154,12 @@ class Constraint:
             return self._fill(arena, number, budget - 2)[0]
 
     def _fill(self, arena: _Rows, number: int, most: int) -> tuple[Bitmask, int]:
-        """The row of the tokens after which `most` tokens suffice, and the largest number that is needed after one."""
+        """The row of the tokens after which `most` tokens suffice, and a number that suffices after each of them."""
         row = np.zeros(self.words, np.int32)
-        largest: int = arena.call(kernels.fill, self._trie, number, most, row)
+        if most == NO_BUDGET:
+            largest = self._fill_items(arena, number, row)
+        else:
+            largest = arena.fill(self._trie, number, most, row)
         for index, token in enumerate(self._specials):
             after = arena.step(number, 256 + index)
             if after != DEAD and arena.cost(after) <= most:
@@ -161,6 +169,37 @@ class Constraint:
             row |= self._end_row
         row.flags.writeable = False
         return row, largest
+
+    def _fill_items(self, arena: _Rows, number: int, row: Bitmask) -> int:
+        """Adds the tokens of each item: from the table of its leaf, and where that has none by a walk over the trie.
+
+        Returns a number of tokens that suffices to end after any token of the row.
+        """
+        table = self.automaton
+        largest = 0
+        walked = np.zeros(table.num_states, np.uint8)
+        items = arena.items(number).tolist()
+        for state, counter, stack in items:
+            rule = int(table.state_rule[state])
+            leaf = self._leaves[rule].state(state - int(table.rule_start[rule])) if rule in self._leaves else None
+            if leaf is None:
+                walked[state] = 1
+                continue
+            low, room = 0, kernels.NEVER
+            if table.rule_kind[rule] == Kind.WINDOW:
+                low = int(table.rule_min[rule]) - counter
+                if table.rule_max[rule] < UNBOUNDED:
+                    room = int(table.rule_max[rule]) - counter
+            row |= leaf.row(room)
+            after = arena.after(stack)
+            beyond = arena.fill(self._trie, after, NO_BUDGET, row, leaf.exits, leaf.ticks, low, room)
+            largest = max(largest, beyond, int(self._dearest[rule]) + arena.cost(stack))
+        if walked.any():
+            rest = (
+                number if walked[[state for state, _, _ in items]].all() else arena.call(kernels.select, number, walked)
+            )
+            largest = max(largest, arena.fill(self._trie, rest, NO_BUDGET, row))
+        return largest
 
     def fill_bitmask(
         self, states: Sequence[State], out: NDArray[np.int32] | Any, budgets: Sequence[int | None] | None = None
@@ -196,26 +235,27 @@ class Constraint:
             symbol = 256 + self._specials.index(token_id)
             after = arena.step(number, symbol)
             return None if after == DEAD else State(arena, after)
-        data = self._symbols(token_id)
-        if not len(data):
+        data = self._bytes(token_id)
+        if not data:
             return None
-        after, _ = arena.run(number, data)
+        after = arena.follow(number, data)
         return None if after == DEAD else State(arena, after)
 
-    def _symbols(self, token_id: int) -> NDArray[np.uint16]:
+    def _bytes(self, token_id: int) -> bytes:
         tokens = self.vocabulary.tokens
-        return np.frombuffer(tokens[token_id] if token_id < len(tokens) else b"", np.uint8).astype(np.uint16)
+        return tokens[token_id] if 0 <= token_id < len(tokens) else b""
 
     def _rejection(self, state: State, token_id: int) -> TokenRejected:
         arena, number = state._arena, state._number
         if number == _END:
             return TokenRejected(token_id, None, 0, "nothing: the text has ended")
-        data = self._symbols(token_id) if 0 <= token_id < self.vocabulary.size else np.zeros(0, np.uint16)
+        data = self._bytes(token_id)
         offset = 0
-        if len(data):
-            _, offset = arena.run(number, data)
-            number, _ = arena.run(number, data[:offset])
-        return TokenRejected(token_id, bytes(data.tolist()) or None, offset, self._describe(arena, number))
+        if data:
+            symbols = np.frombuffer(data, np.uint8).astype(np.uint16)
+            _, offset = arena.run(number, symbols)
+            number, _ = arena.run(number, symbols[:offset])
+        return TokenRejected(token_id, data or None, offset, self._describe(arena, number))
 
     def _describe(self, arena: _Rows, number: int) -> str:
         ranges: list[tuple[int, int]] = []
@@ -328,11 +368,34 @@ def _machine(automaton: ByteAutomaton, trie: kernels.Trie) -> tuple[kernels.Mach
     return machine, 0 if automaton.accepts_empty else int(rule_bytes[0])
 
 
+def _dearest(automaton: ByteAutomaton, machine: kernels.Machine) -> NDArray[np.int64]:
+    """Per rule a number of tokens that suffices from any of its states to its end, int64 (R,); for leaves."""
+    dearest = np.zeros(len(automaton.rule_start), np.int64)
+    np.maximum.at(dearest, automaton.state_rule, machine.state_cost)
+    for rule in np.flatnonzero(automaton.rule_kind == Kind.WINDOW):
+        start, width = int(automaton.bytes_start[rule]), int(automaton.bytes_width[rule])
+        states = int((automaton.state_rule == rule).sum())
+        entries = automaton.bytes_table[start : start + states * width]
+        turns = int(automaton.rule_min[rule]) // int(automaton.bytes_period[rule]) + 2
+        dearest[rule] = int(entries[entries < UNBOUNDED].max(initial=0)) + turns * int(automaton.bytes_slope[rule])
+    return dearest
+
+
 def _special_ids(automaton: ByteAutomaton, vocabulary: Vocabulary) -> tuple[int, ...]:
     missing = [name for name in automaton.special_tokens if name not in vocabulary.special_tokens]
     if missing:
         raise VocabularyMismatch(f"the grammar names special tokens that the vocabulary lacks: {', '.join(missing)}")
-    return tuple(vocabulary.special_tokens[name] for name in automaton.special_tokens)
+    named = {name: vocabulary.special_tokens[name] for name in automaton.special_tokens}
+    ending = [name for name, token in named.items() if token in vocabulary.eos_token_ids]
+    if ending:
+        raise VocabularyMismatch(
+            f"the grammar names {', '.join(ending)}, which ends a text: it may always stand at the end, and only there"
+        )
+    if len(set(named.values())) < len(named):
+        raise VocabularyMismatch(
+            f"the grammar names special tokens that are one token in the vocabulary: {', '.join(named)}"
+        )
+    return tuple(named.values())
 
 
 def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomaton:

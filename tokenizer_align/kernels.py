@@ -28,7 +28,9 @@ from numpy.typing import NDArray
 from tokenizer_align.jit import kernel
 
 __all__ = [
+    "CLOSED",
     "DEAD",
+    "ENDS",
     "FIRST_RECORD",
     "FULL",
     "LIMIT",
@@ -40,8 +42,10 @@ __all__ = [
     "fill",
     "rehash",
     "run",
+    "select",
     "settle_bytes",
     "settle_tokens",
+    "tabulate",
 ]
 
 Int32 = NDArray[np.int32]
@@ -62,6 +66,10 @@ FIRST_RECORD = 8  # heap[0] is the first free place, heap[1] the number of recor
 NEVER = 2**30  # no length, no upper bound
 TOO_MANY = 2**29  # costs stop here
 NO_BUDGET = 2**30
+
+LEAST = 2**20 - 1  # in `tabulate`: the least number of characters
+CLOSED = 2**20
+ENDS = 2**21
 
 PLAIN = 0
 REPEAT = 1
@@ -376,11 +384,9 @@ def _leave(m: Machine, a: Arena) -> int:
             continue
         if a.heap[stack + 2] == 1:
             accepting = 1
-        for i in range(a.heap[stack + 1]):
-            at = stack + HEADER + 3 * i
-            status = _reach(m, a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(a.heap[at + 2]))
-            if status < 0:
-                return status
+        status = _return(m, a, stack)
+        if status < 0:
+            return status
     return accepting
 
 
@@ -467,17 +473,6 @@ def _close(m: Machine, a: Arena, accepting: int) -> int:
 
 
 @kernel
-def _abandon(a: Arena, status: int) -> int:
-    """Clears the scratch space after an interrupted step."""
-    for item in range(a.control[0]):
-        a.mark[a.items[item, 0]] = 0
-    a.control[0] = 0
-    a.control[1] = 0
-    a.control[2] = 0
-    return status
-
-
-@kernel
 def _alive(m: Machine, state: int, counter: int) -> bool:
     """Whether a window can still end with a permitted number of characters."""
     rule = m.state_rule[state]
@@ -487,11 +482,19 @@ def _alive(m: Machine, state: int, counter: int) -> bool:
 
 @kernel
 def _step(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
-    """The configuration after a symbol, `DEAD`, or a status; remembers the answer. From `NOWHERE` it is the start."""
+    """The configuration after a symbol, `DEAD`, or a status; remembers the answer.
+
+    From `NOWHERE` it is the start; from minus a stack set it is what follows a rule that ends on these stacks.
+    """
     status = 0
+    accepting = Int(0)
     if configuration == NOWHERE:
         bottom = _intern(m, a, Int(STACK), Int(1), Int(0))
         status = bottom if bottom < 0 else _reach(m, a, Int(m.rule_start[0]), Int(0), bottom)
+        accepting = Int(a.control[4])
+    elif configuration < 0:
+        accepting = Int(a.heap[-configuration + 2])
+        status = _return(m, a, -configuration)
     else:
         status = _read(m, a, configuration, symbol)
     if status < 0:
@@ -500,11 +503,22 @@ def _step(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
         a.control[:3] = 0
         return status
     after = DEAD
-    if a.control[0] > 0:
-        after = _close(m, a, Int(a.control[4]) if configuration == NOWHERE else Int(0))
-    if after >= DEAD and configuration != NOWHERE:
+    if a.control[0] > 0 or accepting == 1:
+        after = _close(m, a, accepting)
+    if after >= DEAD and configuration > NOWHERE:
         a.heap[configuration + HEADER + m.symbol_class[symbol]] = after
     return after
+
+
+@kernel
+def _return(m: Machine, a: Arena, stack: int) -> int:
+    """Reaches the return states of a stack set's frames. Returns 0 or a status."""
+    for i in range(a.heap[stack + 1]):
+        at = stack + HEADER + 3 * i
+        status = _reach(m, a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(a.heap[at + 2]))
+        if status < 0:
+            return status
+    return 0
 
 
 @kernel
@@ -538,12 +552,13 @@ def _read(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
 def run(m: Machine, a: Arena, configuration: int, symbols: NDArray[np.uint16]) -> tuple[int, int]:
     """The configuration after `symbols` and how many were read; (`DEAD` or a status, offset) where they stop.
 
-    Symbols are bytes or 256 + a special token; from `NOWHERE` the first symbol is ignored and leads to the start.
+    Symbols are bytes or 256 + a special token. From `NOWHERE` or minus a stack set the first symbol only stands for the
+    step from there, see `_step`.
     """
     for offset in range(len(symbols)):
         symbol = Int(symbols[offset])
         after = 0
-        if configuration != NOWHERE:
+        if configuration > NOWHERE:
             after = Int(a.heap[configuration + HEADER + m.symbol_class[symbol]])
         if after == 0:
             after = _step(m, a, configuration, symbol)
@@ -554,37 +569,104 @@ def run(m: Machine, a: Arena, configuration: int, symbols: NDArray[np.uint16]) -
 
 
 @kernel
-def fill(m: Machine, a: Arena, t: Trie, configuration: int, most: int, row: Int32) -> int:
-    """Writes the bit of every token that may come next, of those after which `most` tokens suffice to end.
+def fill(
+    m: Machine, a: Arena, t: Trie, configuration: int, roots: Int32, ticks: Int32, low: int, high: int, most: int,
+    row: Int32,
+) -> int:  # fmt: skip
+    """Adds the bits of the tokens that go on from a configuration at trie nodes, of those after which `most` suffice.
 
-    Walks the trie depth first and skips the subtree of every byte that is not allowed. Returns the largest cost after a
-    token that is in the row, or a status.
+    `roots`: where the configuration is reached, -1 for the root of the trie. Those whose `ticks` lie outside low to
+    high are left out; the tokens that end at a root itself are added. Walks depth first and skips the subtree of every
+    byte that is not allowed. Returns the largest cost after a token that was added, or a status.
     """
-    row[:] = 0
-    largest = 0
-    a.path[0] = configuration
+    largest = Int(0)
+    for i in range(len(roots)):
+        if ticks[i] < low or ticks[i] > high:
+            continue
+        root = Int(roots[i])
+        stop = len(t.byte)
+        depth = 0
+        if root >= 0:
+            stop = Int(t.end[root])
+            depth = Int(t.depth[root])
+            _set(t, root, row)
+        a.path[depth] = configuration
+        node = root + 1
+        while node < stop:
+            depth = Int(t.depth[node])
+            before = Int(a.path[depth - 1])
+            after = Int(a.heap[before + HEADER + m.symbol_class[t.byte[node]]])
+            if after == 0:
+                after = _step(m, a, before, Int(t.byte[node]))
+                if after < DEAD:
+                    return after
+            if after == DEAD:
+                node = Int(t.end[node])
+                continue
+            a.path[depth] = after
+            cost = Int(a.heap[after + 3])
+            if cost <= most and t.tok_start[node] < t.tok_end[node]:
+                largest = max(largest, cost)
+                _set(t, node, row)
+            node += 1
+    return largest
+
+
+@kernel
+def _set(t: Trie, node: int, row: Int32) -> None:
+    """Sets the bits of the tokens that end at a trie node."""
+    for i in range(t.tok_start[node], t.tok_end[node]):
+        token = t.token_ids[i]
+        row[token >> 5] |= np.int32(1) << np.int32(token & 31)
+
+
+@kernel
+def select(m: Machine, a: Arena, configuration: int, wanted: NDArray[np.uint8]) -> int:
+    """The configuration with only the items whose state is wanted, or a status."""
+    first = configuration + HEADER + Int(a.control[3])
+    for i in range(a.heap[configuration + 1]):
+        at = first + 3 * i
+        if wanted[a.heap[at]] == 1 and not _push(a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(a.heap[at + 2])):
+            a.control[2] = 0
+            return LIMIT
+    return _intern(m, a, Int(CONFIGURATION), Int(0), Int(0))
+
+
+@kernel
+def tabulate(
+    t: Trie, following: Int32, least: Int32, state: int, path: Int32, tokens: Int32, grades: Int32, exits: Int32,
+    ticks: Int32,
+) -> tuple[int, int]:  # fmt: skip
+    """Walks the trie from a state of a leaf alone. Returns how many tokens stay inside, and how many nodes are exits.
+
+    `following[q, byte]` is 2 * target + tick, -1 for none; `least[q]` is the least number of characters from q to an
+    end, with `CLOSED` added where no other number is possible and `ENDS` where the leaf may end. Tokens that stay
+    inside get a grade: the characters that must fit in all, those read plus the least that follow. Exits are nodes
+    where the leaf may end, with the characters read so far; -1 exits when there are more than the array holds.
+    """
+    inside = Int(0)
+    found = Int(0)
+    path[0, 0], path[0, 1] = state, 0
     node = 0
     while node < len(t.byte):
         depth = t.depth[node]
-        before = Int(a.path[depth - 1])
-        after = Int(a.heap[before + HEADER + m.symbol_class[t.byte[node]]])
-        if after == 0:
-            after = _step(m, a, before, Int(t.byte[node]))
-            if after < DEAD:
-                return after
-        if after == DEAD:
+        after = following[path[depth - 1, 0], t.byte[node]]
+        if after < 0:
             node = Int(t.end[node])
             continue
-        a.path[depth] = after
-        if t.tok_start[node] < t.tok_end[node]:
-            cost = Int(a.heap[after + 3])
-            if cost <= most:
-                largest = max(largest, cost)
-                for i in range(t.tok_start[node], t.tok_end[node]):
-                    token = t.token_ids[i]
-                    row[token >> 5] |= np.int32(1) << np.int32(token & 31)
+        target, count = after >> 1, path[depth - 1, 1] + (after & 1)
+        path[depth, 0], path[depth, 1] = target, count
+        if least[target] & ENDS:
+            if found >= len(exits):
+                return inside, -1
+            exits[found], ticks[found] = node, count
+            found += 1
+        if not least[target] & CLOSED:
+            for i in range(t.tok_start[node], t.tok_end[node]):
+                tokens[inside], grades[inside] = t.token_ids[i], count + (least[target] & LEAST)
+                inside += 1
         node += 1
-    return largest
+    return inside, found
 
 
 @kernel
