@@ -332,6 +332,7 @@ def counters() -> Iterator[Case]:
     yield case(Length(Repeat(Choice((text("aab"), text("aabba")))), 6, 7), WORDS)
     yield case(Sequence((B, Length(Repeat(AB), 2, 4), B)), WORDS)
     yield case(Sequence((C, Length(Repeat(AB), 2, 4), C)), [*WORDS, b"ac", b"bac", b"abbac", b"abbabc", b"bc", b"abab"])
+    yield case(Sequence((C, Length(Sequence((Repeat(AB), A)), 1, 3), C)), [*WORDS, b"bab", b"aab", b"bac", b"ac"])
     yield case(
         JsonString(Length(Repeat(Choice((A, text("\n")))), 2, 3)), [b'"', b'a"', b'a\\n"', b"a\\", b"aa", b'aa"']
     )

@@ -44,8 +44,8 @@ VALID_BUT_REFUSED = {
 
 UNSUPPORTED_FILES = {
     "additionalProperties", "contains", "definitions", "defs", "dependencies", "dependentRequired", "dependentSchemas",
-    "dynamicRef", "format", "if-then-else", "maxContains", "minContains", "multipleOf", "not", "oneOf", "ref", "refRemote",
-    "unevaluatedItems", "unevaluatedProperties", "uniqueItems", "vocabulary",
+    "dynamicRef", "format", "if-then-else", "maxContains", "minContains", "multipleOf", "not", "oneOf", "ref",
+    "refRemote", "unevaluatedItems", "unevaluatedProperties", "uniqueItems", "vocabulary",
 }  # fmt: skip
 """Files with schemas that are refused by name: a keyword not supported, a remote reference, another dialect."""
 
