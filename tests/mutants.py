@@ -126,6 +126,10 @@ COUNTERS: Rows = {
         KERNELS,
         ("count + (least[target] & LEAST)", "count"),
     ),
+    "a window with gaps in its lengths has grades": (
+        "tokenizer_align/leaves.py",
+        ("if found.period != 1 or not (closed | onward).all():", "if found.period == 0:"),
+    ),
     "a leaf ends whatever its counter says": (
         KERNELS,
         ("if ticks[i] < low or ticks[i] > high:", "if ticks[i] > high:"),
@@ -155,8 +159,8 @@ STACKS: Rows = {
     "one byte ends one rule at most": (
         KERNELS,
         (
-            "Int(a.heap[at + 1]), Int(a.heap[at + 2]))\n",
-            "Int(a.heap[at + 1]), Int(a.heap[at + 2]))\n            a.control[1] = 0\n",
+            "status = _return(m, a, stack)\n        if",
+            "status = _return(m, a, stack)\n        a.control[1] = 0\n        if",
         ),
     ),
     "a tail call forgets that its caller may go on": (
@@ -331,6 +335,7 @@ def counters() -> Iterator[Case]:
     yield case(Length(Repeat(text("aab")), 17, 18), WORDS)
     yield case(Length(Repeat(Choice((text("aab"), text("aabba")))), 6, 7), WORDS)
     yield case(Sequence((B, Length(Repeat(AB), 2, 4), B)), WORDS)
+    yield case(Length(Repeat(Choice((A, text("bc")))), 2, 4), [*WORDS, b"bc", b"aaab", b"bca", b"bcb"])
     yield case(Sequence((C, Length(Repeat(AB), 2, 4), C)), [*WORDS, b"ac", b"bac", b"abbac", b"abbabc", b"bc", b"abab"])
     yield case(Sequence((C, Length(Sequence((Repeat(AB), A)), 1, 3), C)), [*WORDS, b"bab", b"aab", b"bac", b"ac"])
     yield case(

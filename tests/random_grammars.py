@@ -221,7 +221,8 @@ class Draw:
             case "gapped":
                 low = rng.randint(0, 6)
                 some = Sequence(tuple(self.chars() for _ in range(rng.randint(2, 4))))
-                body = Repeat(rng.choice((some, Choice((some, Sequence((some, self.chars())))))), 0, None)
+                others = (some, Choice((some, Sequence((some, self.chars())))), Choice((self.chars(), some)))
+                body = Repeat(rng.choice(others), 0, None)
                 return Length(body, low, rng.choice((None, low, low + 1, low + 3, 9)))
             case "json":
                 return JsonString(rng.choice((self.chars(), Repeat(self.chars(), *self.counts(4)), item())))
