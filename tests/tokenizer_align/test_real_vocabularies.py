@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numba
 import numpy as np
 import pytest
 from data import tokenizer_folder
@@ -14,6 +15,10 @@ from grammars.frontends.regex import parse_regex
 from grammars.ir import Grammar
 from tokenizer_align.constraint import Constraint, align
 from tokenizer_align.vocabulary import Vocabulary
+
+pytestmark = pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT), reason="a walk over a real vocabulary takes a minute without JIT"
+)
 
 SCHEMA = {
     "type": "object",
