@@ -91,5 +91,6 @@ def test_official_suite(draft):
                 assert reason is not None, f"a valid instance is refused: {where} {schema} {test['data']}"
                 counts[reason] += 1
     assert refused_files <= UNSUPPORTED_FILES
+    # That the suite was read at all; draft 7 has 200 schemas and 697 tests beside those that are refused by name.
     assert counts["schemas"] >= 200
-    assert counts["agree"] > 700
+    assert counts["agree"] >= 697
