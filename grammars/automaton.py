@@ -25,7 +25,7 @@ from grammars.lengths import FewestBytes, Lengths, fewest_bytes, lengths
 from grammars.limits import Limits
 from grammars.recogniser import Explanation, Recogniser
 from grammars.rules import CALL, SPECIAL, Kind, Rule, calls, plain_symbol
-from grammars.simplify import prune
+from grammars.simplify import prune, reachable
 
 __all__ = ["UNBOUNDED", "ByteAutomaton"]
 
@@ -148,7 +148,7 @@ class ByteAutomaton:
 
         Raises `EmptyLanguage` when there is none.
         """
-        rules = prune([replace(rule, dfa=_without(rule.dfa, absent)) for rule in self.rules])
+        rules = reachable(prune([replace(rule, dfa=_without(rule.dfa, absent)) for rule in self.rules]))
         if not rules[0].dfa.finals and not self.accepts_empty:
             raise EmptyLanguage(
                 "no text of this grammar can be written without certain bytes",

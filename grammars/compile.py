@@ -32,8 +32,8 @@ from grammars.ir import (
     SpecialToken,
 )
 from grammars.limits import Limits
-from grammars.rules import CALL, SPECIAL, Kind, Rule, calls
-from grammars.simplify import inline_units, prune, remove_left_recursion, remove_nullable
+from grammars.rules import CALL, SPECIAL, Kind, Rule
+from grammars.simplify import inline_units, prune, reachable, remove_left_recursion, remove_nullable
 from grammars.utf8 import TICK, encode_json, encode_utf8
 
 __all__ = ["Limits", "compile_grammar"]
@@ -58,34 +58,10 @@ def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAu
     rules, nullable = remove_nullable(rules)
     rules = prune(rules)
     rules = inline_units(remove_left_recursion(rules))
-    rules = [rule if rule.kind is Kind.WINDOW else replace(rule, dfa=minimise(rule.dfa)) for rule in _reachable(rules)]
+    rules = [rule if rule.kind is Kind.WINDOW else replace(rule, dfa=minimise(rule.dfa)) for rule in reachable(rules)]
     return ByteAutomaton.from_rules(
         rules, builder.special_tokens, accepts_empty=0 in nullable, source=grammar, limits=limits
     )
-
-
-def _reachable(rules: list[Rule]) -> list[Rule]:
-    """The rules that rule 0 needs, renumbered in the order in which they are met."""
-    place = {0: 0}
-    order = [0]
-    for number in order:
-        for row in rules[number].dfa.edges:
-            for callee, _ in calls(row):
-                if callee not in place:
-                    place[callee] = len(order)
-                    order.append(callee)
-    if order == list(range(len(rules))):
-        return rules
-
-    def renumber(dfa: Dfa) -> Dfa:
-        rows = []
-        for row in dfa.edges:
-            kept = [edge for edge in row if edge[0] < CALL]
-            kept += sorted((CALL + place[callee], CALL + place[callee], target) for callee, target in calls(row))
-            rows.append(tuple(kept))
-        return Dfa(tuple(rows), dfa.finals)
-
-    return [replace(rules[number], dfa=renumber(rules[number].dfa)) for number in order]
 
 
 class _Builder:

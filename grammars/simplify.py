@@ -8,6 +8,8 @@ rules; they may be applied because we only recognise and build no trees.
 3. `remove_left_recursion`: no rule calls itself before it has read a byte.
 4. `inline_units`: a rule that only calls another one is replaced by it.
 
+After each, `reachable` leaves out the rules that nobody calls any more.
+
 After 1 to 3, entering a rule always ends at bytes, and leaving a rule always follows at least one byte: both closures
 of the machine are finite.
 """
@@ -21,7 +23,7 @@ from grammars.dfa import Dfa, Edge, Nfa, crawl, determinise, minimise, trim
 from grammars.lengths import can_end
 from grammars.rules import CALL, Kind, Rule, calls, is_call
 
-__all__ = ["inline_units", "prune", "remove_left_recursion", "remove_nullable"]
+__all__ = ["inline_units", "prune", "reachable", "remove_left_recursion", "remove_nullable"]
 
 _NOTHING = Dfa(((),), frozenset())
 
@@ -75,6 +77,30 @@ def _without_calls(dfa: Dfa, keep: set[int]) -> Dfa:
         kept += [(CALL + callee, CALL + callee, target) for callee, target in calls(row) if callee in keep]
         rows.append(tuple(kept))
     return Dfa(tuple(rows), dfa.finals)
+
+
+def reachable(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules that rule 0 needs, renumbered in the order in which they are met."""
+    place = {0: 0}
+    order = [0]
+    for number in order:
+        for row in rules[number].dfa.edges:
+            for callee, _ in calls(row):
+                if callee not in place:
+                    place[callee] = len(order)
+                    order.append(callee)
+    if order == list(range(len(rules))):
+        return list(rules)
+
+    def renumber(dfa: Dfa) -> Dfa:
+        rows = []
+        for row in dfa.edges:
+            kept = [edge for edge in row if edge[0] < CALL]
+            kept += sorted((CALL + place[callee], CALL + place[callee], target) for callee, target in calls(row))
+            rows.append(tuple(kept))
+        return Dfa(tuple(rows), dfa.finals)
+
+    return [replace(rules[number], dfa=renumber(rules[number].dfa)) for number in order]
 
 
 def remove_nullable(rules: Sequence[Rule]) -> tuple[list[Rule], frozenset[int]]:

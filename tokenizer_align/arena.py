@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grammars.errors import LimitExceeded
 from tokenizer_align import kernels
-from tokenizer_align.kernels import DEAD, FULL, LIMIT, Machine
+from tokenizer_align.kernels import CROWDED, DEAD, FULL, LIMIT, Machine
 
 __all__ = ["Configurations"]
 
@@ -25,7 +25,7 @@ _ROOT = np.full(1, -1, np.int32)
 _NO_TICKS = np.zeros(1, np.int32)
 _BUFFER = 1 << 18
 _DEPTH = 1 << 14
-_UNIONS = 1 << 14
+_MOST_UNIONS = 1 << 22
 
 
 class Configurations:
@@ -36,7 +36,14 @@ class Configurations:
     """
 
     def __init__(
-        self, machine: Machine, *, accepts_empty: bool, depth: int, first: int = 1 << 16, limit: int = 1 << 28
+        self,
+        machine: Machine,
+        *,
+        accepts_empty: bool,
+        depth: int,
+        first: int = 1 << 16,
+        limit: int = 1 << 28,
+        unions: int = 1 << 16,
     ) -> None:
         self.machine, self.limit = machine, limit
         self.lock = threading.RLock()
@@ -47,7 +54,7 @@ class Configurations:
         self.arrays = kernels.Arena(
             heap=heap,
             table=np.zeros(first >> 4, np.int32),
-            unions=np.zeros((_UNIONS, 3), np.int32),
+            unions=np.zeros((unions, 3), np.int32),
             items=np.zeros((_ITEMS, 5), np.int32),
             mark=np.zeros(len(machine.state_rule), np.int32),
             queue=np.zeros(_ITEMS, np.int32),
@@ -76,9 +83,12 @@ class Configurations:
                         f"more than {_ITEMS} ways to read this text, or nested more than {_DEPTH} deep",
                         hint="make the grammar less ambiguous",
                     )
-                if status != FULL:
+                if status == CROWDED:
+                    self._grow_unions()
+                elif status == FULL:
+                    self._grow()
+                else:
                     return result
-                self._grow()
 
     def run(self, configuration: int, symbols: NDArray[np.uint16]) -> tuple[int, int]:
         """The configuration after the symbols, `DEAD` when one is refused, and how many were read."""
@@ -155,3 +165,18 @@ class Configurations:
             longer[: len(heap)] = heap
             heap = longer
         self.arrays = self.arrays._replace(heap=heap, table=table)
+
+    def _grow_unions(self) -> None:
+        """Makes the memo of unions four times as long; entries move to where `kernels._union_slot` looks for them."""
+        known = self.arrays.unions
+        if 4 * len(known) > _MOST_UNIONS:
+            raise LimitExceeded(
+                f"this text can be read in more than {_MOST_UNIONS:,} ways",
+                hint="make the grammar less ambiguous",
+            )
+        known = known[known[:, 0] != 0]
+        unions = np.zeros((4 * len(self.arrays.unions), 3), np.int32)
+        pairs = known.astype(np.int64)
+        mixed = (pairs[:, 0] * 0x01000193 + pairs[:, 1] * 0x008DA6B3) & 0x7FFFFFFFFFFF
+        unions[(mixed ^ (mixed >> 17)) & (len(unions) - 1)] = known
+        self.arrays = self.arrays._replace(unions=unions)

@@ -13,9 +13,9 @@ far is in the language, and `next` holds the configuration after each symbol cla
 `cost` is the number of tokens that suffice to end from here (see `tokenizer_align.costs`). The number of a record is
 its place in the heap.
 
-**Status.** A kernel that could not go on returns a negative status and leaves only complete records behind, so that
-it can be called again: `FULL` when an array must grow, `LIMIT` when a configuration has more items than the scratch
-space holds.
+**Status.** A kernel that could not go on returns a negative status and leaves only complete records behind, so that it
+can be called again: `FULL` when the heap or its hash table must grow, `CROWDED` when the memo of unions must, `LIMIT`
+when a configuration has more items than the scratch space holds.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tokenizer_align.jit import kernel
 
 __all__ = [
     "CLOSED",
+    "CROWDED",
     "DEAD",
     "ENDS",
     "FIRST_RECORD",
@@ -58,6 +59,7 @@ NOWHERE = 0
 DEAD = -1
 FULL = -2
 LIMIT = -3
+CROWDED = -4
 
 STACK = 1
 CONFIGURATION = 2
@@ -255,6 +257,7 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
         return left
     bottom = Int(a.control[2])
     depth = 0
+    steps = 0
     returned = 0  # the union that the frame on top was waiting for
     a.frames[0, 0], a.frames[0, 1], a.frames[0, 2], a.frames[0, 3], a.frames[0, 4] = left, right, 0, 0, bottom
     while True:
@@ -262,6 +265,10 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
         i, j = Int(a.frames[depth, 2]), Int(a.frames[depth, 3])
         nx, ny = Int(a.heap[x + 1]), Int(a.heap[y + 1])
         descend = False
+        steps += 1
+        if steps > 16 * len(a.unions):
+            a.control[2] = bottom
+            return CROWDED
         while i < nx or j < ny:
             p, q = x + HEADER + 3 * i, y + HEADER + 3 * j
             order = 0

@@ -28,6 +28,7 @@ from grammars.ir import (
     char_class,
     text,
 )
+from grammars.rules import Kind
 from tokenizer_align import constraint as constraint_module
 from tokenizer_align.arena import Configurations
 from tokenizer_align.constraint import Constraint, align
@@ -206,6 +207,16 @@ def test_vocabulary_without_a_byte_of_some_texts() -> None:
     c = constraint(Choice((text("abc"), text("ab"), text("b"))), [b"a", b"b", b"ab", b""])
     assert bits(c.mask(c.start)) == {0, 1, 2}
     assert bits(c.mask(after(c, 2))) == {3}
+
+
+def test_vocabulary_without_a_byte_of_a_counted_item() -> None:
+    """The repeat goes with its item; a repeat that calls nothing would be read beyond the tables."""
+    way = Sequence((Repeat(Ref("x"), 40, 50), text("c")))
+    automaton = compile_grammar(Grammar({"start": Choice((way, text("a"))), "x": text("b")}))
+    rules = automaton.without_bytes(frozenset(b"b")).rules
+    assert [rule.name for rule in rules if rule.kind is Kind.REPEAT and not rule.dfa.edges[0]] == []
+    c = align(automaton, Vocabulary([b"a", b"c", b""], eos_token_ids=[2]))
+    assert bits(c.mask(c.start)) == {0}
 
 
 def test_vocabulary_without_the_special_token() -> None:

@@ -103,3 +103,22 @@ def test_a_grammar_with_too_many_readings_meets_a_limit() -> None:
     many["start"] = Choice(tuple(Ref(f"r{i}") for i in range(5000)))
     with pytest.raises(LimitExceeded, match="more than 4096 ways to read this text"):
         align(compile_grammar(Grammar(many)), vocabulary())
+
+
+def test_a_repeat_of_what_no_token_can_write_is_dropped() -> None:
+    many = Sequence((Repeat(Ref("x"), 40, 50), Bytes(b"c")))
+    rules: dict[str, Node] = {"start": Choice((many, Bytes(b"a"))), "x": Bytes(b"b")}
+    constraint = align(compile_grammar(Grammar(rules)), Vocabulary([b"a", b"c", b""], eos_token_ids=[2]))
+    assert constraint.mask(constraint.start).tolist() == [1]
+
+
+def test_a_crowded_memo_of_unions_grows() -> None:
+    constraint = aligned("ambiguous words")
+    plain = constraint.automaton.recogniser
+    small = configurations(constraint.automaton, constraint, unions=1)
+    fast, slow = small.start, plain.start
+    for byte in b"1" * 60:
+        fast, slow = small.step(fast, byte), plain.step(slow, byte)
+        assert small.accepting(fast) == slow.accepting
+        assert {(s, c) for s, c, _ in small.items(fast).tolist()} == {(s, c) for s, c, _ in slow.items}
+    assert len(small.arrays.unions) > 1
