@@ -150,7 +150,7 @@ def _flatten(decoder: Document) -> list[Document]:
 
 def _step(step: Document, name: str, *, is_fused: bool) -> Step | None:
     """What the step does to one piece, None for nothing; `is_fused`: it sees the whole text at once."""
-    if name == "ByteLevel" and not is_fused:
+    if name == "ByteLevel":  # each character is a byte, so the joined text decodes as its pieces do
         return byte_level
     if name == "ByteFallback" and not is_fused:
         return fallback_byte
