@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 import traceback
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from derivations import Derivation, crossings
+from derivatives import TooLarge
 from naive import Language, Symbols, restricted
 from random_grammars import Case, sample_derivations, shrunken
 
@@ -48,8 +50,9 @@ def check_case(case: Case, *, walks: int = 2, steps: int = 8) -> Counter[str]:
         return Counter([outcome])
     rng = random.Random(case.seed)
     met = Counter(["checked"])
-    for derivation in rng.sample(sample_derivations(language, case.seed), walks):
-        met += Walk(case, language, outcome, rng).run(steps, derivation)
+    with suppress(TooLarge):  # for the naive twin
+        for derivation in rng.sample(sample_derivations(language, case.seed), walks):
+            met += Walk(case, language, outcome, rng).run(steps, derivation)
     return met
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from derivations import Derivation, derive
+from derivatives import TooLarge
 from naive import Language, Symbols, references, special_tokens
 
 from grammars.ir import (
@@ -263,12 +264,15 @@ def random_language(rng: random.Random) -> tuple[Grammar, Language]:
     """A random grammar, seldom an empty one or one with short texts only."""
     while True:
         grammar = Grammar(Draw(rng).rules())
-        language = Language(grammar)
-        if language.is_empty():
-            if rng.random() < 0.15:
+        try:
+            language = Language(grammar)
+            if language.is_empty():
+                if rng.random() < 0.15:
+                    return grammar, language
+            elif rng.random() < 0.15 or max(len(derive(language, rng).text) for _ in range(4)) > 3:
                 return grammar, language
-        elif rng.random() < 0.15 or max(len(derive(language, rng).text) for _ in range(4)) > 3:
-            return grammar, language
+        except TooLarge:
+            continue
 
 
 def random_case(seed: int) -> Case:
@@ -284,12 +288,13 @@ def random_case(seed: int) -> Case:
         missing = rng.choice(tokens)[:1] or b"?"
         everywhere = rng.random() < 0.5
         tokens = [token for token in tokens if not (missing in token if everywhere else token == missing)] or [b"?"]
+    like_text = tokens[0] if tokens else b"a"  # special tokens have bytes that must not be read
     special = {}
     if special_tokens(grammar) or rng.random() < 0.1:
         special[TOOL] = len(tokens)
-        tokens.append(rng.choice((b"", tokens[0], b"<tool>")))  # never read as bytes
+        tokens.append(rng.choice((b"", like_text, b"<tool>")))
     eos = tuple(range(len(tokens), len(tokens) + rng.choice((1, 1, 2))))
-    tokens += [rng.choice((b"", tokens[0], b"</s>")) for _ in eos]
+    tokens += [rng.choice((b"", like_text, b"</s>")) for _ in eos]
     return Case(seed, grammar, tuple(tokens), eos, special, unrolled)
 
 

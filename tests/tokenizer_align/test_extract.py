@@ -405,10 +405,6 @@ class Shout:
             "the decoder step Replace({'String': 'ab'}): it may match across tokens",
         ),
         (
-            pieces("a", decoder=decoders.Sequence([decoders.Fuse(), decoders.ByteLevel()])),
-            "the decoder ByteLevel: it works on the joined text",
-        ),
-        (
             pieces("a", decoder=None),
             "the tokenizer has no decoder: it joins tokens with spaces that no token spells (a byte-level one lacks "
             "`tokenizer.decoder = tokenizers.decoders.ByteLevel()`)",
