@@ -57,67 +57,75 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Inclusive ranges, sorted, disjoint and not adjacent."""
 
 
+class _Noted:
+    """A value on which the compiler may leave a note of what it found out; no part of the value."""
+
+    __slots__ = ("note",)
+
+    note: object
+
+
 @dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(_Noted):
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class ByteClass:
+class ByteClass(_Noted):
     ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
-class CharClass:
+class CharClass(_Noted):
     ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(_Noted):
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(_Noted):
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(_Noted):
     item: Node
     min: int = 0
     max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(_Noted):
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class And:
+class And(_Noted):
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Not(_Noted):
     item: Node
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
+class Length(_Noted):
     item: Node
     min: int = 0
     max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class JsonString:
+class JsonString(_Noted):
     content: Node
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialToken:
+class SpecialToken(_Noted):
     name: str
 
 

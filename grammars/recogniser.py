@@ -14,6 +14,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from grammars.errors import LimitExceeded
 from grammars.rules import Kind
+from grammars.tables import (
+    LENGTHS,
+    LENGTHS_PERIOD,
+    LENGTHS_WIDTH,
+    RULE_KIND,
+    RULE_MAX,
+    RULE_MIN,
+    RULE_START,
+    STATE_FINAL,
+    STATE_RULE,
+    UNBOUNDED,
+    calls_at,
+    edges_at,
+)
 
 if TYPE_CHECKING:
     from grammars.automaton import ByteAutomaton
@@ -26,7 +40,6 @@ Item: TypeAlias = tuple[int, int]
 
 _BOTTOM = (-1, 0, -1)
 _ITEMS = 100_000
-_NEVER = 2**30
 
 
 class Configuration(NamedTuple):
@@ -48,6 +61,18 @@ class Explanation:
     allowed: str
 
 
+class State(NamedTuple):
+    """A state as its row says, with the counter of its rule."""
+
+    rule: int
+    final: bool
+    kind: int
+    low: int
+    high: int
+    edges: list[tuple[int, int, int, int]]
+    calls: list[tuple[int, int]]
+
+
 class Recogniser:
     """The machine over one automaton; its stack sets live as long as it does."""
 
@@ -57,7 +82,8 @@ class Recogniser:
         self.numbers: dict[frozenset[tuple[int, int, Stack]], Stack] = {}
         self.unions: dict[tuple[Stack, Stack], Stack] = {}
         bottom = self.intern(frozenset((_BOTTOM,)))
-        begun = self.close({(int(automaton.rule_start[0]), 0): bottom})
+        self.states: dict[int, State] = {}
+        begun = self.close({(self.enter(automaton.start_rule), 0): bottom})
         self.start = Configuration(begun.items, automaton.accepts_empty)
 
     def intern(self, frames: frozenset[tuple[int, int, Stack]]) -> Stack:
@@ -79,9 +105,25 @@ class Recogniser:
             self.unions[key] = self.intern(frozenset((s, c, p) for (s, c), p in merged.items()))
         return self.unions[key]
 
+    def state(self, number: int) -> State:
+        """What the tables say about a state."""
+        found = self.states.get(number)
+        if found is None:
+            table = self.automaton.tables
+            rule, final = table.states[number, [STATE_RULE, STATE_FINAL]].tolist()
+            kind, low, high = table.rules[rule, [RULE_KIND, RULE_MIN, RULE_MAX]].tolist()
+            found = self.states[number] = State(
+                rule, bool(final), kind, low, high, edges_at(table, number), calls_at(table, number)
+            )
+        return found
+
+    def enter(self, rule: int) -> int:
+        """The first state of a rule, which is built when it is entered."""
+        self.automaton.build(rule)
+        return int(self.automaton.tables.rules[rule, RULE_START])
+
     def close(self, reached: dict[Item, Stack]) -> Configuration:
         """The configuration after leaving every rule that may end and entering every rule that is called."""
-        table = self.automaton
         accepting = False
         pending = list(reached)
         while pending:  # leave
@@ -96,17 +138,16 @@ class Recogniser:
         pending = list(reached)
         while pending:  # enter
             state, counter = item = pending.pop()
-            rule = table.state_rule[state]
-            if table.rule_kind[rule] == Kind.REPEAT and counter >= table.rule_max[rule]:
+            at = self.state(state)
+            if at.kind == Kind.REPEAT and counter >= at.high:
                 continue
-            count = self.counted(rule, counter) if table.rule_kind[rule] == Kind.REPEAT else 0
-            for call in range(table.call_start[state], table.call_start[state + 1]):
-                back = int(table.call_return[call])
+            count = counted(at, counter) if at.kind == Kind.REPEAT else 0
+            for rule, back in at.calls:
                 stack = reached[item]
                 if back >= 0:
                     stack = self.intern(frozenset(((back, count, stack),)))
-                self.reach(reached, pending, (int(table.rule_start[table.call_rule[call]]), 0), stack)
-        reading = ((s, c, stack) for (s, c), stack in reached.items() if table.edge_start[s] < table.edge_start[s + 1])
+                self.reach(reached, pending, (self.enter(rule), 0), stack)
+        reading = ((s, c, stack) for (s, c), stack in reached.items() if self.state(s).edges)
         return Configuration(frozenset(reading), accepting)
 
     def reach(self, reached: dict[Item, Stack], pending: list[Item], item: Item, stack: Stack) -> None:
@@ -120,45 +161,32 @@ class Recogniser:
                     f"more than {_ITEMS} ways to read this text", hint="make the grammar less ambiguous"
                 )
 
-    def counted(self, rule: int, counter: int) -> int:
-        """The counter after one more, which stops at the lower bound when there is no upper one."""
-        table = self.automaton
-        if table.rule_max[rule] >= _NEVER:
-            return min(counter + 1, int(table.rule_min[rule]))
-        return counter + 1
-
     def may_end(self, state: int, counter: int) -> bool:
-        table = self.automaton
-        rule = table.state_rule[state]
-        return bool(table.state_final[state]) and (
-            table.rule_kind[rule] == Kind.PLAIN or table.rule_min[rule] <= counter <= table.rule_max[rule]
-        )
+        at = self.state(state)
+        return at.final and (at.kind == Kind.PLAIN or at.low <= counter <= at.high)
 
     def alive(self, state: int, counter: int) -> bool:
         """Whether a window can still end with a number of characters inside its bounds."""
-        table = self.automaton
-        rule = table.state_rule[state]
-        width, period = int(table.length_width[rule]), int(table.length_period[rule])
-        least = max(0, int(table.rule_min[rule]) - counter)
+        at = self.state(state)
+        table = self.automaton.tables
+        row = table.rules[at.rule].tolist()
+        start, begin, width, period = row[RULE_START], row[LENGTHS], row[LENGTHS_WIDTH], row[LENGTHS_PERIOD]
+        least = max(0, at.low - counter)
         folded = least if least < width else width - period + (least - width) % period
-        row = int(table.length_start[rule]) + (state - int(table.rule_start[rule])) * width
-        found = int(table.length_table[row + folded])
-        if found >= _NEVER:
+        found = int(table.lengths[begin + (state - start) * width + folded])
+        if found >= UNBOUNDED:
             return False
-        most = int(table.rule_max[rule])
-        return most >= _NEVER or found - folded + least <= most - counter
+        return at.high >= UNBOUNDED or found - folded + least <= at.high - counter
 
     def step(self, before: Configuration, symbol: int) -> Configuration:
         """The configuration after one symbol; without items and not accepting when it is not allowed."""
-        table = self.automaton
         reached: dict[Item, Stack] = {}
         for state, counter, stack in before.items:
-            for edge in range(table.edge_start[state], table.edge_start[state + 1]):
-                if table.edge_low[edge] <= symbol <= table.edge_high[edge]:
-                    target = int(table.edge_to[edge])
-                    rule = table.state_rule[state]
-                    count = self.counted(rule, counter) if table.edge_tick[edge] else counter
-                    if table.rule_kind[rule] != Kind.WINDOW or self.alive(target, count):
+            at = self.state(state)
+            for low, high, target, tick in at.edges:
+                if low <= symbol <= high:
+                    count = counted(at, counter) if tick else counter
+                    if at.kind != Kind.WINDOW or self.alive(target, count):
                         self.reach(reached, [], (target, count), stack)
         return self.close(reached)
 
@@ -181,12 +209,11 @@ class Recogniser:
 
     def allowed(self, at: Configuration) -> list[tuple[int, int]]:
         """The symbols that may follow, as sorted, disjoint ranges."""
-        table = self.automaton
         symbols = {
             symbol
             for state, _, _ in at.items
-            for edge in range(table.edge_start[state], table.edge_start[state + 1])
-            for symbol in range(table.edge_low[edge], table.edge_high[edge] + 1)
+            for low, high, _, _ in self.state(state).edges
+            for symbol in range(low, high + 1)
         }
         found: list[tuple[int, int]] = []
         for symbol in sorted(symbols):
@@ -219,6 +246,11 @@ class Recogniser:
             if low < 256:
                 high = min(high, 255)
                 yield _name(low) if low == high else f"{_name(low)}-{_name(high)}"
+
+
+def counted(at: State, counter: int) -> int:
+    """The counter after one more, which stops at the lower bound when there is no upper one."""
+    return min(counter + 1, at.low) if at.high >= UNBOUNDED else counter + 1
 
 
 def _name(byte: int) -> str:

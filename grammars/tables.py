@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNBOUNDED", "UNBUILT", "Tables"]
+__all__ = ["UNBOUNDED", "UNBUILT", "Tables", "calls_at", "edges_at"]
 
 Int32 = NDArray[np.int32]
 
@@ -45,3 +45,28 @@ class Tables(NamedTuple):
     edges: Int32  # (E, 4) low, high (inclusive), to, tick; of a state sorted by symbol; to = -1 refuses the symbol
     calls: Int32  # (C, 2) rule, return state; -1: a tail call, nothing of the caller is left to do
     lengths: Int32  # (L,) the windows' tables, one behind the other
+
+
+def edges_at(tables: Tables, state: int) -> list[tuple[int, int, int, int]]:
+    """The edges of a state (low, high, to, tick), with those that it takes from its default; none refuses."""
+    begin, end = tables.states[state : state + 2, FIRST_EDGE].tolist()
+    own: list[tuple[int, int, int, int]] = [tuple(edge) for edge in tables.edges[begin:end].tolist()]
+    default = int(tables.states[state, DEFAULT])
+    if default < 0:
+        return own
+    found = [edge for edge in own if edge[2] >= 0]
+    for low, high, target, tick in edges_at(tables, default):
+        for first, last, _, _ in own:
+            if first <= high and last >= low:
+                if low < first:
+                    found.append((low, first - 1, target, tick))
+                low = last + 1
+        if low <= high:
+            found.append((low, high, target, tick))
+    return sorted(found)
+
+
+def calls_at(tables: Tables, state: int) -> list[tuple[int, int]]:
+    """The calls of a state: rule, and return state or -1."""
+    begin, end = tables.states[state : state + 2, FIRST_CALL].tolist()
+    return [(rule, back) for rule, back in tables.calls[begin:end].tolist()]

@@ -9,11 +9,12 @@ second pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 from grammars.dfa import Dfa, Edge
 
-__all__ = ["TICK", "encode_json", "encode_utf8"]
+__all__ = ["TICK", "class_bytes", "encode_json", "encode_utf8"]
 
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
@@ -37,6 +38,12 @@ def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
     writer = _Writer(len(dfa.edges))
     rows = [writer.raw(row) for row in dfa.edges]
     return writer.dfa(rows, dfa.finals, ticks=ticks)
+
+
+@lru_cache(maxsize=1024)
+def class_bytes(ranges: tuple[tuple[int, int], ...]) -> Dfa:
+    """The byte DFA of the UTF-8 encodings of one code point in the ranges."""
+    return encode_utf8(Dfa((tuple((low, high, 1) for low, high in ranges), ()), frozenset({1})))
 
 
 def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:

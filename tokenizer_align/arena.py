@@ -1,8 +1,8 @@
 """Configurations: the Python owner of the arrays in which the kernels keep configurations.
 
-Place in the walk: between `Constraint` and the kernels. It grows the arrays when a kernel says `FULL` and calls
-again, and holds one lock: kernels write, and release the GIL. It knows no tokens. Records die with the arena, which
-lives as long as any state that was made in it.
+Place in the walk: between `Constraint` and the kernels. It makes what a kernel asks for by its status (longer arrays, a
+rule of the automaton, a table of a leaf) and calls it again, and holds one lock: kernels write, and release the GIL.
+Records die with the arena, which lives as long as any state that was made in it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
 from tokenizer_align import kernels
-from tokenizer_align.kernels import CROWDED, DEAD, FULL, LIMIT, Machine
+from tokenizer_align.context import put
+from tokenizer_align.costs import Costs
+from tokenizer_align.leaves import Leaves
 
 __all__ = ["Configurations"]
 
 _ITEMS = 4096
-_ROOT = np.full(1, -1, np.int32)
-_NO_TICKS = np.zeros(1, np.int32)
 _BUFFER = 1 << 18
 _DEPTH = 1 << 14
 _MOST_UNIONS = 1 << 22
@@ -36,147 +37,182 @@ class Configurations:
     """
 
     def __init__(
-        self,
-        machine: Machine,
-        *,
-        accepts_empty: bool,
-        depth: int,
-        first: int = 1 << 16,
-        limit: int = 1 << 28,
-        unions: int = 1 << 16,
+        self, automaton: ByteAutomaton, leaves: Leaves, *, first: int = 1 << 14, limit: int = 1 << 28, unions: int = 256
     ) -> None:
-        self.machine, self.limit = machine, limit
+        self.automaton, self.leaves, self.limit = automaton, leaves, limit
         self.lock = threading.RLock()
-        heap = np.zeros(first, np.int32)
-        heap[0] = kernels.FIRST_RECORD
-        control = np.zeros(5, np.int32)
-        control[3:] = int(machine.symbol_class.max()) + 1, accepts_empty
-        self.arrays = kernels.Arena(
-            heap=heap,
-            table=np.zeros(first >> 4, np.int32),
-            unions=np.zeros((unions, 3), np.int32),
-            items=np.zeros((_ITEMS, 5), np.int32),
-            mark=np.zeros(len(machine.state_rule), np.int32),
-            queue=np.zeros(_ITEMS, np.int32),
-            buffer=np.zeros(_BUFFER, np.int32),
-            frames=np.zeros((_DEPTH, 5), np.int32),
-            path=np.zeros(depth + 1, np.int32),
-            control=control,
-        )
-        self.classes: list[int] = machine.symbol_class.tolist()
-        self.returns: dict[int, int] = {}
-        self.start: int = self.run(kernels.NOWHERE, np.zeros(1, np.uint16))[0]
+        self.context = c = leaves.new_context()
+        self.arrays: dict[int, NDArray[Any]] = {}
+        c[kernels.HEAP_TOP] = kernels.FIRST_RECORD
+        c[kernels.ACCEPTS_EMPTY] = int(automaton.accepts_empty)
+        self._put(kernels.HEAP, np.zeros(first, np.int32))
+        self._put(kernels.TABLE, np.zeros(max(16, first >> 4), np.int32))
+        self._put(kernels.UNIONS, np.zeros((unions, 3), np.int32))
+        self._put(kernels.STEP_TABLE, np.zeros((max(16, first >> 4), 3), np.int32))
+        scratch = np.zeros(_SCRATCH_WORDS, np.int32)  # pages that are never used cost nothing
+        begin = 0
+        for slot, size in _SCRATCH:
+            self._put(slot, scratch[begin : begin + size])
+            begin += size
+        self._put(kernels.PATH, np.zeros(4 * leaves.depth, np.int32))
+        self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
+        self._put(kernels.MARK, np.zeros(0, np.int32))
+        self.refresh()
+        self.start: int = self.step(kernels.NOWHERE, 0)
+
+    def _put(self, slot: int, array: NDArray[Any]) -> None:
+        put(self.context, slot, array)
+        self.arrays[slot] = array  # kept alive: the context knows its address only
+
+    def refresh(self) -> None:
+        """Takes over what the automaton and the leaves have become."""
+        tables = self.automaton.tables
+        for slot, array in (*zip(_TABLES, tables, strict=True), *self.leaves.arrays()):
+            if array is not self.arrays.get(slot):
+                self._put(slot, array)
+        for slot in (kernels.LEAF_OF, kernels.MARK):
+            known = self.arrays[slot]
+            if len(known) < len(tables.states):
+                longer = np.zeros(len(tables.states), np.int32)
+                longer[: len(known)] = known
+                self._put(slot, longer)
 
     @property
     def words(self) -> int:
-        """The words of memory in use by records."""
-        return int(self.arrays.heap[0])
+        """The words of memory in use by records and transitions."""
+        return int(self.context[kernels.HEAP_TOP]) + 6 * int(self.context[kernels.STEPS])
 
-    def call(self, kernel: Callable[..., Any], *arguments: object) -> Any:
-        """What `kernel(machine, arena, *arguments)` returns, grown and called again for as long as it says `FULL`."""
+    def call(self, kernel: Callable[..., Any], *arguments: object) -> int:
+        """What `kernel(context, *arguments)` returns, called again for as long as it asks for something."""
         with self.lock:
             while True:
-                result = kernel(self.machine, self.arrays, *arguments)
-                status = result[0] if isinstance(result, tuple) else result
-                if status == LIMIT:
-                    raise LimitExceeded(
-                        f"more than {_ITEMS} ways to read this text, or nested more than {_DEPTH} deep",
-                        hint="make the grammar less ambiguous",
-                    )
-                if status == CROWDED:
-                    self._grow_unions()
-                elif status == FULL:
-                    self._grow()
-                else:
+                result: int = kernel(self.context, *arguments)
+                if result >= kernels.DEAD:
                     return result
+                self._provide(result)
 
-    def run(self, configuration: int, symbols: NDArray[np.uint16]) -> tuple[int, int]:
-        """The configuration after the symbols, `DEAD` when one is refused, and how many were read."""
-        after, offset = self.call(kernels.run, configuration, symbols)
-        return int(after), int(offset)
-
-    def follow(self, configuration: int, data: bytes) -> int:
-        """The configuration after some bytes, `DEAD` when one is refused.
-
-        Transitions that are known are followed here: a call of a kernel costs as much as fifty of them.
-        """
-        heap, classes = self.arrays.heap, self.classes
-        for offset, byte in enumerate(data):
-            after = heap.item(configuration + kernels.HEADER + classes[byte])
-            if after == DEAD:
-                return DEAD
-            if after == 0:  # not known yet
-                return self.run(configuration, np.frombuffer(data, np.uint8, offset=offset).astype(np.uint16))[0]
-            configuration = after
-        return configuration
-
-    def after(self, stack: int) -> int:
-        """The configuration after a rule has ended on the stacks of a stack set."""
-        found = self.returns.get(stack)
-        if found is None:
-            found = self.returns[stack] = self.run(-stack, np.zeros(1, np.uint16))[0]
-        return found
+    def _provide(self, status: int) -> None:
+        wanted = int(self.context[kernels.WANTED])
+        match status:
+            case kernels.FULL:
+                self._grow()
+            case kernels.FULL_STEPS:
+                self._grow_steps()
+            case kernels.CROWDED:
+                self._grow_unions()
+            case kernels.WANTS_RULE:
+                self.automaton.build(wanted)
+                self.refresh()
+            case kernels.WANTS_LEAF:
+                known = self.arrays[kernels.LEAF_OF]
+                known[wanted] = self.leaves.leaf(self.automaton, wanted, again=bool(known[wanted]))
+                self.refresh()
+            case kernels.WANTS_ROW:
+                self.leaves.make_row(wanted, int(self.context[kernels.GRADE]))
+                self.refresh()
+            case _:
+                raise LimitExceeded(
+                    f"more than {_ITEMS} ways to read this text, or nested more than {_DEPTH} deep",
+                    hint="make the grammar less ambiguous",
+                )
 
     def step(self, configuration: int, symbol: int) -> int:
         """The configuration after one symbol, `DEAD` when it is refused."""
-        return self.run(configuration, np.array([symbol], np.uint16))[0]
+        return self.call(kernels.advance, configuration, -1, symbol)
 
-    def fill(
-        self,
-        trie: kernels.Trie,
-        configuration: int,
-        most: int,
-        row: NDArray[np.int32],
-        roots: NDArray[np.int32] = _ROOT,
-        ticks: NDArray[np.int32] = _NO_TICKS,
-        low: int = 0,
-        high: int = kernels.NEVER,
-    ) -> int:
-        """Adds the tokens that go on from a configuration, see `kernels.fill`; returns the largest cost after one."""
-        return int(self.call(kernels.fill, trie, configuration, roots, ticks, low, high, most, row))
+    def advance(self, configuration: int, token_id: int) -> int:
+        """The configuration after the bytes of a token, `DEAD` when one of them is refused or there are none."""
+        return self.call(kernels.advance, configuration, token_id, 0)
 
     def accepting(self, configuration: int) -> bool:
         """Whether the text so far is in the language."""
-        return bool(self.arrays.heap[configuration + 2])
+        return bool(self.arrays[kernels.HEAP][configuration + 2])
 
     def cost(self, configuration: int) -> int:
-        """The number of tokens that suffice to end."""
-        return int(self.arrays.heap[configuration + 3])
+        """The number of tokens that suffice to end; -1 while the costs are not settled."""
+        return int(self.arrays[kernels.HEAP][configuration + 3])
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether records have their cost."""
+        return bool(self.context[kernels.SETTLED])
+
+    def settle(self, costs: Costs) -> None:
+        """Gives every record its cost, now and from now on."""
+        with self.lock:
+            if not self.context[kernels.SETTLED]:
+                for slot, array in costs.arrays:
+                    self._put(slot, array)
+                self.refresh()
+                kernels.settle_records(self.context)
+                self.context[kernels.SETTLED] = 1
 
     def items(self, configuration: int) -> NDArray[np.int32]:
         """The items of a configuration, int32 (n, 3): state, counter, stack set."""
-        first = configuration + kernels.HEADER + int(self.arrays.control[3])
-        n = int(self.arrays.heap[configuration + 1])
-        return self.arrays.heap[first : first + 3 * n].reshape(n, 3)
+        heap = self.arrays[kernels.HEAP]
+        first = configuration + kernels.FIRST_ITEM
+        return heap[first : first + 3 * int(heap[configuration + 1])].reshape(-1, 3)
+
+    def symbols(self, configuration: int) -> list[int]:
+        """The bytes and special tokens (from 256 on) that may come next."""
+        heap = self.arrays[kernels.HEAP]
+        first = configuration + kernels.HEADER
+        bits = np.unpackbits(heap[first : first + kernels.BYTE_WORDS].view(np.uint8), bitorder="little")
+        specials = range(256, 256 + len(self.automaton.special_tokens))
+        return [s for s in (*np.flatnonzero(bits).tolist(), *specials) if self.step(configuration, s) != kernels.DEAD]
 
     def _grow(self) -> None:
-        heap, table = self.arrays.heap, self.arrays.table
+        heap, table, c = self.arrays[kernels.HEAP], self.arrays[kernels.TABLE], self.context
         if 2 * len(heap) > self.limit:
             raise LimitExceeded(
                 f"the configurations of this grammar need more than {4 * self.limit >> 20} MiB",
                 hint="make the grammar less ambiguous, or its counters smaller",
             )
-        if 2 * (int(heap[1]) + 1) > len(table):
+        if 2 * (int(c[kernels.RECORDS]) + 1) > len(table):
             wider = np.zeros(4 * len(table), np.int32)
             kernels.rehash(heap, table, wider)
-            table = wider
+            self._put(kernels.TABLE, wider)
         else:
             longer = np.zeros(2 * len(heap), np.int32)
             longer[: len(heap)] = heap
-            heap = longer
-        self.arrays = self.arrays._replace(heap=heap, table=table)
+            self._put(kernels.HEAP, longer)
+
+    def _grow_steps(self) -> None:
+        known = self.arrays[kernels.STEP_TABLE]
+        if 4 * known.size > self.limit:
+            raise LimitExceeded(
+                f"the configurations of this grammar need more than {4 * self.limit >> 20} MiB",
+                hint="make the grammar less ambiguous, or its counters smaller",
+            )
+        wider = np.zeros((4 * len(known), 3), np.int32)
+        kernels.rehash_steps(known, wider)
+        self._put(kernels.STEP_TABLE, wider)
 
     def _grow_unions(self) -> None:
         """Makes the memo of unions four times as long; entries move to where `kernels._union_slot` looks for them."""
-        known = self.arrays.unions
-        if 4 * len(known) > _MOST_UNIONS:
+        unions = self.arrays[kernels.UNIONS]
+        if 4 * len(unions) > _MOST_UNIONS:
             raise LimitExceeded(
                 f"this text can be read in more than {_MOST_UNIONS:,} ways",
                 hint="make the grammar less ambiguous",
             )
-        known = known[known[:, 0] != 0]
-        unions = np.zeros((4 * len(self.arrays.unions), 3), np.int32)
+        known = unions[unions[:, 0] != 0]
+        wider = np.zeros((4 * len(unions), 3), np.int32)
         pairs = known.astype(np.int64)
         mixed = (pairs[:, 0] * 0x01000193 + pairs[:, 1] * 0x008DA6B3) & 0x7FFFFFFFFFFF
-        unions[(mixed ^ (mixed >> 17)) & (len(unions) - 1)] = known
-        self.arrays = self.arrays._replace(unions=unions)
+        wider[(mixed ^ (mixed >> 17)) & (len(wider) - 1)] = known
+        self._put(kernels.UNIONS, wider)
+
+
+_TABLES = (kernels.RULES, kernels.STATES, kernels.EDGES, kernels.CALLS, kernels.LENGTH_TABLES)
+"""The slots of an automaton's tables, in their order."""
+
+_SCRATCH = (
+    (kernels.ITEMS, 5 * _ITEMS),
+    (kernels.QUEUE, _ITEMS),
+    (kernels.BUFFER, _BUFFER),
+    (kernels.FRAMES, 5 * _DEPTH),
+    (kernels.VETOED, 1024),
+)
+"""Scratch space of kernels: slot and words."""
+_SCRATCH_WORDS = sum(size for _, size in _SCRATCH)

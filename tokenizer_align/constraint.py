@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.automaton import UNBOUNDED, ByteAutomaton
+from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.limits import Limits
-from grammars.rules import Kind
 from tokenizer_align import kernels
 from tokenizer_align.arena import Configurations
+from tokenizer_align.costs import Costs, settle_costs
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
-from tokenizer_align.kernels import DEAD, NO_BUDGET
-from tokenizer_align.leaves import leaf_table
+from tokenizer_align.kernels import DEAD, NOWHERE
+from tokenizer_align.leaves import leaves_of
 from tokenizer_align.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -59,11 +58,12 @@ class State:
 
 
 class _Rows(Configurations):
-    """An arena with the masks of its configurations: the least recently used are forgotten, never overwritten."""
+    """An arena with the masks of its configurations: the oldest are forgotten, never overwritten."""
 
-    def __init__(self, machine: kernels.Machine, *, accepts_empty: bool, depth: int) -> None:
-        super().__init__(machine, accepts_empty=accepts_empty, depth=depth)
-        self.rows: OrderedDict[int, tuple[Bitmask, int]] = OrderedDict()
+    def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+        super().__init__(automaton, leaves_of(vocabulary))
+        self.rows: dict[int, Bitmask] = {}
+        self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
 
 
 _LIVING: weakref.WeakSet[Constraint] = weakref.WeakSet()
@@ -100,17 +100,13 @@ class Constraint:
         automaton = _spellable(automaton, vocabulary)
         self.automaton, self.vocabulary = automaton, vocabulary
         self.words = (vocabulary.size + 31) // 32
-        self._specials = _special_ids(automaton, vocabulary)
-        trie = vocabulary.trie
-        self._trie = kernels.Trie(trie.byte, trie.depth, trie.end, trie.tok_start, trie.tok_end, trie.token_ids)
-        self._machine, self._fewest_bytes = _machine(automaton, self._trie)
-        self._depth = int(trie.depth.max(initial=0))
+        self._specials = _special_symbols(automaton, vocabulary)
+        self._eos = frozenset(vocabulary.eos_token_ids)
+        self._apart = self._eos | self._specials.keys()  # tokens that are not read byte by byte
         self._end_row = np.zeros(self.words, np.int32)
         _set_bits(self._end_row, vocabulary.eos_token_ids)
         self._end_row.flags.writeable = False
-        tables = [leaf_table(rule, vocabulary, self._trie, self.words) for rule in automaton.rules]
-        self._leaves = {rule: table for rule, table in enumerate(tables) if table is not None}
-        self._dearest = _dearest(automaton, self._machine)
+        self._costs: Costs | None = None
         self._newest = self._arena()
         _LIVING.add(self)
 
@@ -137,69 +133,66 @@ class Constraint:
         Not empty whenever `budget > min_tokens_to_end(state)`.
         """
         arena, number = state._arena, state._number
+        if budget is None:
+            row = arena.rows.get(number)
+            return self._fill(arena, number) if row is None else row
         if number == _END:
             return self._end_row
         with arena.lock:
-            found = arena.rows.get(number)
-            if found is None:
-                found = self._fill(arena, number, NO_BUDGET)
-                arena.rows[number] = found
-                while len(arena.rows) * self.words > _ROWS:
-                    arena.rows.popitem(last=False)
-            else:
-                arena.rows.move_to_end(number)
-            row, largest = found
-            if budget is None or largest <= budget - 2:
-                return row
-            return self._fill(arena, number, budget - 2)[0]
+            self._settle(arena)
+            largest = arena.largest.get(number)
+            if largest is None:
+                arena.rows.pop(number, None)
+                self._fill(arena, number)
+                largest = arena.largest[number]
+            if largest <= budget - 2:
+                return arena.rows[number]
+            return self._fill_within(arena, number, budget - 2)
 
-    def _fill(self, arena: _Rows, number: int, most: int) -> tuple[Bitmask, int]:
-        """The row of the tokens after which `most` tokens suffice, and a number that suffices after each of them."""
+    def _fill(self, arena: _Rows, number: int) -> Bitmask:
+        """The row of a configuration, made and remembered."""
+        if number == _END:
+            return self._end_row
         row = np.zeros(self.words, np.int32)
-        if most == NO_BUDGET:
-            largest = self._fill_items(arena, number, row)
-        else:
-            largest = arena.fill(self._trie, number, most, row)
-        for index, token in enumerate(self._specials):
-            after = arena.step(number, 256 + index)
+        with arena.lock:
+            largest = arena.call(kernels.fill, number, kernels.NO_BUDGET, row)
+            for token, symbol in self._specials.items():
+                after = arena.step(number, symbol)
+                if after != DEAD:
+                    _set_bits(row, (token,))
+                    largest = max(largest, arena.cost(after))
+            if arena.accepting(number):
+                row |= self._end_row
+            row.flags.writeable = False
+            rows = arena.rows
+            while len(rows) * self.words > _ROWS:
+                oldest = next(iter(rows))
+                del rows[oldest]
+                arena.largest.pop(oldest, None)
+            rows[number] = row
+            if arena.is_settled:
+                arena.largest[number] = largest
+        return row
+
+    def _fill_within(self, arena: _Rows, number: int, most: int) -> Bitmask:
+        """The row of the tokens after which `most` tokens suffice."""
+        row = np.zeros(self.words, np.int32)
+        arena.call(kernels.fill, number, most, row)
+        for token, symbol in self._specials.items():
+            after = arena.step(number, symbol)
             if after != DEAD and arena.cost(after) <= most:
                 _set_bits(row, (token,))
-                largest = max(largest, arena.cost(after))
         if arena.accepting(number) and most >= -1:
             row |= self._end_row
         row.flags.writeable = False
-        return row, largest
+        return row
 
-    def _fill_items(self, arena: _Rows, number: int, row: Bitmask) -> int:
-        """Adds the tokens of each item: from the table of its leaf, and where that has none by a walk over the trie.
-
-        Returns a number of tokens that suffices to end after any token of the row.
-        """
-        table = self.automaton
-        largest = 0
-        walked = np.zeros(table.num_states, np.uint8)
-        items = arena.items(number).tolist()
-        for state, counter, stack in items:
-            rule = int(table.state_rule[state])
-            leaf = self._leaves[rule].state(state - int(table.rule_start[rule])) if rule in self._leaves else None
-            if leaf is None:
-                walked[state] = 1
-                continue
-            low, room = 0, kernels.NEVER
-            if table.rule_kind[rule] == Kind.WINDOW:
-                low = int(table.rule_min[rule]) - counter
-                if table.rule_max[rule] < UNBOUNDED:
-                    room = int(table.rule_max[rule]) - counter
-            row |= leaf.row(room)
-            after = arena.after(stack)
-            beyond = arena.fill(self._trie, after, NO_BUDGET, row, leaf.exits, leaf.ticks, low, room)
-            largest = max(largest, beyond, int(self._dearest[rule]) + arena.cost(stack))
-        if walked.any():
-            rest = (
-                number if walked[[state for state, _, _ in items]].all() else arena.call(kernels.select, number, walked)
-            )
-            largest = max(largest, arena.fill(self._trie, rest, NO_BUDGET, row))
-        return largest
+    def _settle(self, arena: _Rows) -> None:
+        """Sees to it that the records of an arena have their costs."""
+        if not arena.is_settled:
+            if self._costs is None:
+                self._costs = settle_costs(self.automaton, arena.leaves)
+            arena.settle(self._costs)
 
     def fill_bitmask(
         self, states: Sequence[State], out: NDArray[np.int32] | Any, budgets: Sequence[int | None] | None = None
@@ -219,6 +212,12 @@ class Constraint:
 
     def advance(self, state: State, token_id: int) -> State:
         """The state after one token; raises `TokenRejected` when it is not in the mask of `state`."""
+        arena, number = state._arena, state._number
+        if number and 0 <= token_id < self.vocabulary.size and token_id not in self._apart:
+            with arena.lock:
+                reached = kernels.advance(arena.context, number, token_id, 0)
+            if reached > NOWHERE:
+                return State(arena, reached)
         after = self.try_advance(state, token_id)
         if after is None:
             raise self._rejection(state, token_id)
@@ -227,18 +226,14 @@ class Constraint:
     def try_advance(self, state: State, token_id: int) -> State | None:
         """The state after one token, None when it is not in the mask of `state`."""
         arena, number = state._arena, state._number
-        if token_id in self.vocabulary.eos_token_ids and self.is_accepting(state):
-            return State(arena, _END)
+        if token_id in self._eos:
+            return State(arena, _END) if self.is_accepting(state) else None
         if number == _END or not 0 <= token_id < self.vocabulary.size:
             return None
         if token_id in self._specials:
-            symbol = 256 + self._specials.index(token_id)
-            after = arena.step(number, symbol)
-            return None if after == DEAD else State(arena, after)
-        data = self._bytes(token_id)
-        if not data:
-            return None
-        after = arena.follow(number, data)
+            after = arena.step(number, self._specials[token_id])
+        else:
+            after = arena.advance(number, token_id)
         return None if after == DEAD else State(arena, after)
 
     def _bytes(self, token_id: int) -> bytes:
@@ -251,20 +246,21 @@ class Constraint:
             return TokenRejected(token_id, None, 0, "nothing: the text has ended")
         data = self._bytes(token_id)
         offset = 0
-        if data:
-            symbols = np.frombuffer(data, np.uint8).astype(np.uint16)
-            _, offset = arena.run(number, symbols)
-            number, _ = arena.run(number, symbols[:offset])
+        for byte in data:
+            after = arena.step(number, byte)
+            if after == DEAD:
+                break
+            number = after
+            offset += 1
         return TokenRejected(token_id, data or None, offset, self._describe(arena, number))
 
     def _describe(self, arena: _Rows, number: int) -> str:
         ranges: list[tuple[int, int]] = []
-        for symbol in range(len(self.automaton.symbol_class)):
-            if arena.step(number, symbol) != DEAD:
-                if ranges and ranges[-1][1] + 1 == symbol:
-                    ranges[-1] = (ranges[-1][0], symbol)
-                else:
-                    ranges.append((symbol, symbol))
+        for symbol in arena.symbols(number):
+            if ranges and ranges[-1][1] + 1 == symbol:
+                ranges[-1] = (ranges[-1][0], symbol)
+            else:
+                ranges.append((symbol, symbol))
         return self.automaton.recogniser.describe_ranges(ranges, accepting=arena.accepting(number))
 
     def is_accepting(self, state: State) -> bool:
@@ -296,19 +292,10 @@ class Constraint:
 
     def _only_byte(self, state: State) -> int | None:
         """The only byte that may come next, None when there are several choices, the end among them."""
-        arena, number = state._arena, state._number
         if self.is_accepting(state):
             return None
-        table = self.automaton
-        found: int | None = None
-        for at in np.unique(arena.items(number)[:, 0]).tolist():
-            for edge in range(table.edge_start[at], table.edge_start[at + 1]):
-                for symbol in range(table.edge_low[edge], table.edge_high[edge] + 1):
-                    if symbol != found and arena.step(number, symbol) != DEAD:
-                        if found is not None or symbol > 255:
-                            return None
-                        found = symbol
-        return found
+        symbols = state._arena.symbols(state._number)
+        return symbols[0] if len(symbols) == 1 and symbols[0] < 256 else None
 
     def min_tokens_to_end(self, state: State) -> int:
         """A number of tokens, EOS left out, that suffices to complete the text: 0 iff it is complete.
@@ -316,14 +303,19 @@ class Constraint:
         Some token of the mask lowers it by at least one. It is the length of a greedy spelling of a shortest text,
         frame by frame, not the least number there is.
         """
-        return 0 if state._number == _END else state._arena.cost(state._number)
+        if state._number == _END:
+            return 0
+        self._settle(state._arena)
+        return state._arena.cost(state._number)
 
     def min_tokens_lower_bound(self, state: State) -> int:
         """A number of tokens, EOS left out, below which no text can be completed from the start."""
         if self.is_accepting(state):
             return 0
-        longest = max(1, self._depth)
-        return max(1, -(-self._fewest_bytes // longest)) if state == self.start else 1
+        self._settle(state._arena)
+        assert self._costs is not None
+        longest = max(map(len, self.vocabulary.tokens), default=1)
+        return max(1, -(-self._costs.fewest_bytes // max(1, longest))) if state == self.start else 1
 
     def check_budget(self, budget: int) -> None:
         """Raises `BudgetTooSmall` unless `budget` tokens, EOS included, suffice from the start."""
@@ -338,7 +330,7 @@ class Constraint:
         return Matcher(self)
 
     def _arena(self) -> _Rows:
-        return _Rows(self._machine, accepts_empty=self.automaton.accepts_empty, depth=self._depth)
+        return _Rows(self.automaton, self.vocabulary)
 
 
 def align(automaton: ByteAutomaton, vocabulary: Vocabulary) -> Constraint:
@@ -354,34 +346,8 @@ def _rebuild(grammar: Grammar, limits: Limits, vocabulary: Vocabulary) -> Constr
     return align(compile_grammar(grammar, limits=limits), vocabulary)
 
 
-def _machine(automaton: ByteAutomaton, trie: kernels.Trie) -> tuple[kernels.Machine, int]:
-    """The tables with the costs of this vocabulary, and the fewest bytes of any text."""
-    states, rules = automaton.num_states, len(automaton.rule_start)
-    tables = {name: getattr(automaton, name) for name in kernels.Machine._fields if hasattr(automaton, name)}
-    machine = kernels.Machine(
-        **tables, state_cost=np.full(states, -1, np.int32), rule_cost=np.full(rules, -1, np.int32)
-    )
-    state_bytes = np.full(states, kernels.TOO_MANY, np.int32)
-    rule_bytes = np.full(rules, kernels.TOO_MANY, np.int32)
-    kernels.settle_bytes(machine, state_bytes, rule_bytes)
-    kernels.settle_tokens(machine, trie, state_bytes, rule_bytes)
-    return machine, 0 if automaton.accepts_empty else int(rule_bytes[0])
-
-
-def _dearest(automaton: ByteAutomaton, machine: kernels.Machine) -> NDArray[np.int64]:
-    """Per rule a number of tokens that suffices from any of its states to its end, int64 (R,); for leaves."""
-    dearest = np.zeros(len(automaton.rule_start), np.int64)
-    np.maximum.at(dearest, automaton.state_rule, machine.state_cost)
-    for rule in np.flatnonzero(automaton.rule_kind == Kind.WINDOW):
-        start, width = int(automaton.bytes_start[rule]), int(automaton.bytes_width[rule])
-        states = int((automaton.state_rule == rule).sum())
-        entries = automaton.bytes_table[start : start + states * width]
-        turns = int(automaton.rule_min[rule]) // int(automaton.bytes_period[rule]) + 2
-        dearest[rule] = int(entries[entries < UNBOUNDED].max(initial=0)) + turns * int(automaton.bytes_slope[rule])
-    return dearest
-
-
-def _special_ids(automaton: ByteAutomaton, vocabulary: Vocabulary) -> tuple[int, ...]:
+def _special_symbols(automaton: ByteAutomaton, vocabulary: Vocabulary) -> dict[int, int]:
+    """The symbol of the automaton for each special token that it names, by id."""
     missing = [name for name in automaton.special_tokens if name not in vocabulary.special_tokens]
     if missing:
         raise VocabularyMismatch(f"the grammar names special tokens that the vocabulary lacks: {', '.join(missing)}")
@@ -395,7 +361,7 @@ def _special_ids(automaton: ByteAutomaton, vocabulary: Vocabulary) -> tuple[int,
         raise VocabularyMismatch(
             f"the grammar names special tokens that are one token in the vocabulary: {', '.join(named)}"
         )
-    return tuple(named.values())
+    return {token: 256 + index for index, token in enumerate(named.values())}
 
 
 def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomaton:
@@ -404,7 +370,9 @@ def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomato
     Bytes that occur in no token are cut from the language. One that occurs in tokens, but has no token of its own, is
     refused: whether a text can be finished would then depend on where its tokens begin.
     """
-    missing = _used_bytes(automaton) & set(vocabulary.missing_bytes)
+    if not vocabulary.missing_bytes:
+        return automaton
+    missing = automaton.used_bytes() & vocabulary.missing_bytes
     if not missing:
         return automaton
     absent = missing - set(np.unique(vocabulary.trie.byte).tolist())
@@ -415,7 +383,7 @@ def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomato
             raise VocabularyMismatch(
                 f"no text of the grammar can be written with this vocabulary: none of its tokens has {_named(absent)}"
             ) from None
-    halfway = _used_bytes(automaton) & missing
+    halfway = automaton.used_bytes() & missing
     if halfway:
         raise VocabularyMismatch(
             "the grammar uses bytes that occur in tokens of the vocabulary, but have no one-byte token: "
@@ -427,15 +395,6 @@ def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomato
 def _named(data: set[int]) -> str:
     shown = [f"0x{byte:02X}" for byte in sorted(data)]
     return ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "")
-
-
-def _used_bytes(automaton: ByteAutomaton) -> set[int]:
-    """The bytes on the edges of the automaton."""
-    change = np.zeros(257, np.int64)
-    low, high = np.minimum(automaton.edge_low, 256), np.minimum(automaton.edge_high, 255)
-    np.add.at(change, low, 1)
-    np.subtract.at(change, np.maximum(high + 1, low), 1)
-    return set(np.flatnonzero(np.cumsum(change)[:256]).tolist())
 
 
 def _set_bits(row: Bitmask, tokens: Sequence[int]) -> None:

@@ -1,53 +1,64 @@
 """The machine in numba: one step of a configuration, and walks over bytes and over the vocabulary trie.
 
-Place in the walk: ByteAutomaton × Trie -> masks. Plain functions on flat int32 arrays; Python owns and grows the arrays
-(`tokenizer_align.arena`). All kernels share this file: numba's cache does not see edits in other files.
+Place in the walk: ByteAutomaton × Trie -> masks. Plain functions on one context (`tokenizer_align.context`), whose
+arrays Python owns and grows (`tokenizer_align.arena`). All kernels share this file: numba's cache does not see edits in
+others.
 
 **Records.** Stack sets and configurations are records in one heap, hash-consed, so that equal sets are one number:
 
-    record = [kind, n, flag, cost, hash, next x classes (configurations only), n x (state, counter, stack)]
+    record = [kind, n, flag, cost, hash, 8 words of bytes (configurations only), n x (state, counter, stack)]
 
 A stack set holds n frames (return state, counter, parent stack set), sorted; its flag is 1 when the empty stack is
 among its stacks. A configuration holds n items (state, counter, stack set), sorted; its flag is 1 when the text so
-far is in the language, and `next` holds the configuration after each symbol class, filled when it is first asked for.
-`cost` is the number of tokens that suffice to end from here (see `tokenizer_align.costs`). The number of a record is
-its place in the heap.
+far is in the language, and bit b of its bytes is set when one of its items has an edge for byte b. `cost` is the number
+of tokens that suffice to end from here, -1 while nobody has asked. The number of a record is its place in the heap, so
+the parents of a stack set have smaller numbers than the set itself.
+
+**Transitions** are remembered in a hash table (configuration, symbol) -> configuration, `DEAD` where a window dies.
 
 **Status.** A kernel that could not go on returns a negative status and leaves only complete records behind, so that it
-can be called again: `FULL` when the heap or its hash table must grow, `CROWDED` when the memo of unions must, `LIMIT`
-when a configuration has more items than the scratch space holds.
+can be called again: `FULL` when the heap or its hash table must grow, `FULL_STEPS` when the table of transitions must,
+`CROWDED` when the memo of unions must, `LIMIT` when a configuration has more items than the scratch space holds,
+`WANTS_RULE`, `WANTS_LEAF` and `WANTS_ROW` when Python has to build the rule, the leaf table or the row in `c[WANTED]`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.tables import (
+    CALL_COLUMNS,
+    CALL_RETURN,
+    CALL_RULE,
+    DEFAULT,
+    EDGE_COLUMNS,
+    EDGE_HIGH,
+    EDGE_LOW,
+    EDGE_TICK,
+    EDGE_TO,
+    FEWEST,
+    FEWEST_PERIOD,
+    FEWEST_SLOPE,
+    FEWEST_WIDTH,
+    FIRST_CALL,
+    FIRST_EDGE,
+    LENGTHS,
+    LENGTHS_PERIOD,
+    LENGTHS_WIDTH,
+    RULE_COLUMNS,
+    RULE_KIND,
+    RULE_MAX,
+    RULE_MIN,
+    RULE_START,
+    STATE_COLUMNS,
+    STATE_FINAL,
+    STATE_RULE,
+)
+from tokenizer_align.context import Context, octets, table, words
 from tokenizer_align.jit import kernel
-
-__all__ = [
-    "CLOSED",
-    "CROWDED",
-    "DEAD",
-    "ENDS",
-    "FIRST_RECORD",
-    "FULL",
-    "LIMIT",
-    "NOWHERE",
-    "NO_BUDGET",
-    "Arena",
-    "Machine",
-    "Trie",
-    "fill",
-    "rehash",
-    "run",
-    "select",
-    "settle_bytes",
-    "settle_tokens",
-    "tabulate",
-]
 
 Int32 = NDArray[np.int32]
 if TYPE_CHECKING:
@@ -55,19 +66,78 @@ if TYPE_CHECKING:
 else:
     Int = np.int64  # what kernels compute with: one width, so that each kernel is compiled once
 
+# Slots of a context: arrays take two. First the numbers.
+ITEMS_USED = 0  # items of the configuration that is being made
+QUEUED = 1
+TOP = 2  # of the buffer
+BUSY = 3  # bit 0: an item may end its rule, bit 1: an item calls a rule
+HEAP_TOP = 4  # the first free word of the heap
+RECORDS = 5
+STEPS = 6  # transitions remembered
+WANTED = 7  # what a WANTS_... status asks for
+SETTLED = 8  # 1 when records are given their cost
+ACCEPTS_EMPTY = 9
+GRADE = 10  # of the row that `WANTS_ROW` asks for
+RULES = 11  # the automaton's tables
+STATES = 13
+EDGES = 15
+CALLS = 17
+LENGTH_TABLES = 19
+HEAP = 21  # records
+TABLE = 23  # hash table of record numbers, 0 for empty, a power of two long
+UNIONS = 25  # (2**k, 3) memo of unions: left, right, result; an entry may be overwritten
+STEP_TABLE = 27  # (2**k, 3) hash table of transitions: configuration (0 for empty), symbol, configuration
+ITEMS = 29  # (n, 5) items being closed: state, counter, stack, 1 + the item before of the same state, queued
+MARK = 31  # (S,) 1 + the newest item of that state, 0 for none
+QUEUE = 33  # (n,)
+BUFFER = 35  # frames and items of records being made; a stack
+FRAMES = 37  # (n, 5) calls of `_union` in progress
+PATH = 39  # (depth + 2, 4) of a walk: configuration or state, next child, end of the children, characters
+VETOED = 41  # (n,) trie nodes where a text would complete an excluded key
+STATE_COST = 43  # (S,) tokens that suffice to the end of the rule, of PLAIN rules
+RULE_COST = 45  # (R, 2) tokens that suffice for the whole rule, and from any of its states
+HOME = 47  # (R, 3) of a window: a state, the characters of a token that leads from it to itself; see `_window_cost`
+WAY_HOME = 49  # (S, 2) of a window's state: bytes to its home and the characters among them, -1 for no way
+TRIE_KIDS = 51  # (nodes + 2,) where the children of node - 1 begin in `KIDS`
+KIDS = 53  # (nodes,) children, in the order of their bytes
+KID_BYTES = 55  # uint8 (nodes,) their bytes
+TOKENS_FROM = 57  # (nodes + 1,), TOKENS_TO (nodes,), TOKEN_IDS: see `tokenizer_align.trie`
+TOKENS_TO = 59
+TOKEN_IDS = 61
+BELOW = 85  # (nodes, 8) the bytes that occur below a node
+TOKENS_BELOW = 87  # (nodes,) where the tokens of the subtree end in TOKEN_IDS
+SPELLING_FROM = 63  # (V + 1,) where the bytes of a token begin in `SPELLINGS`
+SPELLINGS = 65  # uint8
+LEAF_OF = 67  # (S,) the leaf table of a state: 0 when nobody has asked, -1 for none, -k to ask again after k - 2 masks
+LEAVES = 69  # (L, 5) largest grade, first of its ROW_SLOTS, first and number of its ENDINGS, first of its EXIT_BYTES
+ROW_SLOTS = 71  # 1 + the row of each grade in ROWS, 0 while nobody has asked
+ROWS = 73  # (n, words) bitmasks
+ENDINGS = 75  # (n, 2) of windows: trie nodes where the leaf may end, and the characters read
+EXITS = 77  # (n, 3) children of nodes where the leaf may end, by byte; the characters read; the node where it ends
+EXIT_BYTES = 79  # where in EXITS the children of each byte begin
+CHOICES = 81  # (S, 3) the cheapest way to the end of a rule: symbol and target, or -1 and a call, or -1 and -1
+SLOTS = 89
+
 NOWHERE = 0
 DEAD = -1
 FULL = -2
 LIMIT = -3
 CROWDED = -4
+FULL_STEPS = -5
+WANTS_RULE = -6
+WANTS_LEAF = -7
+WANTS_ROW = -8
 
 STACK = 1
 CONFIGURATION = 2
 HEADER = 5
-FIRST_RECORD = 8  # heap[0] is the first free place, heap[1] the number of records
+BYTE_WORDS = 8
+FIRST_ITEM = HEADER + BYTE_WORDS
+FIRST_RECORD = 8
 NEVER = 2**30  # no length, no upper bound
 TOO_MANY = 2**29  # costs stop here
 NO_BUDGET = 2**30
+RETURNED = 1 << 20  # the "symbol" of a transition from a stack set to what follows a rule that ends on it
 
 LEAST = 2**20 - 1  # in `tabulate`: the least number of characters
 CLOSED = 2**20
@@ -78,107 +148,117 @@ REPEAT = 1
 WINDOW = 2
 
 
-class Machine(NamedTuple):
-    """The tables of `grammars.automaton.ByteAutomaton`, and what it costs to end from a state."""
-
-    rule_start: Int32
-    rule_kind: Int32
-    rule_min: Int32
-    rule_max: Int32
-    state_rule: Int32
-    state_final: Int32
-    edge_start: Int32
-    edge_low: Int32
-    edge_high: Int32
-    edge_to: Int32
-    edge_tick: Int32
-    call_start: Int32
-    call_rule: Int32
-    call_return: Int32
-    length_start: Int32
-    length_width: Int32
-    length_period: Int32
-    length_table: Int32
-    bytes_start: Int32
-    bytes_width: Int32
-    bytes_period: Int32
-    bytes_slope: Int32
-    bytes_table: Int32
-    symbol_class: Int32
-    state_cost: Int32  # (S,) tokens that suffice to the end of the rule, of PLAIN rules
-    rule_cost: Int32  # (R,) tokens that suffice for the whole rule
-
-
-class Arena(NamedTuple):
-    """Where records live, and scratch space."""
-
-    heap: Int32  # records
-    table: Int32  # hash table of record numbers, 0 for empty, a power of two long
-    unions: Int32  # (2**k, 3) memo of unions: left, right, result; an entry may be overwritten
-    items: Int32  # (n, 5) items being closed: state, counter, stack, 1 + the item before of the same state, queued
-    mark: Int32  # (S,) 1 + the newest item of that state, 0 for none
-    queue: Int32  # (n,)
-    buffer: Int32  # frames and items of records being made; a stack
-    frames: Int32  # (n, 5) calls of `_union` in progress
-    path: Int32  # (depth + 1,) configurations along the path of a walk
-    control: Int32  # [number of items, length of the queue, top of the buffer, classes, accepts the empty text]
-
-
-class Trie(NamedTuple):
-    """The vocabulary's trie in depth-first order, see `tokenizer_align.trie`."""
-
-    byte: NDArray[np.uint8]
-    depth: Int32
-    end: Int32
-    tok_start: Int32
-    tok_end: Int32
-    token_ids: Int32
+# -- windows -----------------------------------------------------------------------------------------------------------
 
 
 @kernel
-def _next_length(m: Machine, state: int, least: int) -> int:
+def _next_length(c: Context, state: int, least: int) -> int:
     """The least accepted remaining length >= least of a window's state (`grammars.lengths`)."""
-    rule = Int(m.state_rule[state])
-    width = Int(m.length_width[rule])
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    rule = Int(states[state, STATE_RULE])
+    width = Int(rules[rule, LENGTHS_WIDTH])
+    period = Int(rules[rule, LENGTHS_PERIOD])
     folded = least
     if least >= width:
-        folded = width - m.length_period[rule] + (least - width) % m.length_period[rule]
-    found = m.length_table[m.length_start[rule] + (state - m.rule_start[rule]) * width + folded]
+        folded = width - period + (least - width) % period
+    entry = Int(rules[rule, LENGTHS]) + (state - Int(rules[rule, RULE_START])) * width + folded
+    found = Int(words(c, LENGTH_TABLES)[entry])
     if found >= NEVER:
         return NEVER
-    return Int(found) + least - folded
+    return found + least - folded
 
 
 @kernel
-def _window_cost(m: Machine, state: int, counter: int) -> int:
+def _alive(c: Context, state: int, counter: int) -> bool:
+    """Whether a window can still end with a permitted number of characters."""
+    rules = table(c, RULES, RULE_COLUMNS)
+    rule = Int(table(c, STATES, STATE_COLUMNS)[state, STATE_RULE])
+    most = Int(rules[rule, RULE_MAX])
+    found = _next_length(c, state, max(0, Int(rules[rule, RULE_MIN]) - counter))
+    return found < NEVER and (most >= NEVER or found <= most - counter)
+
+
+@kernel
+def _fewest_bytes(c: Context, state: int, counter: int) -> int:
     """The fewest bytes to a permitted end of a window, over all numbers of characters that may still follow."""
-    rule = m.state_rule[state]
-    most = NEVER if m.rule_max[rule] >= NEVER else Int(m.rule_max[rule]) - counter
+    rules = table(c, RULES, RULE_COLUMNS)
+    rule = Int(table(c, STATES, STATE_COLUMNS)[state, STATE_RULE])
+    most = NEVER if rules[rule, RULE_MAX] >= NEVER else Int(rules[rule, RULE_MAX]) - counter
+    width, period = Int(rules[rule, FEWEST_WIDTH]), Int(rules[rule, FEWEST_PERIOD])
     best = TOO_MANY
-    length = _next_length(m, state, max(0, Int(m.rule_min[rule]) - counter))
+    length = _next_length(c, state, max(0, Int(rules[rule, RULE_MIN]) - counter))
     while length <= most and length < best:  # a character is at least one byte
-        width = Int(m.bytes_width[rule])
         folded = length
         turns = 0
         if length >= width:
-            turns = (length - width) // m.bytes_period[rule] + 1
-            folded = length - turns * m.bytes_period[rule]
-        entry = m.bytes_start[rule] + (state - m.rule_start[rule]) * width + folded
-        best = min(best, Int(m.bytes_table[entry]) + turns * Int(m.bytes_slope[rule]))
-        length = _next_length(m, state, length + 1)
+            turns = (length - width) // period + 1
+            folded = length - turns * period
+        entry = Int(rules[rule, FEWEST]) + (state - Int(rules[rule, RULE_START])) * width + folded
+        best = min(best, Int(words(c, LENGTH_TABLES)[entry]) + turns * Int(rules[rule, FEWEST_SLOPE]))
+        length = _next_length(c, state, length + 1)
     return best
 
 
 @kernel
-def _cost(m: Machine, state: int, counter: int) -> int:
+def _window_cost(c: Context, state: int, counter: int) -> int:
+    """Tokens that suffice to a permitted end of a window: byte by byte, or first home and round there by long tokens.
+
+    At home one token reads many characters and comes back; as many of them as fit below the lower bound, then bytes.
+    """
+    best = _fewest_bytes(c, state, counter)
+    rules = table(c, RULES, RULE_COLUMNS)
+    rule = Int(table(c, STATES, STATE_COLUMNS)[state, STATE_RULE])
+    home, stride = Int(table(c, HOME, 3)[rule, 0]), Int(table(c, HOME, 3)[rule, 1])
+    way, ticks = Int(table(c, WAY_HOME, 2)[state, 0]), Int(table(c, WAY_HOME, 2)[state, 1])
+    if stride > 1 and way >= 0:
+        there = counter + ticks
+        rounds = max(0, Int(rules[rule, RULE_MIN]) - there) // stride
+        if rounds > 0:
+            best = min(best, way + rounds + _fewest_bytes(c, home, there + rounds * stride))
+    return min(best, TOO_MANY)
+
+
+# -- records -----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _cost(c: Context, state: int, counter: int) -> int:
     """Tokens that suffice from an item to the end of its rule."""
-    rule = m.state_rule[state]
-    if m.rule_kind[rule] == PLAIN:
-        return Int(m.state_cost[state])
-    if m.rule_kind[rule] == REPEAT:
-        item = m.call_rule[m.call_start[m.rule_start[rule]]]
-        return min(TOO_MANY, max(0, Int(m.rule_min[rule]) - counter) * Int(m.rule_cost[item]))
-    return _window_cost(m, state, counter)
+    rules = table(c, RULES, RULE_COLUMNS)
+    states = table(c, STATES, STATE_COLUMNS)
+    rule = Int(states[state, STATE_RULE])
+    if rules[rule, RULE_KIND] == PLAIN:
+        return Int(words(c, STATE_COST)[state])
+    if rules[rule, RULE_KIND] == REPEAT:
+        first = Int(states[Int(rules[rule, RULE_START]), FIRST_CALL])
+        item = Int(table(c, CALLS, CALL_COLUMNS)[first, CALL_RULE])
+        return min(TOO_MANY, max(0, Int(rules[rule, RULE_MIN]) - counter) * Int(table(c, RULE_COST, 2)[item, 0]))
+    return _window_cost(c, state, counter)
+
+
+@kernel
+def _record_cost(c: Context, record: int) -> int:
+    """The cost of a record from the costs of the stacks of its items, which must have been given before."""
+    heap = words(c, HEAP)
+    if heap[record + 2] == 1:
+        return 0
+    at = record + (FIRST_ITEM if heap[record] == CONFIGURATION else HEADER)
+    cost = TOO_MANY
+    for _ in range(heap[record + 1]):
+        cost = min(cost, _cost(c, Int(heap[at]), Int(heap[at + 1])) + Int(heap[Int(heap[at + 2]) + 3]))
+        at += 3
+    return cost
+
+
+@kernel
+def settle_records(c: Context) -> None:
+    """Gives every record its cost, in the order in which they were made: stacks come before what stands on them."""
+    heap = words(c, HEAP)
+    record = Int(FIRST_RECORD)
+    while record < c[HEAP_TOP]:
+        heap[record + 3] = _record_cost(c, record)
+        header = FIRST_ITEM if heap[record] == CONFIGURATION else HEADER
+        record += header + 3 * Int(heap[record + 1])
 
 
 @kernel
@@ -191,83 +271,107 @@ def _hash(kind: int, flag: int, buffer: Int32, begin: int, end: int) -> int:
 
 
 @kernel
-def _intern(m: Machine, a: Arena, kind: int, flag: int, begin: int) -> int:
+def _intern(c: Context, kind: int, flag: int, begin: int) -> int:
     """The record of `kind` with the triples of the buffer from `begin` on; takes them off the buffer."""
-    top = Int(a.control[2])
+    heap, buckets, buffer = words(c, HEAP), words(c, TABLE), words(c, BUFFER)
+    top = Int(c[TOP])
     n = (top - begin) // 3
-    a.control[2] = begin
-    classes = Int(a.control[3]) if kind == CONFIGURATION else 0
-    hashed = _hash(kind, flag, a.buffer, begin, top)
-    slot = hashed & (len(a.table) - 1)
-    while a.table[slot] != 0:
-        record = Int(a.table[slot])
-        same = a.heap[record] == kind and a.heap[record + 1] == n and a.heap[record + 2] == flag
-        at = record + HEADER + classes
+    c[TOP] = begin
+    header = FIRST_ITEM if kind == CONFIGURATION else HEADER
+    hashed = _hash(kind, flag, buffer, begin, top)
+    slot = hashed & (len(buckets) - 1)
+    while buckets[slot] != 0:
+        record = Int(buckets[slot])
+        same = heap[record] == kind and heap[record + 1] == n and heap[record + 2] == flag
+        at = record + header
         i = 0
         while same and i < 3 * n:
-            same = a.heap[at + i] == a.buffer[begin + i]
+            same = heap[at + i] == buffer[begin + i]
             i += 1
         if same:
             return record
-        slot = (slot + 1) & (len(a.table) - 1)
-    record = Int(a.heap[0])
-    if record + HEADER + classes + 3 * n > len(a.heap) or 2 * (a.heap[1] + 1) > len(a.table):
+        slot = (slot + 1) & (len(buckets) - 1)
+    record = Int(c[HEAP_TOP])
+    if record + header + 3 * n > len(heap) or 2 * (c[RECORDS] + 1) > len(buckets):
         return FULL
-    cost = TOO_MANY
-    at = record + HEADER + classes
-    for i in range(n):
-        state, counter = Int(a.buffer[begin + 3 * i]), Int(a.buffer[begin + 3 * i + 1])
-        stack = Int(a.buffer[begin + 3 * i + 2])
-        a.heap[at + 3 * i] = state
-        a.heap[at + 3 * i + 1] = counter
-        a.heap[at + 3 * i + 2] = stack
-        cost = min(cost, _cost(m, state, counter) + Int(a.heap[stack + 3]))
-    a.heap[record] = kind
-    a.heap[record + 1] = n
-    a.heap[record + 2] = flag
-    a.heap[record + 3] = 0 if flag else cost
-    a.heap[record + 4] = hashed
-    a.heap[0] = at + 3 * n
-    a.heap[1] += 1
-    a.table[slot] = record
+    for i in range(3 * n):
+        heap[record + header + i] = buffer[begin + i]
+    heap[record] = kind
+    heap[record + 1] = n
+    heap[record + 2] = flag
+    heap[record + 4] = hashed
+    heap[record + 3] = _record_cost(c, record) if c[SETTLED] == 1 else -1
+    if kind == CONFIGURATION:
+        for i in range(BYTE_WORDS):
+            heap[record + HEADER + i] = 0
+        for i in range(n):
+            _add_bytes(c, record + HEADER, Int(heap[record + header + 3 * i]))
+    c[HEAP_TOP] = record + header + 3 * n
+    c[RECORDS] += 1
+    buckets[slot] = record
     return record
 
 
 @kernel
-def _push(a: Arena, state: int, counter: int, stack: int) -> bool:
+def _add_bytes(c: Context, at: int, state: int) -> None:
+    """Sets the bits of the bytes that are on edges of a state, in the 8 words of the heap from `at` on."""
+    heap, edges = words(c, HEAP), table(c, EDGES, EDGE_COLUMNS)
+    states = table(c, STATES, STATE_COLUMNS)
+    while state >= 0:
+        for edge in range(states[state, FIRST_EDGE], states[state + 1, FIRST_EDGE]):
+            low, high = Int(edges[edge, EDGE_LOW]), min(255, Int(edges[edge, EDGE_HIGH]))
+            if edges[edge, EDGE_TO] < 0:
+                continue
+            for word in range(low >> 5, (high >> 5) + 1):
+                first, last = max(low - 32 * word, 0), min(high - 32 * word, 31)
+                bits = ((1 << (last + 1)) - 1) & ~((1 << first) - 1)
+                heap[at + word] = np.int32(_signed((Int(heap[at + word]) & 0xFFFFFFFF) | bits))
+        state = Int(states[state, DEFAULT])
+
+
+@kernel
+def _signed(word: int) -> int:
+    """A word of 32 bits as a signed number."""
+    return word - (1 << 32) if word & (1 << 31) else word
+
+
+@kernel
+def _push(c: Context, state: int, counter: int, stack: int) -> bool:
     """Puts a triple on the buffer; False when there is no room."""
-    top = Int(a.control[2])
-    if top + 3 > len(a.buffer):
+    buffer = words(c, BUFFER)
+    top = Int(c[TOP])
+    if top + 3 > len(buffer):
         return False
-    a.buffer[top] = state
-    a.buffer[top + 1] = counter
-    a.buffer[top + 2] = stack
-    a.control[2] = top + 3
+    buffer[top] = state
+    buffer[top + 1] = counter
+    buffer[top + 2] = stack
+    c[TOP] = top + 3
     return True
 
 
 @kernel
-def _union(m: Machine, a: Arena, left: int, right: int) -> int:
+def _union(c: Context, left: int, right: int) -> int:
     """The stack set of all stacks of two sets; frames with equal tops are merged, their parents united.
 
     Recursion over the depth of the stacks, with its own stack: rows of `frames` are
     (left, right, place in left, place in right, begin of the result in the buffer).
     """
+    heap, unions, frames = words(c, HEAP), table(c, UNIONS, 3), table(c, FRAMES, 5)
     if left == right:
         return left
-    bottom = Int(a.control[2])
+    bottom = Int(c[TOP])
     depth = 0
     steps = 0
     returned = 0  # the union that the frame on top was waiting for
-    a.frames[0, 0], a.frames[0, 1], a.frames[0, 2], a.frames[0, 3], a.frames[0, 4] = left, right, 0, 0, bottom
+    frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3], frames[0, 4] = left, right, 0, 0, bottom
     while True:
-        x, y = Int(a.frames[depth, 0]), Int(a.frames[depth, 1])
-        i, j = Int(a.frames[depth, 2]), Int(a.frames[depth, 3])
-        nx, ny = Int(a.heap[x + 1]), Int(a.heap[y + 1])
+        x, y = Int(frames[depth, 0]), Int(frames[depth, 1])
+        i, j = Int(frames[depth, 2]), Int(frames[depth, 3])
+        nx, ny = Int(heap[x + 1]), Int(heap[y + 1])
         descend = False
         steps += 1
-        if steps > 16 * len(a.unions):
-            a.control[2] = bottom
+        if steps > 16 * len(unions):
+            c[TOP] = bottom
             return CROWDED
         while i < nx or j < ny:
             p, q = x + HEADER + 3 * i, y + HEADER + 3 * j
@@ -276,155 +380,174 @@ def _union(m: Machine, a: Arena, left: int, right: int) -> int:
                 order = -1
             elif i >= nx:
                 order = 1
-            elif a.heap[p] != a.heap[q]:
-                order = -1 if a.heap[p] < a.heap[q] else 1
-            elif a.heap[p + 1] != a.heap[q + 1]:
-                order = -1 if a.heap[p + 1] < a.heap[q + 1] else 1
+            elif heap[p] != heap[q]:
+                order = -1 if heap[p] < heap[q] else 1
+            elif heap[p + 1] != heap[q + 1]:
+                order = -1 if heap[p + 1] < heap[q + 1] else 1
             source = p if order <= 0 else q
-            parent = Int(a.heap[source + 2])
-            if order == 0 and parent != Int(a.heap[q + 2]):
+            parent = Int(heap[source + 2])
+            if order == 0 and parent != Int(heap[q + 2]):
                 if returned == 0:
-                    returned = _known_union(a, parent, Int(a.heap[q + 2]))
+                    returned = _known_union(c, parent, Int(heap[q + 2]))
                 if returned == 0:
-                    a.frames[depth, 2], a.frames[depth, 3] = i, j
+                    frames[depth, 2], frames[depth, 3] = i, j
                     depth += 1
-                    if depth >= len(a.frames):
-                        a.control[2] = bottom
+                    if depth >= len(frames):
+                        c[TOP] = bottom
                         return LIMIT
-                    a.frames[depth, 0], a.frames[depth, 1] = parent, a.heap[q + 2]
-                    a.frames[depth, 2], a.frames[depth, 3], a.frames[depth, 4] = 0, 0, a.control[2]
+                    frames[depth, 0], frames[depth, 1] = parent, heap[q + 2]
+                    frames[depth, 2], frames[depth, 3], frames[depth, 4] = 0, 0, c[TOP]
                     descend = True
                     break
                 parent = returned
                 returned = 0
-            if not _push(a, Int(a.heap[source]), Int(a.heap[source + 1]), parent):
-                a.control[2] = bottom
+            if not _push(c, Int(heap[source]), Int(heap[source + 1]), parent):
+                c[TOP] = bottom
                 return LIMIT
             i += 1 if order <= 0 else 0
             j += 1 if order >= 0 else 0
         if descend:
             continue
-        returned = _intern(m, a, Int(STACK), Int(a.heap[x + 2] | a.heap[y + 2]), Int(a.frames[depth, 4]))
+        returned = _intern(c, Int(STACK), Int(heap[x + 2] | heap[y + 2]), Int(frames[depth, 4]))
         if returned < 0:
-            a.control[2] = bottom
+            c[TOP] = bottom
             return returned
-        slot = _union_slot(a, x, y)
-        a.unions[slot, 0], a.unions[slot, 1], a.unions[slot, 2] = min(x, y), max(x, y), returned
+        slot = _union_slot(c, x, y)
+        unions[slot, 0], unions[slot, 1], unions[slot, 2] = min(x, y), max(x, y), returned
         if depth == 0:
             return returned
         depth -= 1
 
 
 @kernel
-def _union_slot(a: Arena, left: int, right: int) -> int:
+def _union_slot(c: Context, left: int, right: int) -> int:
     mixed = (min(left, right) * 0x01000193 + max(left, right) * 0x008DA6B3) & 0x7FFFFFFFFFFF
-    return (mixed ^ (mixed >> 17)) & (len(a.unions) - 1)
+    return (mixed ^ (mixed >> 17)) & (len(table(c, UNIONS, 3)) - 1)
 
 
 @kernel
-def _known_union(a: Arena, left: int, right: int) -> int:
+def _known_union(c: Context, left: int, right: int) -> int:
     """The remembered union of two stack sets, 0 when there is none."""
-    slot = _union_slot(a, left, right)
-    if a.unions[slot, 0] == min(left, right) and a.unions[slot, 1] == max(left, right):
-        return Int(a.unions[slot, 2])
+    unions = table(c, UNIONS, 3)
+    slot = _union_slot(c, left, right)
+    if unions[slot, 0] == min(left, right) and unions[slot, 1] == max(left, right):
+        return Int(unions[slot, 2])
     return 0
 
 
+# -- one step ----------------------------------------------------------------------------------------------------------
+
+
 @kernel
-def _reach(m: Machine, a: Arena, state: int, counter: int, stack: int) -> int:
+def _reach(c: Context, state: int, counter: int, stack: int) -> int:
     """Adds an item, or its stacks to the item that is there; queues what changed. Returns 0 or a status."""
-    item = Int(a.mark[state]) - 1
+    items, mark, queue = table(c, ITEMS, 5), words(c, MARK), words(c, QUEUE)
+    item = Int(mark[state]) - 1
     while item >= 0:
-        if a.items[item, 1] == counter:
-            before = Int(a.items[item, 2])
+        if items[item, 1] == counter:
+            before = Int(items[item, 2])
             if stack == before:
                 return 0
-            merged = _known_union(a, before, stack)
+            merged = _known_union(c, before, stack)
             if merged == 0:
-                merged = _union(m, a, before, stack)
+                merged = _union(c, before, stack)
             if merged < 0:
                 return merged
             if merged != before:
-                a.items[item, 2] = merged
-                if a.items[item, 4] == 0:
-                    a.items[item, 4] = 1
-                    a.queue[a.control[1]] = item
-                    a.control[1] += 1
+                items[item, 2] = merged
+                if items[item, 4] == 0:
+                    items[item, 4] = 1
+                    queue[c[QUEUED]] = item
+                    c[QUEUED] += 1
             return 0
-        item = Int(a.items[item, 3]) - 1
-    item = Int(a.control[0])
-    if item >= len(a.items):
+        item = Int(items[item, 3]) - 1
+    item = Int(c[ITEMS_USED])
+    if item >= len(items):
         return LIMIT
-    a.items[item, 0] = state
-    a.items[item, 1] = counter
-    a.items[item, 2] = stack
-    a.items[item, 3] = a.mark[state]
-    a.items[item, 4] = 1
-    a.mark[state] = item + 1
-    a.queue[a.control[1]] = item
-    a.control[0] = item + 1
-    a.control[1] += 1
+    items[item, 0] = state
+    items[item, 1] = counter
+    items[item, 2] = stack
+    items[item, 3] = mark[state]
+    items[item, 4] = 1
+    mark[state] = item + 1
+    queue[c[QUEUED]] = item
+    c[ITEMS_USED] = item + 1
+    c[QUEUED] += 1
+    states = table(c, STATES, STATE_COLUMNS)
+    if states[state, STATE_FINAL] == 1:
+        c[BUSY] |= 1
+    if states[state, FIRST_CALL] < states[state + 1, FIRST_CALL]:
+        c[BUSY] |= 2
     return 0
 
 
 @kernel
-def _counted(m: Machine, rule: int, counter: int) -> int:
+def _counted(c: Context, rule: int, counter: int) -> int:
     """The counter after one more; without an upper bound it stops at the lower one."""
-    if m.rule_max[rule] >= NEVER and counter >= m.rule_min[rule]:
+    rules = table(c, RULES, RULE_COLUMNS)
+    if rules[rule, RULE_MAX] >= NEVER and counter >= rules[rule, RULE_MIN]:
         return counter
     return counter + 1
 
 
 @kernel
-def _leave(m: Machine, a: Arena) -> int:
+def _leave(c: Context) -> int:
     """Leaves every rule that may end, down the stacks. Returns whether the text may end here (1, 0), or a status."""
+    heap, items, queue = words(c, HEAP), table(c, ITEMS, 5), words(c, QUEUE)
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
     accepting = Int(0)
-    while a.control[1] > 0:
-        a.control[1] -= 1
-        item = a.queue[a.control[1]]
-        a.items[item, 4] = 0
-        state, counter, stack = Int(a.items[item, 0]), Int(a.items[item, 1]), Int(a.items[item, 2])
-        rule = Int(m.state_rule[state])
-        if m.state_final[state] == 0:
+    while c[QUEUED] > 0:
+        c[QUEUED] -= 1
+        item = queue[c[QUEUED]]
+        items[item, 4] = 0
+        state, counter, stack = Int(items[item, 0]), Int(items[item, 1]), Int(items[item, 2])
+        rule = Int(states[state, STATE_RULE])
+        if states[state, STATE_FINAL] == 0:
             continue
-        if m.rule_kind[rule] != PLAIN and (counter < m.rule_min[rule] or counter > m.rule_max[rule]):
+        if rules[rule, RULE_KIND] != PLAIN and (counter < rules[rule, RULE_MIN] or counter > rules[rule, RULE_MAX]):
             continue
-        if a.heap[stack + 2] == 1:
+        if heap[stack + 2] == 1:
             accepting = 1
-        status = _return(m, a, stack)
+        status = _return(c, stack)
         if status < 0:
             return status
     return accepting
 
 
 @kernel
-def _enter(m: Machine, a: Arena) -> int:
+def _enter(c: Context) -> int:
     """Enters every rule that is called. Returns 0 or a status."""
-    for item in range(a.control[0]):
-        a.queue[item] = item
-        a.items[item, 4] = 1
-    a.control[1] = a.control[0]
-    while a.control[1] > 0:
-        a.control[1] -= 1
-        item = a.queue[a.control[1]]
-        a.items[item, 4] = 0
-        state, counter, stack = Int(a.items[item, 0]), Int(a.items[item, 1]), Int(a.items[item, 2])
-        rule = Int(m.state_rule[state])
+    items, queue, calls = table(c, ITEMS, 5), words(c, QUEUE), table(c, CALLS, CALL_COLUMNS)
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    for item in range(c[ITEMS_USED]):
+        queue[item] = item
+        items[item, 4] = 1
+    c[QUEUED] = c[ITEMS_USED]
+    while c[QUEUED] > 0:
+        c[QUEUED] -= 1
+        item = queue[c[QUEUED]]
+        items[item, 4] = 0
+        state, counter, stack = Int(items[item, 0]), Int(items[item, 1]), Int(items[item, 2])
+        rule = Int(states[state, STATE_RULE])
         count = Int(0)
-        if m.rule_kind[rule] == REPEAT:
-            if counter >= m.rule_max[rule]:
+        if rules[rule, RULE_KIND] == REPEAT:
+            if counter >= rules[rule, RULE_MAX]:
                 continue
-            count = _counted(m, rule, counter)
-        for call in range(m.call_start[state], m.call_start[state + 1]):
+            count = _counted(c, rule, counter)
+        for call in range(states[state, FIRST_CALL], states[state + 1, FIRST_CALL]):
+            first = Int(rules[calls[call, CALL_RULE], RULE_START])
+            if first < 0:
+                c[WANTED] = calls[call, CALL_RULE]
+                return WANTS_RULE
             below = stack
-            if m.call_return[call] >= 0:
-                begin = Int(a.control[2])
-                if not _push(a, Int(m.call_return[call]), count, stack):
+            if calls[call, CALL_RETURN] >= 0:
+                begin = Int(c[TOP])
+                if not _push(c, Int(calls[call, CALL_RETURN]), count, stack):
                     return LIMIT
-                below = _intern(m, a, Int(STACK), Int(0), begin)
+                below = _intern(c, Int(STACK), Int(0), begin)
                 if below < 0:
                     return below
-            status = _reach(m, a, Int(m.rule_start[m.call_rule[call]]), Int(0), below)
+            status = _reach(c, first, Int(0), below)
             if status < 0:
                 return status
     return 0
@@ -454,349 +577,683 @@ def _sort(buffer: Int32, begin: int, n: int) -> None:
 
 
 @kernel
-def _close(m: Machine, a: Arena, accepting: int) -> int:
+def _close(c: Context, accepting: int) -> int:
     """The configuration of the items reached, after leaving and entering rules; `DEAD` when there is none."""
-    left = _leave(m, a)
+    left = Int(0)
+    if c[BUSY] & 1:
+        left = _leave(c)
     if left >= 0:
         accepting |= left
-        left = _enter(m, a)
-    begin = Int(a.control[2])
-    for item in range(a.control[0]):
-        state = Int(a.items[item, 0])
-        a.mark[state] = 0
-        reads = m.edge_start[state] < m.edge_start[state + 1]
-        if left >= 0 and reads and not _push(a, state, Int(a.items[item, 1]), Int(a.items[item, 2])):
+        left = _enter(c) if c[BUSY] & 2 else Int(0)
+    begin = Int(c[TOP])
+    items, mark, states = table(c, ITEMS, 5), words(c, MARK), table(c, STATES, STATE_COLUMNS)
+    for item in range(c[ITEMS_USED]):
+        state = Int(items[item, 0])
+        mark[state] = 0
+        reads = states[state, FIRST_EDGE] < states[state + 1, FIRST_EDGE] or states[state, DEFAULT] >= 0
+        if left >= 0 and reads and not _push(c, state, Int(items[item, 1]), Int(items[item, 2])):
             left = LIMIT
-    a.control[0] = 0
-    a.control[1] = 0
+    _forget(c)
     if left < 0:
-        a.control[2] = 0
+        c[TOP] = 0
         return left
-    n = (Int(a.control[2]) - begin) // 3
+    n = (Int(c[TOP]) - begin) // 3
     if n == 0 and accepting == 0:
         return DEAD
-    _sort(a.buffer, begin, n)
-    return _intern(m, a, Int(CONFIGURATION), accepting, begin)
+    _sort(words(c, BUFFER), begin, n)
+    return _intern(c, Int(CONFIGURATION), accepting, begin)
 
 
 @kernel
-def _alive(m: Machine, state: int, counter: int) -> bool:
-    """Whether a window can still end with a permitted number of characters."""
-    rule = m.state_rule[state]
-    found = _next_length(m, state, max(0, Int(m.rule_min[rule]) - counter))
-    return found < NEVER and (m.rule_max[rule] >= NEVER or found <= m.rule_max[rule] - counter)
+def _forget(c: Context) -> None:
+    """Clears the items being closed; their marks too, whoever has not done so."""
+    items, mark = table(c, ITEMS, 5), words(c, MARK)
+    for item in range(c[ITEMS_USED]):
+        mark[items[item, 0]] = 0
+    c[ITEMS_USED] = 0
+    c[QUEUED] = 0
+    c[BUSY] = 0
 
 
 @kernel
-def _step(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
+def _step(c: Context, configuration: int, symbol: int) -> int:
     """The configuration after a symbol, `DEAD`, or a status; remembers the answer.
 
-    From `NOWHERE` it is the start; from minus a stack set it is what follows a rule that ends on these stacks.
+    From `NOWHERE` it is the start; behind `RETURNED` "configuration" is a stack set, on which a rule ends.
     """
-    status = 0
+    steps = table(c, STEP_TABLE, 3)
+    slot = (configuration * 0x9E3779B1 + symbol * 0x85EBCA6B) & 0x7FFFFFFFFFFF
+    slot = (slot ^ (slot >> 15)) & (len(steps) - 1)
+    while steps[slot, 0] != 0:
+        if steps[slot, 0] == configuration and steps[slot, 1] == symbol:
+            return Int(steps[slot, 2])
+        slot = (slot + 1) & (len(steps) - 1)
+    if 2 * (c[STEPS] + 1) > len(steps):
+        return FULL_STEPS
+    status = Int(0)
     accepting = Int(0)
     if configuration == NOWHERE:
-        bottom = _intern(m, a, Int(STACK), Int(1), Int(0))
-        status = bottom if bottom < 0 else _reach(m, a, Int(m.rule_start[0]), Int(0), bottom)
-        accepting = Int(a.control[4])
-    elif configuration < 0:
-        accepting = Int(a.heap[-configuration + 2])
-        status = _return(m, a, -configuration)
+        accepting = Int(c[ACCEPTS_EMPTY])
+        status = _begin(c)
+    elif symbol == RETURNED:
+        accepting = Int(words(c, HEAP)[configuration + 2])
+        status = _return(c, configuration)
     else:
-        status = _read(m, a, configuration, symbol)
+        status = _read(c, configuration, symbol)
+    after = Int(DEAD)
     if status < 0:
-        for item in range(a.control[0]):
-            a.mark[a.items[item, 0]] = 0
-        a.control[:3] = 0
-        return status
-    after = DEAD
-    if a.control[0] > 0 or accepting == 1:
-        after = _close(m, a, accepting)
-    if after >= DEAD and configuration > NOWHERE:
-        a.heap[configuration + HEADER + m.symbol_class[symbol]] = after
+        after = status
+        _forget(c)
+        c[TOP] = 0
+    elif c[ITEMS_USED] > 0 or accepting == 1:
+        after = _close(c, accepting)
+    if after >= DEAD and configuration != NOWHERE:
+        steps[slot, 0], steps[slot, 1], steps[slot, 2] = configuration, symbol, after
+        c[STEPS] += 1
     return after
 
 
 @kernel
-def _return(m: Machine, a: Arena, stack: int) -> int:
+def _begin(c: Context) -> int:
+    """Reaches the start of the first rule, on the empty stack. Returns 0 or a status."""
+    first = Int(table(c, RULES, RULE_COLUMNS)[0, RULE_START])
+    if first < 0:
+        c[WANTED] = 0
+        return WANTS_RULE
+    bottom = _intern(c, Int(STACK), Int(1), Int(0))
+    return bottom if bottom < 0 else _reach(c, first, Int(0), bottom)
+
+
+@kernel
+def _return(c: Context, stack: int) -> int:
     """Reaches the return states of a stack set's frames. Returns 0 or a status."""
-    for i in range(a.heap[stack + 1]):
+    heap = words(c, HEAP)
+    for i in range(heap[stack + 1]):
         at = stack + HEADER + 3 * i
-        status = _reach(m, a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(a.heap[at + 2]))
+        status = _reach(c, Int(heap[at]), Int(heap[at + 1]), Int(heap[at + 2]))
         if status < 0:
             return status
     return 0
 
 
 @kernel
-def _read(m: Machine, a: Arena, configuration: int, symbol: int) -> int:
-    """Reaches the targets of the items' edges on a symbol. Returns 0 or a status."""
-    first = configuration + HEADER + Int(a.control[3])
-    for i in range(a.heap[configuration + 1]):
-        state, counter = Int(a.heap[first + 3 * i]), Int(a.heap[first + 3 * i + 1])
-        low, high = Int(m.edge_start[state]), Int(m.edge_start[state + 1])
+def _edge(c: Context, state: int, symbol: int) -> int:
+    """The edge of a state on a symbol, its own or its default's; -1 where there is none or the symbol is refused."""
+    edges, states = table(c, EDGES, EDGE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    while state >= 0:
+        low, high = Int(states[state, FIRST_EDGE]), Int(states[state + 1, FIRST_EDGE])
+        end = high
         while low < high:  # the first edge that does not end before the symbol
             middle = (low + high) // 2
-            if m.edge_high[middle] < symbol:
+            if edges[middle, EDGE_HIGH] < symbol:
                 low = middle + 1
             else:
                 high = middle
-        if low == m.edge_start[state + 1] or m.edge_low[low] > symbol:
+        if low < end and edges[low, EDGE_LOW] <= symbol:
+            return low if edges[low, EDGE_TO] >= 0 else -1
+        state = Int(states[state, DEFAULT])
+    return -1
+
+
+@kernel
+def _read(c: Context, configuration: int, symbol: int) -> int:
+    """Reaches the targets of the items' edges on a symbol. Returns 0 or a status."""
+    heap, edges = words(c, HEAP), table(c, EDGES, EDGE_COLUMNS)
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    at = configuration + FIRST_ITEM
+    for _ in range(heap[configuration + 1]):
+        state, counter, stack = Int(heap[at]), Int(heap[at + 1]), Int(heap[at + 2])
+        at += 3
+        edge = _edge(c, state, symbol)
+        if edge < 0:
             continue
-        target = Int(m.edge_to[low])
-        rule = Int(m.state_rule[state])
-        if m.edge_tick[low] == 1:
-            counter = _counted(m, rule, counter)
-        if m.rule_kind[rule] == WINDOW and not _alive(m, target, counter):
+        target = Int(edges[edge, EDGE_TO])
+        rule = Int(states[state, STATE_RULE])
+        if edges[edge, EDGE_TICK] == 1:
+            counter = _counted(c, rule, counter)
+        if rules[rule, RULE_KIND] == WINDOW and not _alive(c, target, counter):
             continue
-        status = _reach(m, a, target, counter, Int(a.heap[first + 3 * i + 2]))
+        status = _reach(c, target, counter, stack)
         if status < 0:
             return status
     return 0
 
 
 @kernel
-def run(m: Machine, a: Arena, configuration: int, symbols: NDArray[np.uint16]) -> tuple[int, int]:
-    """The configuration after `symbols` and how many were read; (`DEAD` or a status, offset) where they stop.
-
-    Symbols are bytes or 256 + a special token. From `NOWHERE` or minus a stack set the first symbol only stands for the
-    step from there, see `_step`.
+def advance(c: Context, configuration: int, token: int, symbol: int) -> int:
+    """The configuration after the bytes of a token, or where that is negative after one symbol: a byte, 256 + a special
+    token, or `RETURNED`. `DEAD` when one is refused or the token has no bytes, or a status.
     """
-    for offset in range(len(symbols)):
-        symbol = Int(symbols[offset])
-        after = 0
-        if configuration > NOWHERE:
-            after = Int(a.heap[configuration + HEADER + m.symbol_class[symbol]])
-        if after == 0:
-            after = _step(m, a, configuration, symbol)
-        if after < 0:
-            return after, offset
-        configuration = after
-    return configuration, len(symbols)
+    if token < 0:
+        return _step(c, configuration, symbol)
+    starts, spellings = words(c, SPELLING_FROM), octets(c, SPELLINGS)
+    begin, end = Int(starts[token]), Int(starts[token + 1])
+    if begin == end:
+        return DEAD
+    for at in range(begin, end):
+        configuration = _step(c, configuration, Int(spellings[at]))
+        if configuration < 0:
+            return configuration
+    return configuration
+
+
+# -- masks -------------------------------------------------------------------------------------------------------------
 
 
 @kernel
-def fill(
-    m: Machine, a: Arena, t: Trie, configuration: int, roots: Int32, ticks: Int32, low: int, high: int, most: int,
-    row: Int32,
-) -> int:  # fmt: skip
-    """Adds the bits of the tokens that go on from a configuration at trie nodes, of those after which `most` suffice.
+def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
+    """Adds the tokens that go on from a configuration and after which `most` suffice, to a row that has none.
 
-    `roots`: where the configuration is reached, -1 for the root of the trie. Those whose `ticks` lie outside low to
-    high are left out; the tokens that end at a root itself are added. Walks depth first and skips the subtree of every
-    byte that is not allowed. Returns the largest cost after a token that was added, or a status.
+    Without a budget the tables of leaves are used, and walks over the trie for the rest; with one, a walk for all.
+    Returns a number of tokens that suffices after any of them, or a status.
     """
+    if most < NO_BUDGET:
+        return _walk(c, configuration, Int(-1), most, row)
+    heap, states, leaf_of = words(c, HEAP), table(c, STATES, STATE_COLUMNS), words(c, LEAF_OF)
     largest = Int(0)
-    for i in range(len(roots)):
-        if ticks[i] < low or ticks[i] > high:
-            continue
-        root = Int(roots[i])
-        stop = len(t.byte)
-        depth = 0
-        if root >= 0:
-            stop = Int(t.end[root])
-            depth = Int(t.depth[root])
-            _set(t, root, row)
-        a.path[depth] = configuration
-        node = root + 1
-        while node < stop:
-            depth = Int(t.depth[node])
-            before = Int(a.path[depth - 1])
-            after = Int(a.heap[before + HEADER + m.symbol_class[t.byte[node]]])
-            if after == 0:
-                after = _step(m, a, before, Int(t.byte[node]))
-                if after < DEAD:
-                    return after
-            if after == DEAD:
-                node = Int(t.end[node])
-                continue
-            a.path[depth] = after
-            cost = Int(a.heap[after + 3])
-            if cost <= most and t.tok_start[node] < t.tok_end[node]:
-                largest = max(largest, cost)
-                _set(t, node, row)
-            node += 1
+    at = configuration + FIRST_ITEM
+    others = Int(0)
+    for i in range(heap[configuration + 1]):
+        state = Int(heap[at + 3 * i])
+        base = state if states[state, DEFAULT] < 0 else Int(states[state, DEFAULT])
+        leaf = Int(leaf_of[base])
+        if leaf == 0 or leaf == -2:
+            c[TOP] = 0
+            c[WANTED] = base
+            return WANTS_LEAF
+        if leaf < 0:
+            others += 1
+            if not _push(c, state, Int(heap[at + 3 * i + 1]), Int(heap[at + 3 * i + 2])):
+                c[TOP] = 0
+                return LIMIT
+    rest = configuration
+    if 0 < others < heap[configuration + 1]:
+        rest = _intern(c, Int(CONFIGURATION), Int(0), Int(0))
+        if rest < 0:
+            return rest
+    c[TOP] = 0
+    for i in range(heap[configuration + 1] if others > 0 else 0):
+        base = _leaf_state(c, Int(heap[at + 3 * i]))
+        if leaf_of[base] < -2:
+            leaf_of[base] += 1
+    if others > 0:
+        largest = _walk(c, rest, Int(-1), Int(NO_BUDGET), row)
+    if others < heap[configuration + 1] and largest >= 0:
+        for i in range(heap[configuration + 1]):
+            if largest >= 0 and leaf_of[_leaf_state(c, Int(heap[at + 3 * i]))] > 0:
+                beyond = _fill_leaf(c, Int(heap[at + 3 * i]), Int(heap[at + 3 * i + 1]), Int(heap[at + 3 * i + 2]), row)
+                largest = beyond if beyond < 0 else max(largest, beyond)
+                heap = words(c, HEAP)
     return largest
 
 
 @kernel
-def _set(t: Trie, node: int, row: Int32) -> None:
+def _leaf_state(c: Context, state: int) -> int:
+    """The state whose leaf table serves a state: its default, where it has one."""
+    default = Int(table(c, STATES, STATE_COLUMNS)[state, DEFAULT])
+    return state if default < 0 else default
+
+
+@kernel
+def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> int:
+    """Adds the tokens from one item inside a leaf: the row of those that stay inside, and what follows its exits."""
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    rule = Int(states[state, STATE_RULE])
+    base = _leaf_state(c, state)
+    leaf = Int(words(c, LEAF_OF)[base])
+    about = table(c, LEAVES, 5)
+    low, room = 0, NEVER
+    if rules[rule, RULE_KIND] == WINDOW:
+        low = Int(rules[rule, RULE_MIN]) - counter
+        if rules[rule, RULE_MAX] < NEVER:
+            room = Int(rules[rule, RULE_MAX]) - counter
+    slot = Int(about[leaf, 1]) + min(room, Int(about[leaf, 0]))
+    made = Int(words(c, ROW_SLOTS)[slot])
+    if made == 0:
+        c[WANTED], c[GRADE] = leaf, slot - Int(about[leaf, 1])
+        return WANTS_ROW
+    after = _step(c, stack, Int(RETURNED))
+    if after < DEAD:
+        return after
+    vetoes = Int(0)
+    if base != state:
+        vetoes = _find_vetoes(c, state)
+        if vetoes < 0:
+            return vetoes
+    _add_row(c, made - 1, vetoes, row)
+    largest = Int(0)
+    if c[SETTLED] == 1:
+        dearest = table(c, RULE_COST, 2)
+        own = max(Int(dearest[rule, 1]), Int(dearest[Int(states[base, STATE_RULE]), 1]))
+        largest = own + Int(words(c, HEAP)[stack + 3])
+    endings = table(c, ENDINGS, 2)
+    for ending in range(about[leaf, 2], about[leaf, 2] + about[leaf, 3]):
+        if low <= endings[ending, 1] <= room:
+            _set(c, Int(endings[ending, 0]), row)
+    beyond = _fill_exits(c, leaf, after, low, room, vetoes, row)
+    return beyond if beyond < 0 else max(largest, beyond, Int(words(c, HEAP)[after + 3]))
+
+
+@kernel
+def _add_row(c: Context, number: int, vetoes: int, row: Int32) -> None:
+    """Adds a row, without the tokens that end at one of the vetoed nodes."""
+    inside, vetoed, token_ids = table(c, ROWS, len(row)), words(c, VETOED), words(c, TOKEN_IDS)
+    tokens_from, tokens_to, kept = words(c, TOKENS_FROM), words(c, TOKENS_TO), words(c, BUFFER)
+    count = 0
+    for i in range(vetoes):
+        for at in range(tokens_from[vetoed[i]], tokens_to[vetoed[i]]):
+            kept[count] = row[token_ids[at] >> 5] >> (token_ids[at] & 31) & 1
+            count += 1
+    for word in range(len(row)):
+        row[word] |= inside[number, word]
+    count = 0
+    for i in range(vetoes):
+        for at in range(tokens_from[vetoed[i]], tokens_to[vetoed[i]]):
+            if kept[count] == 0:
+                row[token_ids[at] >> 5] &= ~(np.int32(1) << np.int32(token_ids[at] & 31))
+            count += 1
+
+
+@kernel
+def _fill_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: int, row: Int32) -> int:
+    """Adds the tokens from a configuration behind the ends of a leaf. Returns the largest cost, or a status."""
+    heap, exits, starts = words(c, HEAP), table(c, EXITS, 3), words(c, EXIT_BYTES)
+    vetoed, kids = words(c, VETOED), words(c, TRIE_KIDS)
+    first = Int(table(c, LEAVES, 5)[leaf, 4])
+    largest = Int(0)
+    for byte in range(256):
+        begin, end = Int(starts[first + byte]), Int(starts[first + byte + 1])
+        if begin == end or not heap[after + HEADER + (byte >> 5)] >> (byte & 31) & 1:
+            continue
+        onward = _step(c, after, Int(byte))
+        if onward < DEAD:
+            return onward
+        if onward == DEAD:
+            continue
+        for exit in range(begin, end):
+            if exits[exit, 1] < low or exits[exit, 1] > room:
+                continue
+            refused = False
+            for i in range(vetoes):
+                refused = refused or vetoed[i] == exits[exit, 2]
+            if refused:
+                continue
+            node = Int(exits[exit, 0])
+            _set(c, node, row)
+            largest = max(largest, Int(heap[onward + 3]))
+            if kids[node + 1] < kids[node + 2]:
+                beyond = _walk(c, onward, node, Int(NO_BUDGET), row)
+                if beyond < 0:
+                    return beyond
+                largest = max(largest, beyond)
+    return largest
+
+
+@kernel
+def _find_vetoes(c: Context, state: int) -> int:
+    """Lists the trie nodes behind which a state with a default refuses what its default would read; their number.
+
+    Only nodes along the state's own edges are looked at: elsewhere it reads as its default does.
+    """
+    edges, states = table(c, EDGES, EDGE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    path, kids, kid_bytes = table(c, PATH, 4), words(c, KIDS), octets(c, KID_BYTES)
+    starts, vetoed = words(c, TRIE_KIDS), words(c, VETOED)
+    found = Int(0)
+    depth = 0
+    path[0, 0], path[0, 1], path[0, 2] = state, starts[0], starts[1]
+    while depth >= 0:
+        if path[depth, 1] == path[depth, 2]:
+            depth -= 1
+            continue
+        kid = Int(path[depth, 1])
+        path[depth, 1] += 1
+        at = Int(path[depth, 0])
+        for edge in range(states[at, FIRST_EDGE], states[at + 1, FIRST_EDGE]):
+            if edges[edge, EDGE_LOW] <= kid_bytes[kid] <= edges[edge, EDGE_HIGH]:
+                target = Int(edges[edge, EDGE_TO])
+                node = Int(kids[kid])
+                if target < 0:
+                    if found >= len(vetoed):
+                        return LIMIT
+                    vetoed[found] = node
+                    found += 1
+                elif states[target, DEFAULT] >= 0:
+                    depth += 1
+                    path[depth, 0] = target
+                    path[depth, 1], path[depth, 2] = starts[node + 1], starts[node + 2]
+                break
+    return found
+
+
+@kernel
+def _walk(c: Context, configuration: int, root: int, most: int, row: Int32) -> int:
+    """Adds the tokens below a trie node (-1: the root) that go on from a configuration and after which `most` suffice.
+
+    Walks depth first and never enters the subtree of a byte that is not allowed. Returns the largest cost after a token
+    that was added, or a status.
+    """
+    heap, path = words(c, HEAP), table(c, PATH, 4)
+    starts, kids, kid_bytes = words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
+    tokens_from, tokens_to = words(c, TOKENS_FROM), words(c, TOKENS_TO)
+    largest = Int(0)
+    if configuration < 0:
+        return largest
+    depth = 0
+    path[0, 0], path[0, 1], path[0, 2] = configuration, starts[root + 1], starts[root + 2]
+    while depth >= 0:
+        kid, end, before = Int(path[depth, 1]), Int(path[depth, 2]), Int(path[depth, 0])
+        while kid < end and not heap[before + HEADER + (kid_bytes[kid] >> 5)] >> (kid_bytes[kid] & 31) & 1:
+            kid += 1
+        if kid == end:
+            depth -= 1
+            continue
+        path[depth, 1] = kid + 1
+        after = _step(c, before, Int(kid_bytes[kid]))
+        if after < DEAD:
+            return after
+        if after == DEAD:
+            continue
+        node = Int(kids[kid])
+        cost = Int(heap[after + 3])
+        if cost <= most and tokens_from[node] < tokens_to[node]:
+            largest = max(largest, cost)
+            _set(c, node, row)
+        depth += 1
+        path[depth, 0], path[depth, 1], path[depth, 2] = after, starts[node + 1], starts[node + 2]
+    return largest
+
+
+@kernel
+def _set(c: Context, node: int, row: Int32) -> None:
     """Sets the bits of the tokens that end at a trie node."""
-    for i in range(t.tok_start[node], t.tok_end[node]):
-        token = t.token_ids[i]
+    token_ids = words(c, TOKEN_IDS)
+    for i in range(words(c, TOKENS_FROM)[node], words(c, TOKENS_TO)[node]):
+        token = token_ids[i]
         row[token >> 5] |= np.int32(1) << np.int32(token & 31)
 
 
 @kernel
-def select(m: Machine, a: Arena, configuration: int, wanted: NDArray[np.uint8]) -> int:
-    """The configuration with only the items whose state is wanted, or a status."""
-    first = configuration + HEADER + Int(a.control[3])
-    for i in range(a.heap[configuration + 1]):
-        at = first + 3 * i
-        if wanted[a.heap[at]] == 1 and not _push(a, Int(a.heap[at]), Int(a.heap[at + 1]), Int(a.heap[at + 2])):
-            a.control[2] = 0
-            return LIMIT
-    return _intern(m, a, Int(CONFIGURATION), Int(0), Int(0))
-
-
-@kernel
 def tabulate(
-    t: Trie, following: Int32, least: Int32, state: int, path: Int32, tokens: Int32, grades: Int32, exits: Int32,
-    ticks: Int32,
+    c: Context, start: int, ticking: int, least: Int32, state: int, following: Int32, loops: Int32, tokens: Int32,
+    grades: Int32, exits: Int32, ticks: Int32,
 ) -> tuple[int, int]:  # fmt: skip
     """Walks the trie from a state of a leaf alone. Returns how many tokens stay inside, and how many nodes are exits.
 
-    `following[q, byte]` is 2 * target + tick, -1 for none; `least[q]` is the least number of characters from q to an
-    end, with `CLOSED` added where no other number is possible and `ENDS` where the leaf may end. Tokens that stay
-    inside get a grade: the characters that must fit in all, those read plus the least that follow. Exits are nodes
-    where the leaf may end, with the characters read so far; -1 exits when there are more than the array holds.
+    States are counted from `start`, the leaf's first; `following` and `loops` are scratch space, see `_spread`.
+    `least[q]` is the least number of characters from q to an end, with `CLOSED` added where no other number is possible
+    and `ENDS` where the leaf may end. Tokens that stay inside get a grade: the characters that must fit in all, those
+    read plus the least that follow. Exits are nodes where the leaf may end, with the characters read so far; -1 exits
+    when there are more than the array holds. A subtree of bytes that all lead back to the state is taken as a whole.
     """
+    path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
+    tokens_from, tokens_to, token_ids = words(c, TOKENS_FROM), words(c, TOKENS_TO), words(c, TOKEN_IDS)
+    tokens_below, below, lengths = words(c, TOKENS_BELOW), table(c, BELOW, BYTE_WORDS), words(c, SPELLING_FROM)
     inside = Int(0)
     found = Int(0)
-    path[0, 0], path[0, 1] = state, 0
-    node = 0
-    while node < len(t.byte):
-        depth = t.depth[node]
-        after = following[path[depth - 1, 0], t.byte[node]]
+    depth = 0
+    _spread(c, start, state, ticking, following, loops)
+    path[0, 0], path[0, 1], path[0, 2], path[0, 3] = state, starts[0], starts[1], 0
+    while depth >= 0:
+        kid, end, before = Int(path[depth, 1]), Int(path[depth, 2]), Int(path[depth, 0])
+        count = Int(path[depth, 3])
+        after = Int(-1)
+        while kid < end and after < 0:
+            after = Int(following[before, kid_bytes[kid]])
+            kid += 1
+        path[depth, 1] = kid
         if after < 0:
-            node = Int(t.end[node])
+            depth -= 1
             continue
-        target, count = after >> 1, path[depth - 1, 1] + (after & 1)
-        path[depth, 0], path[depth, 1] = target, count
+        node = Int(kids[kid - 1])
+        target = after >> 1
+        count += after & 1
+        last = Int(tokens_to[node])
+        whole = starts[node + 1] == starts[node + 2]
+        if not whole:
+            if following[target, 0] == -2:
+                _spread(c, start, target, ticking, following, loops)
+            if not least[target] & ENDS:
+                whole = True
+                for word in range(BYTE_WORDS):
+                    whole = whole and below[node, word] & ~loops[target, word] == 0
+                last = Int(tokens_below[node]) if whole else last
         if least[target] & ENDS:
             if found >= len(exits):
                 return inside, -1
             exits[found], ticks[found] = node, count
             found += 1
         if not least[target] & CLOSED:
-            for i in range(t.tok_start[node], t.tok_end[node]):
-                tokens[inside], grades[inside] = t.token_ids[i], count + (least[target] & LEAST)
+            for i in range(tokens_from[node], last):
+                token = token_ids[i]
+                tokens[inside] = token
+                more = (Int(lengths[token + 1]) - Int(lengths[token]) - depth - 1) if ticking == 1 else 0
+                grades[inside] = count + more + (least[target] & LEAST)
                 inside += 1
-        node += 1
+        if not whole:
+            depth += 1
+            path[depth, 0], path[depth, 3] = target, count
+            path[depth, 1], path[depth, 2] = starts[node + 1], starts[node + 2]
     return inside, found
 
 
 @kernel
-def settle_bytes(m: Machine, state_bytes: Int32, rule_bytes: Int32) -> None:
+def sign_subtrees(c: Context) -> None:
+    """Fills `BELOW` (given as 0): the bytes that occur below each trie node; children have larger numbers."""
+    below, starts, kids = table(c, BELOW, BYTE_WORDS), words(c, TRIE_KIDS), words(c, KIDS)
+    kid_bytes = octets(c, KID_BYTES)
+    for node in range(len(below) - 1, -1, -1):
+        for kid in range(starts[node + 1], starts[node + 2]):
+            for word in range(BYTE_WORDS):
+                below[node, word] |= below[kids[kid], word]
+            below[node, kid_bytes[kid] >> 5] |= np.int32(1) << np.int32(kid_bytes[kid] & 31)
+
+
+@kernel
+def set_tokens(row: Int32, tokens: Int32, allowed: int) -> None:
+    """Sets the bits of some tokens to 1 or to 0."""
+    for token in tokens:
+        bit = np.int32(1) << np.int32(token & 31)
+        if allowed == 1:
+            row[token >> 5] |= bit
+        else:
+            row[token >> 5] &= ~bit
+
+
+@kernel
+def longest_round(c: Context, start: int, home: int, following: Int32, loops: Int32) -> int:
+    """The most characters that one token reads from a state of a window back to it; states as in `tabulate`."""
+    path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
+    best = Int(0)
+    depth = 0
+    path[0, 0], path[0, 1], path[0, 2], path[0, 3] = home, starts[0], starts[1], 0
+    while depth >= 0:
+        kid = Int(path[depth, 1])
+        if kid == path[depth, 2]:
+            depth -= 1
+            continue
+        path[depth, 1] = kid + 1
+        before = Int(path[depth, 0])
+        if following[before, 0] == -2:
+            _spread(c, start, before, Int(1), following, loops)
+        after = Int(following[before, kid_bytes[kid]])
+        if after < 0:
+            continue
+        node, count = Int(kids[kid]), Int(path[depth, 3]) + (after & 1)
+        if after >> 1 == home and words(c, TOKENS_FROM)[node] < words(c, TOKENS_TO)[node]:
+            best = max(best, count)
+        depth += 1
+        path[depth, 0], path[depth, 3] = after >> 1, count
+        path[depth, 1], path[depth, 2] = starts[node + 1], starts[node + 2]
+    return best
+
+
+@kernel
+def _spread(c: Context, start: int, state: int, ticking: int, following: Int32, loops: Int32) -> None:
+    """Fills the rows of a state from its edges, in `following` (states, 256), full of -2, and `loops` (states, 8).
+
+    `following[q, byte]` is 2 * target + tick, -1 for none; bit `byte` of `loops[q]` is set when the byte leads back
+    to q and ticks iff `ticking`.
+    """
+    edges, states = table(c, EDGES, EDGE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    for byte in range(256):
+        following[state, byte] = -1
+    for edge in range(states[start + state, FIRST_EDGE], states[start + state + 1, FIRST_EDGE]):
+        after = 2 * (Int(edges[edge, EDGE_TO]) - start) + Int(edges[edge, EDGE_TICK])
+        for byte in range(edges[edge, EDGE_LOW], min(255, Int(edges[edge, EDGE_HIGH])) + 1):
+            following[state, byte] = after
+            if after == 2 * state + ticking:
+                loops[state, byte >> 5] |= np.int32(1) << np.int32(byte & 31)
+
+
+# -- costs -------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def settle_bytes(c: Context, rule_count: int, state_count: int, state_bytes: Int32, rule_bytes: Int32) -> None:
     """Lowers the fewest bytes to the end of each PLAIN rule's states, and of each whole rule, until nothing changes.
 
-    Both arrays come in filled with `TOO_MANY`; a special token counts as one byte.
+    Both arrays come in filled with `TOO_MANY`; a special token counts as one byte. The choices are left in `CHOICES`.
     """
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    calls, choices = table(c, CALLS, CALL_COLUMNS), table(c, CHOICES, 3)
     changed = True
     while changed:
         changed = False
-        for state in range(len(m.state_rule) - 1, -1, -1):
-            if m.rule_kind[m.state_rule[state]] != PLAIN:
+        for state in range(state_count - 1, -1, -1):
+            rule = Int(states[state, STATE_RULE])
+            if rules[rule, RULE_KIND] != PLAIN:
                 continue
-            best = 0 if m.state_final[state] == 1 else Int(state_bytes[state])
-            for edge in range(m.edge_start[state], m.edge_start[state + 1]):
-                best = min(best, 1 + Int(state_bytes[m.edge_to[edge]]))
-            for call in range(m.call_start[state], m.call_start[state + 1]):
-                best = min(best, _call_bytes(m, state_bytes, rule_bytes, call))
-            if best < state_bytes[state]:
-                state_bytes[state] = best
+            if _choose(c, Int(state), state_bytes, rule_bytes):
                 changed = True
-        for rule in range(len(m.rule_kind) - 1, -1, -1):
-            first = Int(m.rule_start[rule])
+        for rule in range(rule_count - 1, -1, -1):
+            first = Int(rules[rule, RULE_START])
             best = Int(state_bytes[first])
-            if m.rule_kind[rule] == REPEAT:
-                best = min(TOO_MANY, Int(m.rule_min[rule]) * Int(rule_bytes[m.call_rule[m.call_start[first]]]))
-            elif m.rule_kind[rule] == WINDOW:
-                best = _window_cost(m, first, Int(0))
+            if rules[rule, RULE_KIND] == REPEAT:
+                item = Int(calls[states[first, FIRST_CALL], CALL_RULE])
+                best = min(TOO_MANY, Int(rules[rule, RULE_MIN]) * Int(rule_bytes[item]))
+            elif rules[rule, RULE_KIND] == WINDOW:
+                best = min(TOO_MANY, _fewest_bytes(c, first, Int(0)))
             if best < rule_bytes[rule]:
                 rule_bytes[rule] = best
                 changed = True
+    for state in range(state_count):
+        if states[state, STATE_FINAL] == 1:
+            choices[state, 0], choices[state, 1] = -1, -1
 
 
 @kernel
-def _call_bytes(m: Machine, state_bytes: Int32, rule_bytes: Int32, call: int) -> int:
-    after = 0 if m.call_return[call] < 0 else Int(state_bytes[m.call_return[call]])
-    return min(TOO_MANY, Int(rule_bytes[m.call_rule[call]]) + after)
+def _choose(c: Context, state: int, state_bytes: Int32, rule_bytes: Int32) -> bool:
+    """Whether a cheaper way from a state to the end of its rule was found; it is noted in `CHOICES`."""
+    states, edges = table(c, STATES, STATE_COLUMNS), table(c, EDGES, EDGE_COLUMNS)
+    calls, choices = table(c, CALLS, CALL_COLUMNS), table(c, CHOICES, 3)
+    before = Int(state_bytes[state])
+    best = 0 if states[state, STATE_FINAL] == 1 else before
+    at = state
+    while at >= 0:
+        for edge in range(states[at, FIRST_EDGE], states[at + 1, FIRST_EDGE]):
+            target = Int(edges[edge, EDGE_TO])
+            if target < 0 or 1 + state_bytes[target] >= best:
+                continue
+            symbol = Int(edges[edge, EDGE_LOW])
+            while symbol <= edges[edge, EDGE_HIGH] and at != state and _covered(c, state, symbol):
+                symbol += 1
+            if symbol <= edges[edge, EDGE_HIGH]:
+                best = 1 + Int(state_bytes[target])
+                choices[state, 0], choices[state, 1] = symbol, target
+        at = Int(states[at, DEFAULT])
+    for call in range(states[state, FIRST_CALL], states[state + 1, FIRST_CALL]):
+        after = Int(calls[call, CALL_RETURN])
+        cost = Int(rule_bytes[calls[call, CALL_RULE]]) + (0 if after < 0 else Int(state_bytes[after]))
+        if cost < best:
+            best = cost
+            choices[state, 0], choices[state, 1] = -1, call
+    state_bytes[state] = best
+    return best < before
 
 
 @kernel
-def _cheapest(m: Machine, state_bytes: Int32, rule_bytes: Int32, state: int) -> tuple[int, int]:
-    """The choice that ends a rule in the fewest bytes: (edge, -1), (-1, call), or (-1, -1) to end at once."""
-    if m.state_final[state] == 1:
-        return -1, -1
-    for edge in range(m.edge_start[state], m.edge_start[state + 1]):
-        if 1 + state_bytes[m.edge_to[edge]] == state_bytes[state]:
-            return edge, -1
-    for call in range(m.call_start[state], m.call_start[state + 1]):
-        if _call_bytes(m, state_bytes, rule_bytes, call) == state_bytes[state]:
-            return -1, call
-    return -1, -1
+def _covered(c: Context, state: int, symbol: int) -> bool:
+    """Whether a symbol is on one of the state's own edges, so that its default does not count."""
+    states, edges = table(c, STATES, STATE_COLUMNS), table(c, EDGES, EDGE_COLUMNS)
+    for edge in range(states[state, FIRST_EDGE], states[state + 1, FIRST_EDGE]):
+        if edges[edge, EDGE_LOW] <= symbol <= edges[edge, EDGE_HIGH]:
+            return True
+    return False
 
 
 @kernel
-def settle_tokens(m: Machine, t: Trie, state_bytes: Int32, rule_bytes: Int32) -> None:
-    """Fills `m.state_cost` and `m.rule_cost` (given as -1) along the cheapest choices of bytes.
+def settle_tokens(c: Context, rule_count: int, state_count: int) -> None:
+    """Fills `STATE_COST` and the first column of `RULE_COST` (given as -1) along the cheapest choices of bytes.
 
     A run of bytes is spelled by the longest token that begins it, then the next longest, and so on; so each token of
     that spelling lowers the cost by one.
     """
+    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    calls, state_cost, rule_cost = table(c, CALLS, CALL_COLUMNS), words(c, STATE_COST), table(c, RULE_COST, 2)
     changed = True
     while changed:
         changed = False
-        for state in range(len(m.state_rule) - 1, -1, -1):
-            if m.state_cost[state] < 0 and m.rule_kind[m.state_rule[state]] == PLAIN:
-                cost = _state_tokens(m, t, state_bytes, rule_bytes, Int(state))
+        for state in range(state_count - 1, -1, -1):
+            if state_cost[state] < 0 and rules[states[state, STATE_RULE], RULE_KIND] == PLAIN:
+                cost = _state_tokens(c, Int(state))
                 if cost >= 0:
-                    m.state_cost[state] = min(TOO_MANY, cost)
+                    state_cost[state] = min(TOO_MANY, cost)
                     changed = True
-        for rule in range(len(m.rule_kind) - 1, -1, -1):
-            if m.rule_cost[rule] >= 0:
+        for rule in range(rule_count - 1, -1, -1):
+            if rule_cost[rule, 0] >= 0:
                 continue
-            first = m.rule_start[rule]
-            if m.rule_kind[rule] == PLAIN:
-                m.rule_cost[rule] = m.state_cost[first]
-            elif m.rule_kind[rule] == WINDOW:
-                m.rule_cost[rule] = rule_bytes[rule]
-            elif m.rule_cost[m.call_rule[m.call_start[first]]] >= 0:
-                item = Int(m.rule_cost[m.call_rule[m.call_start[first]]])
-                m.rule_cost[rule] = min(TOO_MANY, Int(m.rule_min[rule]) * item)
-            changed |= m.rule_cost[rule] >= 0
+            first = Int(rules[rule, RULE_START])
+            if rules[rule, RULE_KIND] == PLAIN:
+                rule_cost[rule, 0] = state_cost[first]
+            elif rules[rule, RULE_KIND] == WINDOW:
+                rule_cost[rule, 0] = _window_cost(c, first, Int(0))
+            else:
+                item = Int(rule_cost[calls[states[first, FIRST_CALL], CALL_RULE], 0])
+                if item >= 0:
+                    rule_cost[rule, 0] = min(TOO_MANY, Int(rules[rule, RULE_MIN]) * item)
+            changed |= rule_cost[rule, 0] >= 0
 
 
 @kernel
-def _state_tokens(m: Machine, t: Trie, state_bytes: Int32, rule_bytes: Int32, state: int) -> int:
+def _state_tokens(c: Context, state: int) -> int:
     """The cost of a state from the costs of others, -1 while one of them is not known."""
-    edge, call = _cheapest(m, state_bytes, rule_bytes, state)
-    if call >= 0:
-        callee = Int(m.rule_cost[m.call_rule[call]])
-        after = 0 if m.call_return[call] < 0 else Int(m.state_cost[m.call_return[call]])
-        return -1 if callee < 0 or after < 0 else callee + after
-    if edge < 0:
+    calls, choices = table(c, CALLS, CALL_COLUMNS), table(c, CHOICES, 3)
+    state_cost, rule_cost = words(c, STATE_COST), table(c, RULE_COST, 2)
+    symbol, to = Int(choices[state, 0]), Int(choices[state, 1])
+    if symbol < 0 and to < 0:
         return 0
-    if m.edge_low[edge] >= 256:
-        after = Int(m.state_cost[m.edge_to[edge]])
-        return -1 if after < 0 else 1 + after
+    if symbol < 0:
+        callee, back = Int(rule_cost[calls[to, CALL_RULE], 0]), Int(calls[to, CALL_RETURN])
+        after = 0 if back < 0 else Int(state_cost[back])
+        return -1 if callee < 0 or after < 0 else callee + after
+    if symbol >= 256:
+        return -1 if state_cost[to] < 0 else 1 + Int(state_cost[to])
     node = Int(-1)
     longest = Int(-1)
-    while edge >= 0 and m.edge_low[edge] < 256:
-        node = _child(t, node, Int(m.edge_low[edge]))
+    while 0 <= symbol < 256:
+        node = _child(c, node, symbol)
         if node < 0:
             break
-        state = Int(m.edge_to[edge])
-        if t.tok_start[node] < t.tok_end[node]:
-            longest = state
-        edge, call = _cheapest(m, state_bytes, rule_bytes, state)
+        if words(c, TOKENS_FROM)[node] < words(c, TOKENS_TO)[node]:
+            longest = to
+        symbol, to = Int(choices[to, 0]), Int(choices[to, 1])
     if longest < 0:
         return TOO_MANY
-    after = Int(m.state_cost[longest])
+    after = Int(state_cost[longest])
     return -1 if after < 0 else 1 + after
 
 
 @kernel
-def _child(t: Trie, node: int, byte: int) -> int:
+def _child(c: Context, node: int, byte: int) -> int:
     """The child of a trie node (-1: of the root) behind a byte, -1 for none."""
-    child = node + 1
-    stop = len(t.byte) if node < 0 else Int(t.end[node])
-    while child < stop:
-        if t.byte[child] == byte:
-            return child
-        child = Int(t.end[child])
+    starts, kids, kid_bytes = words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
+    for kid in range(starts[node + 1], starts[node + 2]):
+        if kid_bytes[kid] == byte:
+            return Int(kids[kid])
     return -1
+
+
+# -- growth ------------------------------------------------------------------------------------------------------------
 
 
 @kernel
@@ -808,3 +1265,15 @@ def rehash(heap: Int32, old: Int32, new: Int32) -> None:
             while new[slot] != 0:
                 slot = (slot + 1) & (len(new) - 1)
             new[slot] = entry
+
+
+@kernel
+def rehash_steps(old: Int32, new: Int32) -> None:
+    """Enters all transitions of an old hash table (n, 3) into a new one."""
+    for i in range(len(old)):
+        if old[i, 0] != 0:
+            slot = (Int(old[i, 0]) * 0x9E3779B1 + Int(old[i, 1]) * 0x85EBCA6B) & 0x7FFFFFFFFFFF
+            slot = (slot ^ (slot >> 15)) & (len(new) - 1)
+            while new[slot, 0] != 0:
+                slot = (slot + 1) & (len(new) - 1)
+            new[slot, 0], new[slot, 1], new[slot, 2] = old[i, 0], old[i, 1], old[i, 2]

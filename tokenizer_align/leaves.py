@@ -1,6 +1,6 @@
-"""Leaf tables: what a vocabulary does inside a leaf, once for all grammars.
+"""Leaves: what a vocabulary does inside a leaf, once for all grammars.
 
-Place in the walk: leaf DFA × Trie -> **rows and exits**, which `Constraint` puts together with the stacks. A leaf (a
+Place in the walk: leaf × Trie -> **rows and exits**, which the kernels put together with the stacks. A leaf (a
 rule without calls: a string, a number, whitespace) behaves alike wherever it stands, so for each of its states one walk
 over the trie finds the row of the tokens that stay inside it, and the trie nodes where it may end. What follows an exit
 depends on the stack, and is a walk below these few nodes: of Llama-3.1's 128 thousand tokens 123 thousand stay inside a
@@ -14,131 +14,264 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.dfa import Dfa
-from grammars.lengths import NEVER, lengths
-from grammars.rules import SPECIAL, Kind, Rule, plain_symbol
+from grammars.automaton import ByteAutomaton
+from grammars.rules import Kind
+from grammars.tables import (
+    EDGE_HIGH,
+    EDGE_LOW,
+    FIRST_EDGE,
+    LENGTHS,
+    LENGTHS_PERIOD,
+    LENGTHS_WIDTH,
+    RULE_KIND,
+    RULE_START,
+    STATE_FINAL,
+    STATE_RULE,
+)
 from tokenizer_align import kernels
-from tokenizer_align.kernels import CLOSED, ENDS, Trie
+from tokenizer_align.context import Context, new_context, put
+from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["LeafState", "LeafTable", "leaf_table"]
+__all__ = ["Leaves", "leaves_of"]
 
 Int32 = NDArray[np.int32]
 
-_STATES = 4096  # of a leaf: a larger one is walked like any rule, its table would take more than 4 MiB
+_WIDE = 48  # bytes that a state must allow for its row to be worth a table at once; narrower ones are walked in no time
+_STATES = 4096  # of a leaf: a larger one is walked like any rule, its scratch space would take more than 4 MiB
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
-_TABLES = 256  # leaves remembered for a vocabulary
+_ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
 
 
-@dataclass(frozen=True, slots=True)
-class LeafState:
-    """The tokens from one state of a leaf.
+@dataclass(slots=True)
+class _Graded:
+    """The tokens that stay inside a leaf from one state, by grade."""
 
-    `exits`: int32 (e,) the trie nodes where the leaf may end, `ticks` the characters read up to each.
+    tokens: Int32
+    grades: Int32  # ascending
+
+
+class Leaves:
+    """The tables of all leaves over one vocabulary, each made when it is first asked for; arrays for the kernels.
+
+    Arrays are replaced when they grow, so that a kernel that holds older ones reads what was true then.
     """
 
-    tokens: Int32  # those that stay inside, by grade
-    grades: Int32  # ascending
-    exits: Int32
-    ticks: Int32
-    words: int
-    rows: dict[int, Int32] = field(default_factory=dict)
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.words = (vocabulary.size + 31) // 32
+        self.patience = 4  # masks from a narrow state before it gets a table
+        self.lock = threading.RLock()
+        self._graded: list[_Graded | None] = [None]
+        self._known: dict[tuple[Hashable, int], int] = {}
+        self._about = np.zeros((16, 5), np.int32)
+        self._slots = np.zeros(256, np.int32)
+        self._rows = np.zeros((16, self.words), np.int32)
+        self._endings, self._exits = np.zeros((1024, 2), np.int32), np.zeros((1024, 3), np.int32)
+        self._exit_bytes = np.zeros(16 * 257, np.int32)
+        self._used = {"leaves": 1, "slots": 0, "rows": 0, "endings": 0, "exits": 0}
+        trie, kids = vocabulary.trie, vocabulary.trie.children
+        self._kids, self._tokens = kids, len(trie.token_ids)
+        self._fixed: tuple[tuple[int, NDArray[Any]], ...] = (
+            (kernels.TRIE_KIDS, kids.start),
+            (kernels.KIDS, kids.node),
+            (kernels.KID_BYTES, kids.byte),
+            (kernels.TOKENS_FROM, trie.tok_start),
+            (kernels.TOKENS_TO, trie.tok_end),
+            (kernels.TOKEN_IDS, trie.token_ids),
+            (kernels.SPELLING_FROM, vocabulary.spellings[0]),
+            (kernels.SPELLINGS, vocabulary.spellings[1]),
+        )
+        below = np.zeros((len(trie), kernels.BYTE_WORDS), np.int32)
+        self._fixed += (
+            (kernels.BELOW, below),
+            (kernels.TOKENS_BELOW, trie.tok_start[trie.end].astype(np.int32)),
+        )
+        self._context = new_context(kernels.SLOTS)
+        for slot, array in self._fixed:
+            put(self._context, slot, array)
+        kernels.sign_subtrees(self._context)
+        self.depth = int(trie.depth.max(initial=0)) + 2
 
-    def row(self, room: int) -> Int32:
-        """The bitmask of the tokens that stay inside with at most `room` characters to come."""
-        largest = int(self.grades[-1]) if len(self.grades) else 0
-        room = min(room, largest)
-        found = self.rows.get(room)
-        if found is None:
-            allowed = np.zeros(32 * self.words, np.bool_)
-            allowed[self.tokens[: np.searchsorted(self.grades, room, side="right")]] = True
-            found = self.rows[room] = np.packbits(allowed, bitorder="little").view(np.int32)
-        return found
+    @property
+    def is_full(self) -> bool:
+        """Whether new arenas should begin with tables of their own."""
+        return self._used["rows"] * self.words > _ROWS
 
+    def new_context(self) -> Context:
+        """A context with what never changes: the trie and the spellings, alive as long as these tables."""
+        return self._context.copy()
 
-class LeafTable:
-    """The states of one leaf over one vocabulary, each made when it is first asked for."""
+    def arrays(self) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Slot and array of the tables made so far."""
+        with self.lock:
+            yield kernels.LEAVES, self._about
+            yield kernels.ROW_SLOTS, self._slots
+            yield kernels.ROWS, self._rows
+            yield kernels.ENDINGS, self._endings
+            yield kernels.EXITS, self._exits
+            yield kernels.EXIT_BYTES, self._exit_bytes
 
-    def __init__(self, trie: Trie, words: int, following: Int32, least: Int32) -> None:
-        self.trie, self.words = trie, words
-        self.following, self.least = following, least
-        self.states: dict[int, LeafState | None] = {}
-        self.lock = threading.Lock()
+    def leaf(self, automaton: ByteAutomaton, state: int, *, again: bool) -> int:
+        """The number of the table of a state of an automaton; -1 for a state that is to be walked.
 
-    def state(self, number: int) -> LeafState | None:
-        """What is known of a state, counted from the start of the leaf; None when it has too many exits."""
-        if number not in self.states:
-            with self.lock:
-                if number not in self.states:
-                    self.states[number] = self._tabulate(number)
-        return self.states[number]
+        A narrow state that no other grammar has tabulated is walked for its first few masks: then -k, see `LEAF_OF`.
+        """
+        tables = automaton.tables
+        rule = int(tables.states[state, STATE_RULE])
+        key = automaton.leaf_key(rule)
+        if key is None:
+            return -1
+        with self.lock:
+            place = key, state - int(tables.rules[rule, RULE_START])
+            if place not in self._known:
+                if not again and _width(automaton, state) < _WIDE:
+                    return -2 - self.patience
+                self._known[place] = self._tabulate(automaton, rule, place[1])
+            return self._known[place]
 
-    def _tabulate(self, number: int) -> LeafState | None:
-        size = len(self.trie.token_ids)
-        path = np.zeros((int(self.trie.depth.max(initial=0)) + 1, 2), np.int32)
-        tokens, grades = np.empty(size, np.int32), np.empty(size, np.int32)
+    def _tabulate(self, automaton: ByteAutomaton, rule: int, number: int) -> int:
+        tables = automaton.tables
+        start = int(tables.rules[rule, RULE_START])
+        states = int((tables.states[: automaton.num_states, STATE_RULE] == rule).sum())
+        least = _least(automaton, rule, start, states) if states <= _STATES else None
+        if least is None:
+            return -1
+        context, path = self.new_context(), np.zeros((self.depth, 4), np.int32)
+        for slot, array in ((kernels.PATH, path), (kernels.STATES, tables.states), (kernels.EDGES, tables.edges)):
+            put(context, slot, array)
+        tokens, grades = np.empty(self._tokens, np.int32), np.empty(self._tokens, np.int32)
         exits, ticks = np.empty(_EXITS, np.int32), np.empty(_EXITS, np.int32)
+        following, loops = np.full((states, 256), -2, np.int32), np.zeros((states, 8), np.int32)
+        ticking = int(tables.rules[rule, RULE_KIND] == Kind.WINDOW)
         inside, found = kernels.tabulate(
-            self.trie, self.following, self.least, number, path, tokens, grades, exits, ticks
+            context, start, ticking, least, number, following, loops, tokens, grades, exits, ticks
         )
         if found < 0:
-            return None
-        order = np.argsort(grades[:inside], kind="stable")
-        return LeafState(tokens[order], grades[order], exits[:found].copy(), ticks[:found].copy(), self.words)
+            return -1
+        tokens, grades, exits, ticks = tokens[:inside], grades[:inside], exits[:found], ticks[:found]
+        if not ticking:
+            graded = _Graded(tokens.copy(), grades.copy())
+            endings = np.zeros((0, 2), np.int32)
+        else:
+            order = np.argsort(np.minimum(grades, 0xFFFF).astype(np.uint16), kind="stable")  # a radix sort
+            graded = _Graded(tokens[order], grades[order])
+            endings = np.stack([exits, ticks], axis=1)
+        return self._add(graded, endings, *self._children(exits, ticks))
+
+    def _children(self, exits: Int32, ticks: Int32) -> tuple[Int32, Int32]:
+        """The children of the exits by byte, int32 (n, 3): node, characters, exit; and where those of a byte begin."""
+        first, last = self._kids.start[exits + 1], self._kids.start[exits + 2]
+        at = _ranges(first, last)
+        about = np.repeat(np.stack([ticks, exits], axis=1), last - first, axis=0)
+        children = np.column_stack([self._kids.node[at], about])
+        data = self._kids.byte[at]
+        starts = np.zeros(257, np.int32)
+        np.cumsum(np.bincount(data, minlength=256), out=starts[1:])
+        return children[np.argsort(data, kind="stable")], starts
+
+    def _add(self, graded: _Graded, endings: Int32, exits: Int32, exit_bytes: Int32) -> int:
+        """The number of a new table."""
+        used = self._used
+        largest = int(graded.grades[-1]) if len(graded.grades) else 0
+        leaf = used["leaves"]
+        self._about = _longer(self._about, leaf + 1)
+        self._slots = _longer(self._slots, used["slots"] + largest + 1)
+        self._endings = _with(self._endings, used["endings"], endings)
+        self._exits = _with(self._exits, used["exits"], exits)
+        self._exit_bytes = _with(self._exit_bytes, 257 * leaf, exit_bytes + used["exits"])
+        self._about[leaf] = largest, used["slots"], used["endings"], len(endings), 257 * leaf
+        self._graded.append(graded)
+        used["leaves"] += 1
+        used["slots"] += largest + 1
+        used["endings"] += len(endings)
+        used["exits"] += len(exits)
+        return leaf
+
+    def make_row(self, leaf: int, room: int) -> None:
+        """Makes the bitmask of the tokens that stay inside with at most `room` characters to come."""
+        with self.lock:
+            slot = int(self._about[leaf, 1]) + room
+            if self._slots[slot]:
+                return
+            graded = self._graded[leaf]
+            assert graded is not None
+            count = int(np.searchsorted(graded.grades, room, side="right"))
+            number = self._used["rows"]
+            self._rows = _longer(self._rows, number + 1)
+            full = self._slots[int(self._about[leaf, 1]) + int(self._about[leaf, 0])]
+            if full and 2 * count > len(graded.tokens):
+                self._rows[number] = self._rows[full - 1]
+                kernels.set_tokens(self._rows[number], graded.tokens[count:], 0)
+            else:
+                kernels.set_tokens(self._rows[number], graded.tokens[:count], 1)
+            self._used["rows"] = number + 1
+            self._slots[slot] = number + 1
 
 
-_TABLES_OF: weakref.WeakKeyDictionary[object, OrderedDict[tuple[Dfa, bool], LeafTable | None]]
-_TABLES_OF = weakref.WeakKeyDictionary()
+def _ranges(first: Int32, last: Int32) -> NDArray[np.int64]:
+    """The numbers from each first up to its last, one range behind the other."""
+    counts = (last - first).astype(np.int64)
+    return np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
+
+
+def _with(array: Int32, place: int, rows: Int32) -> Int32:
+    """The array, or a longer copy, with some rows from a place on."""
+    array = _longer(array, place + len(rows))
+    array[place : place + len(rows)] = rows
+    return array
+
+
+def _longer(array: Int32, size: int) -> Int32:
+    """The array, or a copy of at least twice its length when `size` does not fit."""
+    if size <= len(array):
+        return array
+    longer = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), np.int32)
+    longer[: len(array)] = array
+    return longer
+
+
+def _width(automaton: ByteAutomaton, state: int) -> int:
+    """How many bytes a state has edges for."""
+    tables = automaton.tables
+    edges = tables.edges[tables.states[state, FIRST_EDGE] : tables.states[state + 1, FIRST_EDGE]]
+    return int((edges[:, EDGE_HIGH] - edges[:, EDGE_LOW] + 1).sum())
+
+
+def _least(automaton: ByteAutomaton, rule: int, start: int, states: int) -> Int32 | None:
+    """`least` of `kernels.tabulate` for each state.
+
+    None for a window some state of which can neither read any number of characters from some number on, nor none at
+    all: it has no grades.
+    """
+    tables = automaton.tables
+    final = tables.states[start : start + states, STATE_FINAL] == 1
+    ends = np.where(final, kernels.ENDS, 0).astype(np.int32)
+    if tables.rules[rule, RULE_KIND] != Kind.WINDOW:
+        return ends
+    first, width, period = tables.rules[rule, [LENGTHS, LENGTHS_WIDTH, LENGTHS_PERIOD]].tolist()
+    table = tables.lengths[first : first + states * width].reshape(states, width)
+    least = table[:, :1]
+    closed = (least[:, 0] == 0) & (width > 1 and table[:, min(1, width - 1)] >= kernels.NEVER)
+    onward = (table == np.maximum(np.arange(width), least)).all(axis=1) & (least[:, 0] < width)
+    if period != 1 or not (closed | onward).all():
+        return None
+    return (ends | np.where(closed, kernels.CLOSED, least[:, 0])).astype(np.int32)
+
+
+_OF: weakref.WeakKeyDictionary[Vocabulary, Leaves] = weakref.WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
-def leaf_table(rule: Rule, vocabulary: object, trie: Trie, words: int) -> LeafTable | None:
-    """The table of a rule over a vocabulary, shared by all grammars; None for a rule that is no leaf or does not fit.
-
-    `trie` and `words` belong to the vocabulary. Windows fit when every state either can read any number of characters
-    from some number on, or none at all.
-    """
-    if len(rule.dfa.edges) > _STATES or any(row and row[-1][1] >= SPECIAL for row in rule.dfa.edges):
-        return None
+def leaves_of(vocabulary: Vocabulary) -> Leaves:
+    """The tables of a vocabulary, shared by all grammars; new ones when they have grown large."""
     with _LOCK:
-        tables = _TABLES_OF.setdefault(vocabulary, OrderedDict())
-        key = (rule.dfa, rule.kind is Kind.WINDOW)
-        if key not in tables:
-            least = _least(rule)
-            tables[key] = None if least is None else LeafTable(trie, words, _following(rule.dfa), least)
-            while len(tables) > _TABLES:
-                tables.popitem(last=False)
-        tables.move_to_end(key)
-        return tables[key]
-
-
-def _least(rule: Rule) -> Int32 | None:
-    """`least` of `kernels.tabulate` for each state."""
-    ends = np.zeros(len(rule.dfa.edges), np.int32)
-    ends[list(rule.dfa.finals)] = ENDS
-    if rule.kind is not Kind.WINDOW:
-        return ends
-    found = lengths(rule.dfa)
-    width = found.table.shape[1]
-    least = found.table[:, :1]
-    following = np.array([found.next_length(state, 1) for state in range(len(ends))])
-    closed = (least[:, 0] == 0) & (following == NEVER)
-    onward = (found.table == np.maximum(np.arange(width), least)).all(axis=1) & (least[:, 0] < width)
-    if found.period != 1 or not (closed | onward).all():
-        return None
-    return (ends | np.where(closed, CLOSED, least[:, 0])).astype(np.int32)
-
-
-def _following(dfa: Dfa) -> Int32:
-    """`following` of `kernels.tabulate`."""
-    table = np.full((len(dfa.edges), 256), -1, np.int32)
-    for state, row in enumerate(dfa.edges):
-        for low, high, target in row:
-            byte, tick = plain_symbol(low)
-            table[state, byte : byte + high - low + 1] = 2 * target + tick
-    return table
+        found = _OF.get(vocabulary)
+        if found is None or found.is_full:
+            found = _OF[vocabulary] = Leaves(vocabulary)
+        return found

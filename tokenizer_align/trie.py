@@ -21,12 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Trie"]
+__all__ = ["Children", "Trie"]
 
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Int32: TypeAlias = npt.NDArray[np.int32]
@@ -34,6 +35,15 @@ Int32: TypeAlias = npt.NDArray[np.int32]
 
 # The arrays stay writable on purpose: to numba a read-only array is another type, and a second compilation.
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Children:
+    """The children of every node as lists: those of node i (-1: the root) are at start[i + 1] to start[i + 2]."""
+
+    start: Int32  # (n + 2,)
+    node: Int32  # (n,) in the order of their bytes
+    byte: UInt8  # (n,)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Trie:
     """n nodes in depth-first order over m tokens with bytes. Shared by all threads; never write into the arrays."""
 
@@ -61,6 +71,23 @@ class Trie:
 
     def __repr__(self) -> str:
         return f"Trie({len(self)} nodes, {len(self.token_ids)} tokens)"
+
+    @cached_property
+    def children(self) -> Children:
+        """The same tree as lists of children, for walks that look for a byte among siblings.
+
+        >>> Trie.build([b"a", b"ab", b"abc", b"b", b"ab"]).children.node
+        array([0, 3, 1, 2], dtype=int32)
+        """
+        parent = np.full(len(self), -1, np.int32)
+        for depth in range(2, int(self.depth.max(initial=0)) + 1):
+            deep = np.flatnonzero(self.depth == depth)
+            above = np.flatnonzero(self.depth == depth - 1)
+            parent[deep] = above[np.searchsorted(above, deep) - 1]
+        node = np.argsort(parent, kind="stable").astype(np.int32)
+        start = np.zeros(len(self) + 2, np.int32)
+        np.cumsum(np.bincount(parent + 1, minlength=len(self) + 1), out=start[1:])
+        return Children(start, node, self.byte[node])
 
     def tokens_below(self, node: int) -> Int32:
         """The ids of the tokens that start with the string of `node`, in the order of their bytes."""

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenizer_align.errors import VocabularyMismatch
 
@@ -138,6 +139,13 @@ class Vocabulary:
         from tokenizer_align.trie import Trie
 
         return Trie.build(self.tokens)
+
+    @cached_property
+    def spellings(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Where the bytes of each token begin, int32 (V + 1,), in all bytes one behind the other, uint8."""
+        starts = np.zeros(self.size + 1, np.int32)
+        np.cumsum(np.fromiter(map(len, self.tokens), np.int32, self.size), out=starts[1:])
+        return starts, np.frombuffer(b"".join(self.tokens) or b"\0", np.uint8).copy()
 
     @cached_property
     def missing_bytes(self) -> frozenset[int]:

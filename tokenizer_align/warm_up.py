@@ -22,16 +22,18 @@ def warm_up() -> None:
     letter = char_class([(97, 122)])
     rules: dict[str, Node] = {
         "start": Choice((Sequence((Bytes(b"("), Ref("start"), Bytes(b")"))), Ref("word"), Ref("many"))),
-        "word": Sequence((Length(Repeat(letter), 2, 90), Bytes(b"!"))),
+        "word": Sequence((Length(Repeat(letter), 20, 90), Bytes(b"!"))),
         "many": Sequence((Repeat(Ref("start"), 2, 90), Bytes(b"."))),
     }
     vocabulary = Vocabulary([*(bytes([byte]) for byte in range(256)), b"))", b"ab", b""], eos_token_ids=[258])
     constraint = align(compile_grammar(Grammar(rules)), vocabulary)
     state = constraint.start
-    for token in (40, 257, 257, 33, 41):
+    for token in (40, *12 * (257,), 33, 41):
         constraint.mask(state)
         constraint.mask(state, budget=300)
         state = constraint.advance(state, token)
     constraint.forced_text(state)
     table = np.zeros(2, np.int32)
     kernels.rehash(np.zeros(8, np.int32), table, table.copy())
+    steps = np.zeros((2, 3), np.int32)
+    kernels.rehash_steps(steps, steps.copy())

@@ -241,10 +241,3 @@ def test_explain_says_where_and_what() -> None:
     assert (explanation.accepted, explanation.offset, explanation.allowed) == (False, 3, "']'")
     explanation = automaton.explain(b"[a")
     assert (explanation.accepted, explanation.offset, explanation.allowed) == (False, 2, "']' or 'a'-'z'")
-
-
-def test_symbol_classes_tell_apart_what_edges_tell_apart() -> None:
-    automaton = compile_grammar(Grammar({"start": Repeat(alt(CharClass(((97, 98),)), text("c1"), text("c2")))}))
-    classes = automaton.symbol_class
-    assert classes[ord("a")] == classes[ord("b")] != classes[ord("c")]
-    assert classes[0] == classes[255] != classes[ord("1")] == classes[ord("2")]

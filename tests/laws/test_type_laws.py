@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import os
 import random
+from typing import TypeAlias
 
 import pytest
 from type_samples import TYPES
 
-from grammars.automaton import UNBOUNDED, ByteAutomaton
+from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.python_types import describe_type
 from grammars.rules import Kind
+from grammars.tables import UNBOUNDED
+
+Way: TypeAlias = tuple[float, tuple[int, int] | None, int, int, int]
+"""Cost, symbols of an edge or None, next state, called rule, counter."""
 
 TEXTS = int(os.environ.get("GCD_TYPE_TEXTS", "25"))
 """Texts drawn from each language."""
@@ -40,7 +45,10 @@ class Texts:
     """Random texts of an automaton: a walk through its rules that takes the shortest way out once it is long enough."""
 
     def __init__(self, automaton: ByteAutomaton, rng: random.Random, enough: int = 100) -> None:
-        self.table, self.rng, self.enough = automaton, rng, enough
+        automaton.build_all()
+        self.machine, self.rng, self.enough = automaton.recogniser, rng, enough
+        self.states = [self.machine.state(number) for number in range(automaton.num_states)]
+        self.starts = [self.machine.enter(number) for number in range(automaton.num_rules)]
         self.cost = self.costs()
         self.text = bytearray()
 
@@ -51,76 +59,59 @@ class Texts:
 
     def costs(self) -> list[float]:
         """For each state, the least bytes to the end of its rule, a counter left aside."""
-        table = self.table
-        cost = [
-            0.0 if final and table.rule_kind[rule] != Kind.REPEAT else math.inf
-            for final, rule in zip(table.state_final, table.state_rule, strict=True)
-        ]
+        cost = [0.0 if at.final and at.kind != Kind.REPEAT else math.inf for at in self.states]
         before: list[float] = []
         while before != cost:
             before = list(cost)
-            for state, rule in enumerate(table.state_rule):
-                if table.rule_kind[rule] == Kind.REPEAT:
-                    low = int(table.rule_min[rule])
-                    cost[state] = (
-                        low * min(cost[table.rule_start[callee]] for callee, _ in self.calls(state)) if low else 0
-                    )
+            for state, at in enumerate(self.states):
+                if at.kind == Kind.REPEAT:
+                    cost[state] = at.low * min(cost[self.starts[callee]] for callee, _ in at.calls) if at.low else 0
                 else:
-                    ways = [1 + cost[target] for target, _, _ in self.edges(state)]
-                    ways += [self.call_cost(cost, *call) for call in self.calls(state)]
+                    ways = [1 + cost[target] for _, _, target, _ in at.edges]
+                    ways += [self.call_cost(cost, *call) for call in at.calls]
                     cost[state] = min([cost[state], *ways])
         return cost
 
     def call_cost(self, cost: list[float], callee: int, back: int) -> float:
-        return cost[self.table.rule_start[callee]] + (cost[back] if back >= 0 else 0)
-
-    def edges(self, state: int) -> list[tuple[int, int, int]]:
-        """(target, edge, tick) of the edges that read."""
-        table = self.table
-        numbers = range(table.edge_start[state], table.edge_start[state + 1])
-        return [(int(table.edge_to[n]), n, int(table.edge_tick[n])) for n in numbers]
-
-    def calls(self, state: int) -> list[tuple[int, int]]:
-        table = self.table
-        numbers = range(table.call_start[state], table.call_start[state + 1])
-        return [(int(table.call_rule[n]), int(table.call_return[n])) for n in numbers]
+        return cost[self.starts[callee]] + (cost[back] if back >= 0 else 0)
 
     def rule(self, rule: int) -> None:
         """Writes one text of a rule."""
-        table, state = self.table, int(self.table.rule_start[rule])
-        low, high = int(table.rule_min[rule]), int(table.rule_max[rule])
-        if table.rule_kind[rule] == Kind.REPEAT:
+        state = self.starts[rule]
+        at = self.states[state]
+        low, high = at.low, at.high
+        if at.kind == Kind.REPEAT:
             for _ in range(low if self.is_long else self.rng.randint(low, min(high, low + 4))):
-                self.rule(self.rng.choice(self.calls(state))[0])
+                self.rule(self.rng.choice(at.calls)[0])
             return
-        is_window, count = table.rule_kind[rule] == Kind.WINDOW, 0
+        is_window, count = at.kind == Kind.WINDOW, 0
         while True:
-            may_end = table.state_final[state] and (not is_window or low <= count <= high)
+            may_end = self.states[state].final and (not is_window or low <= count <= high)
             ways = self.ways(state, count, is_window)
             if may_end and (not ways or self.is_long or self.rng.random() < 0.15):
                 return
             if self.is_long and not is_window:
                 least = min(cost for cost, *_ in ways)
                 ways = [way for way in ways if way[0] == least]
-            _, edge, target, callee, count = self.rng.choice(ways)
-            if edge >= 0:
-                self.text.append(self.rng.randint(int(table.edge_low[edge]), int(table.edge_high[edge])))
+            _, symbols, target, callee, count = self.rng.choice(ways)
+            if symbols is not None:
+                self.text.append(self.rng.randint(*symbols))
             else:
                 self.rule(callee)
             if target < 0:  # a tail call
                 return
             state = target
 
-    def ways(self, state: int, count: int, is_window: bool) -> list[tuple[float, int, int, int, int]]:
-        """(cost, edge or -1, next state, called rule, counter) of each way on."""
-        table = self.table
-        ways = [(self.call_cost(self.cost, *call), -1, call[1], call[0], 0) for call in self.calls(state)]
-        for target, edge, tick in self.edges(state):
+    def ways(self, state: int, count: int, is_window: bool) -> list[Way]:
+        """Each way on, by a call or an edge."""
+        at = self.states[state]
+        ways: list[Way] = [(self.call_cost(self.cost, *call), None, call[1], call[0], 0) for call in at.calls]
+        for low, high, target, tick in at.edges:
             counted = count + tick
-            if table.rule_max[table.state_rule[state]] >= UNBOUNDED:
-                counted = min(counted, int(table.rule_min[table.state_rule[state]]))
-            if not is_window or table.recogniser.alive(target, counted):
-                ways.append((1 + self.cost[target], edge, target, -1, counted))
+            if at.high >= UNBOUNDED:
+                counted = min(counted, at.low)
+            if not is_window or self.machine.alive(target, counted):
+                ways.append((1 + self.cost[target], (low, high), target, -1, counted))
         return ways
 
     @property

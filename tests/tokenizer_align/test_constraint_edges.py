@@ -213,7 +213,8 @@ def test_vocabulary_without_a_byte_of_a_counted_item() -> None:
     """The repeat goes with its item; a repeat that calls nothing would be read beyond the tables."""
     way = Sequence((Repeat(Ref("x"), 40, 50), text("c")))
     automaton = compile_grammar(Grammar({"start": Choice((way, text("a"))), "x": text("b")}))
-    rules = automaton.without_bytes(frozenset(b"b")).rules
+    cut = automaton.without_bytes(frozenset(b"b"))
+    rules = [cut.rule(number) for number in range(cut.num_rules)]
     assert [rule.name for rule in rules if rule.kind is Kind.REPEAT and not rule.dfa.edges[0]] == []
     c = align(automaton, Vocabulary([b"a", b"c", b""], eos_token_ids=[2]))
     assert bits(c.mask(c.start)) == {0}
@@ -396,3 +397,17 @@ def test_matcher_speaks_the_names_of_the_field() -> None:
     for k in (-1, 2):
         with pytest.raises(ValueError, match="cannot take"):
             m.rollback(k)
+
+
+def test_budget_of_a_long_window_counts_tokens() -> None:
+    """100 characters take 7 tokens where one token writes 16 of them; the bounds hold all the same."""
+    tokens = [b"a", b"a" * 16, b"!", b""]
+    c = constraint(Sequence((Length(Repeat(text("a")), 100, 120), text("!"))), tokens)
+    assert c.min_tokens_to_end(c.start) == 6 + 4 + 1
+    state = c.start
+    for left in range(11, 0, -1):
+        c.check_budget(12)
+        allowed = bits(c.mask(state, budget=left + 1))
+        state = min((c.advance(state, token) for token in allowed), key=c.min_tokens_to_end)
+        assert c.min_tokens_to_end(state) == left - 1
+    assert c.is_accepting(state)

@@ -7,7 +7,6 @@ import random
 import numpy as np
 import pytest
 
-from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import LimitExceeded
 from grammars.ir import ANY_CHAR, Bytes, Choice, Grammar, JsonString, Length, Node, Ref, Repeat, Sequence
@@ -15,6 +14,7 @@ from tokenizer_align import kernels
 from tokenizer_align.arena import Configurations
 from tokenizer_align.constraint import Constraint, align
 from tokenizer_align.kernels import DEAD
+from tokenizer_align.leaves import leaves_of
 from tokenizer_align.vocabulary import Vocabulary
 
 START = Ref("start")
@@ -42,8 +42,8 @@ def aligned(name: str) -> Constraint:
     return align(compile_grammar(Grammar(GRAMMARS[name])), vocabulary())
 
 
-def configurations(automaton: ByteAutomaton, constraint: Constraint, **sizes: int) -> Configurations:
-    return Configurations(constraint._machine, accepts_empty=automaton.accepts_empty, depth=8, **sizes)
+def configurations(constraint: Constraint, **sizes: int) -> Configurations:
+    return Configurations(constraint.automaton, leaves_of(constraint.vocabulary), **sizes)
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
@@ -54,11 +54,11 @@ def test_steps_equal_the_plain_machine(name: str) -> None:
     constraint = aligned(name)
     plain = constraint.automaton.recogniser
     for _ in range(5):
-        arena = configurations(constraint.automaton, constraint, first=256)
+        arena = configurations(constraint, first=256)
         fast, slow = arena.start, plain.start
         for _ in range(60):
             allowed = [symbol for low, high in plain.allowed(slow) for symbol in range(low, high + 1)]
-            assert allowed == [s for s in range(256) if arena.step(fast, s) != DEAD]
+            assert allowed == [s for s in range(256) if arena.step(fast, s) != DEAD] == arena.symbols(fast)
             assert arena.accepting(fast) == slow.accepting
             assert {(s, c) for s, c, _ in arena.items(fast).tolist()} == {(s, c) for s, c, _ in slow.items}
             if not allowed:
@@ -78,7 +78,7 @@ def test_each_kernel_is_compiled_for_one_signature() -> None:
 @pytest.mark.parametrize(("name", "text"), [("ambiguous sums", b"1+" * 1000), ("ambiguous words", b"1" * 2000)])
 def test_ambiguity_keeps_a_flat_cost_over_a_long_text(name: str, text: bytes) -> None:
     constraint = aligned(name)
-    arena = configurations(constraint.automaton, constraint)
+    arena = configurations(constraint)
     at = arena.start
     words = []
     for byte in text:
@@ -90,10 +90,15 @@ def test_ambiguity_keeps_a_flat_cost_over_a_long_text(name: str, text: bytes) ->
 
 def test_memory_meets_its_limit() -> None:
     constraint = aligned("nested lists")
-    arena = configurations(constraint.automaton, constraint, first=256, limit=1 << 12)
-    deep = np.full(4000, ord("["), np.uint16)
+    arena = configurations(constraint, first=256, limit=1 << 12)
+
+    def deep() -> None:
+        at = arena.start
+        for _ in range(4000):
+            at = arena.step(at, ord("["))
+
     with pytest.raises(LimitExceeded, match="need more than 0 MiB"):
-        arena.run(arena.start, deep)
+        deep()
 
 
 def test_a_grammar_with_too_many_readings_meets_a_limit() -> None:
@@ -115,10 +120,10 @@ def test_a_repeat_of_what_no_token_can_write_is_dropped() -> None:
 def test_a_crowded_memo_of_unions_grows() -> None:
     constraint = aligned("ambiguous words")
     plain = constraint.automaton.recogniser
-    small = configurations(constraint.automaton, constraint, unions=1)
+    small = configurations(constraint, unions=1)
     fast, slow = small.start, plain.start
     for byte in b"1" * 60:
         fast, slow = small.step(fast, byte), plain.step(slow, byte)
         assert small.accepting(fast) == slow.accepting
         assert {(s, c) for s, c, _ in small.items(fast).tolist()} == {(s, c) for s, c, _ in slow.items}
-    assert len(small.arrays.unions) > 1
+    assert len(small.arrays[kernels.UNIONS]) > 1

@@ -11,7 +11,7 @@ from grammars.compile import compile_grammar
 from grammars.ir import ANY_CHAR, Bytes, CharClass, Choice, Grammar, JsonString, Length, Node, Ref, Repeat, Sequence
 from tokenizer_align import kernels
 from tokenizer_align.constraint import Constraint, align
-from tokenizer_align.kernels import NO_BUDGET
+from tokenizer_align.leaves import leaves_of
 from tokenizer_align.vocabulary import Vocabulary
 
 LETTER = CharClass(((97, 122),))
@@ -48,8 +48,14 @@ def walked(constraint: Constraint, state: object) -> np.ndarray:
     """The mask by one walk over the whole trie, EOS left out."""
     row = np.zeros(constraint.words, np.int32)
     arena, number = state._arena, state._number  # type: ignore[attr-defined]
-    arena.fill(constraint._trie, number, NO_BUDGET, row)
+    arena.call(kernels.fill, number, kernels.NO_BUDGET - 1, row)
     return row
+
+
+def tables(constraint: Constraint) -> set[int]:
+    """The numbers of the leaf tables that the masks of a constraint were made from."""
+    known = constraint.start._arena.arrays[kernels.LEAF_OF]
+    return {int(number) for number in known if number > 0}
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
@@ -57,8 +63,9 @@ def test_masks_equal_the_whole_walk(name: str) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    constraint = align(compile_grammar(Grammar(GRAMMARS[name])), vocabulary())
-    assert bool(constraint._leaves) is (name not in WALKED)
+    tokens = vocabulary()
+    leaves_of(tokens).patience = rng.choice([0, 4])
+    constraint = align(compile_grammar(Grammar(GRAMMARS[name])), tokens)
     (eos,) = constraint.vocabulary.eos_token_ids
     for _ in range(8):
         state = constraint.start
@@ -69,9 +76,11 @@ def test_masks_equal_the_whole_walk(name: str) -> None:
             following = [int(token) for token in allowed if token != eos]
             if not following:
                 break
-            largest = state._arena.rows[state._number][1]
-            state = constraint.advance(state, rng.choice(following))
-            assert constraint.min_tokens_to_end(state) <= largest
+            before, state = state, constraint.advance(state, rng.choice(following))
+            constraint.mask(before, budget=9)
+            assert constraint.min_tokens_to_end(state) <= before._arena.largest[before._number]
+    if leaves_of(tokens).patience == 0:
+        assert bool(tables(constraint)) is (name not in WALKED)
 
 
 def bits(row: np.ndarray) -> np.ndarray:
@@ -82,7 +91,9 @@ def test_tables_are_shared_by_grammars() -> None:
     tokens = vocabulary()
     first = align(compile_grammar(Grammar({"start": Sequence((Bytes(b"["), STRING))})), tokens)
     second = align(compile_grammar(Grammar({"start": Sequence((STRING, Bytes(b"]")))})), tokens)
-    assert {id(table) for table in first._leaves.values()} & {id(table) for table in second._leaves.values()}
+    first.mask(first.advance(first.advance(first.start, ord("[")), ord('"')))
+    second.mask(second.advance(second.start, ord('"')))
+    assert tables(first) & tables(second)
 
 
 def test_a_leaf_with_exits_everywhere_is_walked() -> None:
@@ -91,7 +102,21 @@ def test_a_leaf_with_exits_everywhere_is_walked() -> None:
     )
     rules: dict[str, Node] = {"start": Sequence((Ref("any"), Bytes(b"\0"))), "any": Repeat(CharClass(((32, 126),)), 1)}
     constraint = align(compile_grammar(Grammar(rules)), tokens)
-    (table,) = constraint._leaves.values()
-    assert table.state(0) is None
     assert np.array_equal(bits(constraint.mask(constraint.start)), bits(walked(constraint, constraint.start)))
+    assert not tables(constraint)
     assert kernels.CLOSED & kernels.ENDS == 0
+
+
+def test_a_narrow_leaf_is_walked_before_it_gets_a_table() -> None:
+    tokens = vocabulary()
+    word = Repeat(LETTER, 1)
+    words = {"start": Sequence((Ref("word"), Repeat(Sequence((Bytes(b","), Ref("start"), Bytes(b"!")))))), "word": word}
+    constraint = align(compile_grammar(Grammar(words)), tokens)
+    leaves_of(tokens).patience, state = 3, constraint.start
+    counts = []
+    for _ in range(6):
+        state = constraint.advance(state, ord("a"))
+        constraint.mask(state)
+        counts.append(len(tables(constraint)))
+        state = constraint.advance(state, ord(","))
+    assert counts == [0, 0, 0, 1, 1, 1]

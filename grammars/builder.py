@@ -1,0 +1,294 @@
+"""Builder: the rules of one grammar, each built when it is entered.
+
+Place in the walk: Survey -> **rules** -> the tables of a ByteAutomaton. Each named rule becomes one rule of the
+automaton; so does each part that counts (a repeat too large to write out, a window of characters) or needs set algebra
+(And, Not, Length, JsonString). Equal parts are made once; a rule that is only another name for one of these is that
+one.
+
+What is built keeps the promises of the machines: every state can end, because calls of rules without a string are never
+written; no rule has the empty string, because whoever calls a nullable rule may also pass it by; no rule calls itself
+before it has read a byte, because the rules of a left-recursive cluster are rewritten together.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from grammars.errors import GrammarError, LimitExceeded
+from grammars.fragments import Fragment, Leaf, body_leaf, window_leaf, written_out
+from grammars.ir import CharClass, Choice, JsonString, Node, Ref, Repeat, Sequence
+from grammars.pieces import Columns, Piece
+from grammars.positions import END, NULL, SOLID, Positions
+from grammars.rules import Kind, Rule, calls
+from grammars.simplify import read_backwards, without_left_repeats
+from grammars.store import Store
+from grammars.strings import quoted, spelt
+from grammars.survey import LEAVES, Survey, in_rule, measure
+from grammars.tables import CALL_RULE, RULE_START, UNBUILT
+
+__all__ = ["Builder"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A rule that is written out: the body of a named rule, or a part of one."""
+
+    name: str
+    node: Node
+    is_part: bool = True
+    is_spelt: bool = False  # inside of a JSON string
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Calls of one rule, `low` to `high` of them."""
+
+    item: int
+    low: int
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A named rule of a left-recursive cluster."""
+
+    name: str
+
+
+_Plan = _Body | _Counted | _Member | Leaf
+
+
+class Builder:
+    """Numbers rules when they are first called, and builds them into a `Store`."""
+
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
+        self.store = Store()
+        self.lock = threading.RLock()
+        self.plans: list[_Plan] = []
+        self.names: dict[str, int] = {}
+        self.parts: dict[object, int] = {}
+        self.fragments: dict[int, Fragment] = {}
+        self.number(survey.grammar.start)
+        for early in survey.early:
+            self.build_with_parts(self.number(early) if isinstance(early, str) else self.part(early))
+        for name in survey.clusters:
+            self.build_with_parts(self.number(name))
+
+    # -- numbers
+
+    def number(self, name: str) -> int:
+        """The number of a named rule, or of what it is another name for."""
+        known = self.names.get(name)
+        if known is None:
+            other = name
+            while isinstance(node := self.survey.grammar.rules[other], Ref) and other not in self.survey.clusters:
+                other = node.name
+            if other != name:
+                known = self.number(other)
+            elif name in self.survey.clusters:
+                known = self._reserve(_Member(name))
+            elif isinstance(node, LEAVES) or (isinstance(node, Repeat) and self.is_counted(node)):
+                known = self.part(node)
+            else:
+                known = self._reserve(_Body(name, node, is_part=False))
+            self.names[name] = known
+        return known
+
+    def part(self, node: Node, name: str = "part") -> int:
+        """The number of the rule of a node."""
+        if isinstance(node, Ref):
+            return self.number(node.name)
+        known = self.parts.get(node)
+        if known is None:
+            known = self.parts[node] = self._new_part(node, name)
+        return known
+
+    def _new_part(self, node: Node, name: str) -> int:
+        if isinstance(node, LEAVES):
+            found = self.survey.leaf(node)
+            return self._reserve(_Body("string", node) if found is None else found)
+        if isinstance(node, Repeat) and self.is_counted(node):
+            if isinstance(node.item, CharClass):
+                return self._reserve(window_leaf(node.item.ranges, node.min, node.max, spelt=False))
+            number = self._reserve(_Body(name, node))  # before the item: the start has number 0
+            low = _fewest(self.survey.facts_of(node.item), node.min)
+            self.plans[number] = _Counted(self.part(node.item, "item"), low, node.max)
+            return number
+        return self._reserve(_Body(name, node))
+
+    def counted(self, item: int, facts: int, low: int, high: int | None) -> int:
+        """The number of the rule that counts calls of `item`."""
+        plan = _Counted(item, _fewest(facts, low), high)
+        if plan not in self.parts:
+            self.parts[plan] = self._reserve(plan)
+        return self.parts[plan]
+
+    def window(self, ranges: tuple[tuple[int, int], ...], low: int, high: int | None) -> tuple[int, int]:
+        """Facts and number of a window of characters inside a JSON string."""
+        found = window_leaf(ranges, low, high, spelt=True)
+        if found not in self.parts:
+            self.parts[found] = self._reserve(found)
+        return found.facts, self.parts[found]
+
+    def spelt(self, item: Node, low: int, high: int | None) -> tuple[int, int]:
+        """Facts and number of the rule that counts items inside of a JSON string."""
+        facts = self.survey.content_facts(item)
+        whole = facts | NULL if low == 0 else facts
+        if not facts & SOLID:
+            return whole, -1
+        plan = _Body("item", item, is_spelt=True)
+        if plan not in self.parts:
+            self.parts[plan] = self._reserve(plan)
+        return whole, self.counted(self.parts[plan], facts, low, high)
+
+    def written_out(self, node: Node) -> Node:
+        """A regular node without references."""
+        return written_out(node, self.survey.grammar.rules)
+
+    def _reserve(self, plan: _Plan) -> int:
+        if self.store.rules >= self.survey.limits.rules:
+            raise LimitExceeded(
+                f"the grammar has more than {self.survey.limits.rules} rules", hint="raise Limits.rules"
+            )
+        self.plans.append(plan)
+        return self.store.reserve()
+
+    # -- what positions ask
+
+    def is_counted(self, node: Repeat) -> bool:
+        """Whether a repeat is counted at run time rather than written out."""
+        copies = node.min if node.max is None else node.max
+        if copies <= 1 or copies < node.min:
+            return False
+        return copies * measure(node.item) > self.survey.limits.unrolled
+
+    def callee(self, node: Node, name: str = "part") -> tuple[int, int]:
+        """Facts about what becomes a rule of its own, and the number of that rule if it is `SOLID`."""
+        facts = self.survey.facts_of(node)
+        return facts, self.part(node, name) if facts & SOLID else -1
+
+    def special(self, name: str) -> int:
+        """The index of a special token."""
+        return self.survey.special_tokens[name]
+
+    # -- building
+
+    def is_built(self, rule: int) -> bool:
+        return int(self.store.tables.rules[rule, RULE_START]) != UNBUILT
+
+    def build(self, rule: int) -> None:
+        """Writes a rule into the store, unless it is there."""
+        if self.is_built(rule):
+            return
+        with self.lock:
+            if self.is_built(rule):
+                return
+            match self.plans[rule]:
+                case Leaf() as found:
+                    self._append_leaf(rule, found)
+                case _Counted(item, low, high):
+                    self._append(rule, _loop(item), Kind.REPEAT, low, high)
+                case _Member(name):
+                    self._build_cluster(self.survey.clusters[name])
+                case _Body() as body:
+                    self._build_body(rule, body)
+
+    def build_with_parts(self, rule: int) -> None:
+        """Builds a rule and the parts without a name that it calls, and they."""
+        pending = [rule]
+        while pending:
+            first, begin = pending.pop(), self.store.calls
+            if not self.is_built(first):
+                self.build(first)
+                called = self.store.tables.calls[begin : self.store.calls, CALL_RULE]
+                pending += set(called.tolist()) - set(self.names.values())
+
+    def fragment(self, rule: int) -> Fragment | None:
+        """The fragment that a built rule is, None for one with calls or special tokens."""
+        return self.fragments.get(rule)
+
+    def _append(self, rule: int, piece: Piece, kind: Kind = Kind.PLAIN, low: int = 0, high: int | None = None) -> None:
+        self.store.append(rule, piece, kind, low, high, None, -1)
+
+    def _append_leaf(self, rule: int, found: Leaf) -> None:
+        self.fragments[rule] = found.fragment
+        self.store.append(rule, found.fragment.piece, found.kind, found.low, found.high, found.fragment.window, -1)
+
+    def _build_body(self, rule: int, body: _Body) -> None:
+        node = body.node
+        try:
+            summary = self.survey.summary_of(node)
+            if summary.calls_nothing and not body.is_spelt:
+                if summary.leaf is None:
+                    summary.leaf = body_leaf(node, self.survey.limits.states)
+                self._append_leaf(rule, summary.leaf)
+            else:
+                self._append(rule, self._body(body))
+        except GrammarError as error:
+            raise in_rule(error, body.name) from None
+
+    def _body(self, body: _Body) -> Piece:
+        """The piece of a body; where it would pass a limit that was not looked at before, that of smaller rules.
+
+        A body of many literals and calls is left for later without knowing how many states it will have. They are
+        hardly ever too many; where they are, its parts become rules, which the machines tell apart while they read.
+        """
+        node, limit = body.node, self.survey.limits.states
+        positions = Positions(self)
+        if body.is_spelt:
+            return positions.piece(spelt(positions, self, node, END), limit=limit)
+        if isinstance(node, JsonString):
+            return positions.piece(quoted(positions, self, node.content), limit=limit)
+        try:
+            return positions.piece(positions.enter(node, END), limit=limit)
+        except LimitExceeded:
+            if self.survey.is_early(node) or not isinstance(node, Sequence | Choice | Repeat):
+                raise
+            return Positions(self).apart(node)
+
+    # -- left recursion
+
+    def _build_cluster(self, members: tuple[str, ...]) -> None:
+        rules: dict[int, Rule] = {}
+        for name in members:
+            body = _Body(name, self.survey.grammar.rules[name], is_part=False)
+            rules[self.number(name)] = Rule(name, self._body(body).dfa())
+        names = list(rules)
+        pending = list(rules)
+        while pending:  # parts that stand at the start of a member belong to the system
+            for callee, _ in calls(rules[pending.pop()].dfa.edges[0]):
+                if callee not in rules and (part := self._open_part(callee)) is not None:
+                    rules[callee] = part
+                    pending.append(callee)
+        system = without_left_repeats(rules, self._rest)
+        for number in names:
+            self._append(number, Piece.from_dfa(read_backwards(system, number), tails=True))
+
+    def _open_part(self, rule: int) -> Rule | None:
+        """A part with calls as a `Rule`."""
+        match self.plans[rule]:
+            case _Counted(item, low, high):
+                return Rule("repeat", _loop(item).dfa(), Kind.REPEAT, low, high)
+            case _Body(is_part=True) as body:
+                return Rule(body.name, self._body(body).dfa())
+        return None
+
+    def _rest(self, repeat: Rule) -> int:
+        """The number of a repeat of which the first item was taken off."""
+        ((item, _),) = calls(repeat.dfa.edges[0])
+        return self.counted(item, SOLID, repeat.min, repeat.max)
+
+
+def _fewest(facts: int, low: int) -> int:
+    """The least number of items that are not empty; of items that may be empty there may be fewer than `low`."""
+    return 1 if facts & NULL else max(1, low)
+
+
+def _loop(item: int) -> Piece:
+    """The piece of a counted repeat: one state with a call that returns to it."""
+    columns = Columns()
+    columns.begin(final=True)
+    columns.calls.append((item, 0))
+    return columns.piece()

@@ -1,0 +1,162 @@
+"""Piece: the automaton of one rule as flat arrays, its states numbered from 0.
+
+Place in the walk: what a rule becomes before it has a place in the tables of a `ByteAutomaton`. The columns are those
+of `grammars.tables`; a rule's number and the places of its rows are added when it is appended. The conversions from and
+to a `Dfa` are for what is computed on one: leaves, left recursion, minimisation.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+
+from grammars.dfa import Dfa, Edge
+from grammars.rules import CALL, SPECIAL, calls, plain_symbol
+from grammars.tables import (
+    CALL_COLUMNS,
+    CALL_RETURN,
+    CALL_RULE,
+    DEFAULT,
+    EDGE_COLUMNS,
+    EDGE_HIGH,
+    EDGE_LOW,
+    EDGE_TICK,
+    EDGE_TO,
+    FIRST_CALL,
+    FIRST_EDGE,
+    STATE_COLUMNS,
+    STATE_FINAL,
+    Int32,
+    Tables,
+    calls_at,
+    edges_at,
+)
+from grammars.utf8 import TICK
+
+__all__ = ["Columns", "Piece", "flat_piece", "own_piece"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """States, edges and calls of one rule: `Tables` of its own, with the numbers of states relative to its first."""
+
+    states: Int32  # (s, STATE_COLUMNS)
+    edges: Int32  # (e, EDGE_COLUMNS)
+    calls: Int32  # (c, CALL_COLUMNS)
+
+    @classmethod
+    def from_dfa(cls, dfa: Dfa, *, tails: bool) -> Piece:
+        """The arrays of a DFA over bytes and calls; with `tails` a call after which nothing is left returns to -1."""
+        columns = Columns()
+        for state, row in enumerate(dfa.edges):
+            columns.begin(final=state in dfa.finals)
+            columns.edges += sorted(_edge(edge) for edge in row if edge[0] < CALL)
+            for callee, target in calls(row):
+                tail = tails and target in dfa.finals and not dfa.edges[target]
+                columns.calls.append((callee, -1 if tail else target))
+        return columns.piece()
+
+    def dfa(self) -> Dfa:
+        """The same as a DFA whose symbols are those of `grammars.rules`; it must have no defaults.
+
+        Tail calls lead to one more state.
+        """
+        end = len(self.states)
+        edges = [_symbols(*edge) for edge in self.edges.tolist()]
+        called = self.calls.tolist()
+        rows: list[tuple[Edge, ...]] = []
+        starts = self.states[:, [FIRST_EDGE, FIRST_CALL]].tolist()
+        for (edge, call), (next_edge, next_call) in zip(starts, [*starts[1:], (len(edges), len(called))], strict=True):
+            row = sorted(edges[edge:next_edge])
+            row += sorted(
+                (CALL + callee, CALL + callee, end if back < 0 else back) for callee, back in called[call:next_call]
+            )
+            rows.append(tuple(row))
+        finals = set(np.flatnonzero(self.states[:, STATE_FINAL]).tolist())
+        if any(back < 0 for _, back in called):
+            rows.append(())
+            finals.add(end)
+        return Dfa(tuple(rows), frozenset(finals))
+
+
+def own_piece(tables: Tables, start: int) -> Piece:
+    """The piece of the states that are reached from one within its rule, without defaults."""
+    numbers = {start: 0}
+    columns = Columns()
+    pending = [start]
+    for state in pending:
+        edges, called = edges_at(tables, state), calls_at(tables, state)
+        for target in [edge[2] for edge in edges] + [back for _, back in called if back >= 0]:
+            if target not in numbers:
+                numbers[target] = len(pending)
+                pending.append(target)
+        columns.begin(final=bool(tables.states[state, STATE_FINAL]))
+        columns.edges += [(low, high, numbers[target], tick) for low, high, target, tick in edges]
+        columns.calls += [(rule, -1 if back < 0 else numbers[back]) for rule, back in called]
+    return columns.piece()
+
+
+class Columns:
+    """Collects the rows of a piece, state after state."""
+
+    __slots__ = ("calls", "edges", "states")
+
+    def __init__(self) -> None:
+        self.states: list[tuple[int, int, int]] = []  # final, first edge, first call
+        self.edges: list[tuple[int, int, int, int]] = []
+        self.calls: list[tuple[int, int]] = []
+
+    def begin(self, *, final: bool) -> None:
+        """The next state; the edges and calls that follow are its own."""
+        self.states.append((int(final), len(self.edges), len(self.calls)))
+
+    def piece(self) -> Piece:
+        states = np.zeros((len(self.states), STATE_COLUMNS), np.int32)
+        states[:, [STATE_FINAL, FIRST_EDGE, FIRST_CALL]] = self.states
+        states[:, DEFAULT] = -1
+        return Piece(
+            states,
+            np.array(self.edges, np.int32).reshape(-1, EDGE_COLUMNS),
+            np.array(self.calls, np.int32).reshape(-1, CALL_COLUMNS),
+        )
+
+
+def flat_piece(
+    finals: list[int],
+    first_edge: list[int],
+    first_call: list[int],
+    edges: tuple[list[int], list[int], list[int]],
+    called: tuple[list[int], list[int]],
+) -> Piece:
+    """The piece of columns that are lists already: final states; (low, high, to); (rule, return)."""
+    states = np.zeros((len(first_edge), STATE_COLUMNS), np.int32)
+    states[finals, STATE_FINAL] = 1
+    states[:, FIRST_EDGE] = array("i", first_edge)
+    states[:, FIRST_CALL] = array("i", first_call)
+    states[:, DEFAULT] = -1
+    rows = np.zeros((len(edges[0]), EDGE_COLUMNS), np.int32)
+    for column, values in zip((EDGE_LOW, EDGE_HIGH, EDGE_TO), edges, strict=True):
+        rows[:, column] = array("i", values)
+    call_rows = np.empty((len(called[0]), CALL_COLUMNS), np.int32)
+    for column, values in zip((CALL_RULE, CALL_RETURN), called, strict=True):
+        call_rows[:, column] = array("i", values)
+    return Piece(states, rows, call_rows)
+
+
+def _edge(edge: Edge) -> tuple[int, int, int, int]:
+    """(low, high, to, tick) of an edge that reads something, in the symbols of the tables."""
+    low, high, target = edge
+    symbol, tick = plain_symbol(low)
+    if low >= SPECIAL:
+        symbol = low - SPECIAL + 256
+    return symbol, symbol + high - low, target, int(tick)
+
+
+def _symbols(low: int, high: int, target: int, tick: int) -> Edge:
+    shift = TICK if tick else SPECIAL - 256 if low >= 256 else 0
+    return low + shift, high + shift, target
+
+
+assert EDGE_TICK == EDGE_COLUMNS - 1

@@ -1,0 +1,312 @@
+"""Nodes to the deterministic automaton of one rule, by way of positions.
+
+Place in the walk: the body of a rule -> **Piece**. A position is a place in the body where something is read, a
+literal, a class or a call, together with all the positions that may follow it (Glushkov 1961). Nodes are entered from
+the end: `enter(node, after)` gives the positions from which `node` and then `after` is read. Positions are interned by
+what they read and what follows, so equal tails of different alternatives are one.
+
+A state of the automaton is a set of positions. Most have one: its literal is written out as a chain of states without
+asking for each byte. Nothing dead is ever entered: what has no string has no positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Protocol, TypeAlias
+
+from grammars.dfa import Dfa, Edge, split_overlaps
+from grammars.errors import LimitExceeded
+from grammars.ir import ByteClass, Bytes, CharClass, Choice, Node, Ranges, Repeat, Sequence, SpecialToken
+from grammars.pieces import Piece, flat_piece
+from grammars.utf8 import class_bytes
+
+__all__ = ["NULL", "SOLID", "Callees", "Positions", "union"]
+
+NULL, SOLID = 1, 2
+"""Facts about a node: it has the empty string; it has another one."""
+
+Set: TypeAlias = tuple[int, ...]
+"""Positions, ascending: 0 is the end of the rule, negative ones stand for the sets of loops."""
+
+END: Set = (0,)
+
+
+class Callees(Protocol):
+    """What positions need to know of other rules."""
+
+    def is_counted(self, node: Repeat) -> bool:
+        """Whether a repeat is counted at run time rather than written out."""
+
+    def callee(self, node: Node) -> tuple[int, int]:
+        """Facts about what becomes a rule of its own, and the number of that rule if it is `SOLID`."""
+
+    def special(self, name: str) -> int:
+        """The index of a special token."""
+
+
+class Positions:
+    """The positions of one rule, whose body is entered by `enter`."""
+
+    def __init__(self, callees: Callees) -> None:
+        self.callees = callees
+        self.reads: list[bytes | Ranges | int] = [b""]  # a literal, ranges of symbols, or the number of a called rule
+        self.follows: list[Set] = [()]
+        self.numbers: dict[tuple[bytes | Ranges | int, Set], int] = {}
+        self.loops: list[Set] = [()]
+        self.known_loops: dict[tuple[Node, Set], tuple[Set, Set]] = {}
+        self.opened: dict[Set, Set] = {}
+
+    def position(self, reads: bytes | Ranges | int, after: Set) -> int:
+        """The number of a position."""
+        key = (reads, after)
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.reads)
+            self.reads.append(reads)
+            self.follows.append(after)
+        return number
+
+    def enter(self, node: Node, after: Set) -> Set:
+        """The positions that read `node` and then go on in `after`."""
+        if not after:
+            return ()
+        if isinstance(node, Sequence):
+            for item in reversed(node.items):
+                after = self.enter(item, after)
+            return after
+        match node:
+            case Bytes(data):
+                return (self.position(data, after),) if data else after
+            case Choice(items):
+                return union([self.enter(item, after) for item in items])
+            case ByteClass(ranges):
+                return (self.position(ranges, after),) if ranges else ()
+            case CharClass(ranges):
+                if not ranges or ranges[-1][1] <= 0x7F:
+                    return (self.position(ranges, after),) if ranges else ()
+                return self.embed(class_bytes(ranges), after)
+            case Repeat():
+                if not self.callees.is_counted(node):
+                    return self.repeat(node, after, self.enter)
+            case SpecialToken(name):
+                symbol = 256 + self.callees.special(name)
+                return (self.position(((symbol, symbol),), after),)
+        facts, rule = self.callees.callee(node)
+        return self.call(facts, rule, after)
+
+    def call(self, facts: int, rule: int, after: Set) -> Set:
+        """The positions of a call of a rule without its empty string, beside those that pass it by."""
+        if not facts & SOLID:
+            return after if facts else ()
+        position = self.position(rule, after)
+        return union([(position,), after]) if facts & NULL else (position,)
+
+    def repeat(self, node: Repeat, after: Set, enter: Callable[[Node, Set], Set]) -> Set:
+        """The positions of a repeat that is written out, whose items are entered by `enter`."""
+        item, low, high = node.item, node.min, node.max
+        if high is None:
+            after, once = self.loop(item, after, enter)
+            if low:
+                after, low = once, low - 1
+        else:
+            if high < low:
+                return ()
+            last = after
+            for _ in range(high - low):
+                after = union([enter(item, after), last])
+        for _ in range(low):
+            after = enter(item, after) if after else ()
+        return after
+
+    def loop(self, item: Node, after: Set, enter: Callable[[Node, Set], Set]) -> tuple[Set, Set]:
+        """The positions of any number of items, and of at least one."""
+        key = (item, after)
+        known = self.known_loops.get(key)
+        if known is None:
+            number = len(self.loops)
+            self.loops.append(())
+            once = enter(item, (-number,))
+            self.loops[number] = union([once, after])
+            known = self.known_loops[key] = (-number,), once
+        return known
+
+    def embed(self, dfa: Dfa, after: Set) -> Set:
+        """The positions of a trimmed DFA over bytes."""
+        if not dfa.finals:
+            return ()
+        loops = range(len(self.loops), len(self.loops) + len(dfa.edges))
+        self.loops += [()] * len(dfa.edges)
+        for state, row in enumerate(dfa.edges):
+            ranges: dict[int, list[tuple[int, int]]] = {}
+            for low, high, target in row:
+                ranges.setdefault(target, []).append((low, high))
+            begun = tuple(sorted(self.position(tuple(r), (-loops[target],)) for target, r in ranges.items()))
+            self.loops[loops[state]] = union([begun, after]) if state in dfa.finals else begun
+        return (-loops[0],)
+
+    def apart(self, node: Sequence | Choice | Repeat) -> Piece:
+        """The piece of a body whose parts are rules of their own, where together they would have too many states."""
+        match node:
+            case Choice(items):
+                begin = union([self.call(*self.callees.callee(item), END) for item in items])
+            case Repeat(item, low, high):
+                facts, rule = self.callees.callee(item)
+                least = 0 if facts & NULL else max(0, low - 1)
+                rest = Repeat(item, least, None if high is None else high - 1)
+                after = END if high == 1 else self.call(*self.callees.callee(rest), END)
+                begin = self.call(facts & SOLID, rule, after)
+            case Sequence(items):
+                after = self.call(*self.callees.callee(Sequence(items[1:])), END) if len(items) > 1 else END
+                begin = self.call(*self.callees.callee(items[0]), after)
+        return self.piece(begin, limit=9)
+
+    def open(self, positions: Set) -> Set:
+        """The same positions with those of its loops."""
+        if positions[0] >= 0:
+            return positions
+        found = self.opened.get(positions)
+        if found is None:
+            seen = set(positions)
+            pending = [p for p in positions if p < 0]
+            while pending:
+                for position in self.loops[-pending.pop()]:
+                    if position not in seen:
+                        seen.add(position)
+                        if position < 0:
+                            pending.append(position)
+            found = self.opened[positions] = tuple(sorted(p for p in seen if p >= 0))
+        return found
+
+    def piece(self, begin: Set, *, limit: int) -> Piece:
+        """The automaton of what is read from `begin` on, without the empty string, as a deterministic one.
+
+        Raises `LimitExceeded` beyond `limit` states.
+        """
+        begin = self.open(begin) if begin else ()
+        if begin[:1] == END:
+            begin = begin[1:]
+        return _Automaton(self, begin, limit).piece()
+
+
+class _Automaton:
+    """Writes the states of a piece: each set of positions, and chains inside literals."""
+
+    def __init__(self, positions: Positions, begin: Set, limit: int) -> None:
+        self.positions, self.limit = positions, limit
+        self.names = {begin: 0}
+        self.sets = [begin]
+        self.finals: list[int] = []
+        self.first_edge: list[int] = []
+        self.first_call: list[int] = []
+        self.low: list[int] = []
+        self.high: list[int] = []
+        self.to: list[int] = []  # the name of a set, or ~n for the n-th state
+        self.rule: list[int] = []
+        self.back: list[int] = []
+
+    def name(self, after: Set) -> int:
+        """The index of the set of these positions."""
+        if after[0] < 0:
+            after = self.positions.open(after)
+        name = self.names.get(after)
+        if name is None:
+            name = self.names[after] = len(self.sets)
+            self.sets.append(after)
+        return name
+
+    def piece(self) -> Piece:
+        reads, follows = self.positions.reads, self.positions.follows
+        first_edge, first_call = self.first_edge, self.first_call
+        numbers: list[int] = []
+        for positions in self.sets:
+            state = len(first_edge)
+            if state >= self.limit:
+                raise LimitExceeded(
+                    f"the automaton has more than {self.limit} states",
+                    hint="simplify the pattern, or raise Limits.states",
+                )
+            numbers.append(state)
+            if positions and positions[0] == 0:
+                self.finals.append(state)
+                positions = positions[1:]
+            if len(positions) != 1:
+                first_edge.append(len(self.low))
+                first_call.append(len(self.rule))
+                self.several(positions)
+                continue
+            position = positions[0]
+            symbols, after = reads[position], follows[position]
+            if isinstance(symbols, bytes):  # a chain of states, one for each byte
+                count, edges = len(symbols), len(self.low)
+                first_edge.extend(range(edges, edges + count))
+                first_call.extend([len(self.rule)] * count)
+                self.low += symbols
+                self.high += symbols
+                self.to.extend(range(~(state + 1), ~(state + count), -1))
+                self.to.append(self.name(after))
+                continue
+            first_edge.append(len(self.low))
+            first_call.append(len(self.rule))
+            if isinstance(symbols, int):
+                self.call(symbols, after)
+            else:
+                name = self.name(after)
+                for low, high in symbols:
+                    self.low.append(low)
+                    self.high.append(high)
+                    self.to.append(name)
+        to = [numbers[target] if target >= 0 else ~target for target in self.to]
+        back = [numbers[target] if target >= 0 else -1 for target in self.back]
+        return flat_piece(self.finals, first_edge, first_call, (self.low, self.high, to), (self.rule, back))
+
+    def call(self, rule: int, after: Set) -> None:
+        """A call; when nothing is left to do behind it, it is a tail call."""
+        self.rule.append(rule)
+        self.back.append(-1 if self.positions.open(after) == END else self.name(after))
+
+    def several(self, positions: Set) -> None:
+        """The edges and calls of a state that stands at several positions."""
+        source = self.positions
+        edges: list[tuple[int, int, Set]] = []
+        called: dict[int, Set] = {}
+        for position in positions:
+            symbols, after = source.reads[position], source.follows[position]
+            if isinstance(symbols, int):
+                called[symbols] = union([called[symbols], after]) if symbols in called else after
+            elif isinstance(symbols, bytes):
+                rest = after if len(symbols) == 1 else (source.position(symbols[1:], after),)
+                edges.append((symbols[0], symbols[0], rest))
+            else:
+                edges += [(low, high, after) for low, high in symbols]
+        edges.sort()
+        if any(edge[1] >= following[0] for edge, following in pairwise(edges)):
+            edges = self.split(edges)
+        for low, high, after in edges:
+            name = self.name(after)
+            if self.to and self.to[-1] == name and self.high[-1] + 1 == low and len(self.low) > self.first_edge[-1]:
+                self.high[-1] = high
+            else:
+                self.low.append(low)
+                self.high.append(high)
+                self.to.append(name)
+        for rule in sorted(called):
+            after = called[rule]
+            self.call(rule, source.open(after))
+
+    def split(self, edges: list[tuple[int, int, Set]]) -> list[tuple[int, int, Set]]:
+        """The edges cut where they overlap."""
+        opened = [self.positions.open(after) for _, _, after in edges]
+        numbered: list[Edge] = [(low, high, i) for i, (low, high, _) in enumerate(edges)]
+        return [(low, high, union([opened[i] for i in which])) for low, high, which in split_overlaps(numbered)]
+
+
+def union(sets: list[Set]) -> Set:
+    """The positions in any of the sets."""
+    if len(sets) == 2:
+        left, right = sets
+        if left == right or not right:
+            return left
+        if not left:
+            return right
+    return tuple(sorted(set().union(*sets)))

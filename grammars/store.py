@@ -1,0 +1,141 @@
+"""Store: the growing arrays behind the tables of a ByteAutomaton.
+
+Place in the walk: Piece -> **Tables**. Rules are reserved when they are first called and written when they are first
+entered. What is written is never written again, and an array that is full is replaced by a copy twice as long, so that
+whoever holds older tables may go on reading them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grammars.lengths import FewestBytes, Lengths
+from grammars.pieces import Piece
+from grammars.rules import Kind
+from grammars.tables import (
+    CALL_COLUMNS,
+    CALL_RETURN,
+    DEFAULT,
+    EDGE_COLUMNS,
+    EDGE_TO,
+    FEWEST,
+    FIRST_CALL,
+    FIRST_EDGE,
+    LENGTHS,
+    RULE_COLUMNS,
+    RULE_KIND,
+    RULE_MAX,
+    RULE_MIN,
+    RULE_START,
+    STATE_COLUMNS,
+    STATE_RULE,
+    UNBOUNDED,
+    UNBUILT,
+    Int32,
+    Tables,
+)
+
+__all__ = ["Store", "Window"]
+
+Window = tuple[Lengths, FewestBytes]
+"""What a window can still read, see `grammars.lengths`."""
+
+
+class Store:
+    """Tables and how much of each array is in use."""
+
+    def __init__(self) -> None:
+        self.tables = Tables(
+            rules=np.zeros((32, RULE_COLUMNS), np.int32),
+            states=np.zeros((512, STATE_COLUMNS), np.int32),
+            edges=np.zeros((1024, EDGE_COLUMNS), np.int32),
+            calls=np.zeros((256, CALL_COLUMNS), np.int32),
+            lengths=np.zeros(16, np.int32),
+        )
+        self.rules = self.states = self.edges = self.calls = self.lengths = 0
+        self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep
+
+    def reserve(self) -> int:
+        """The number of a new rule, not yet built."""
+        self.rules += 1
+        self._grow()
+        self.tables.rules[self.rules - 1, RULE_START] = UNBUILT
+        return self.rules - 1
+
+    def append(
+        self, rule: int, piece: Piece, kind: Kind, low: int, high: int | None, window: Window | None, host: int
+    ) -> None:
+        """Writes a reserved rule; states of the piece beyond its own are those of the piece that begins at `host`."""
+        states, edges, calls = self.states, self.edges, self.calls
+        self.states += len(piece.states)
+        self.edges += len(piece.edges)
+        self.calls += len(piece.calls)
+        columns = [0] * (RULE_COLUMNS - LENGTHS) if window is None else self._window(window)
+        self._grow()
+        table = self.tables
+        rows = np.array(piece.states, np.int32).reshape(-1, STATE_COLUMNS)
+        rows[:, STATE_RULE] = rule
+        rows[:, FIRST_EDGE] += edges
+        rows[:, FIRST_CALL] += calls
+        if host >= 0:
+            _shift(rows[:, DEFAULT], states, len(piece.states), host)
+        table.states[self.states, FIRST_EDGE] = self.edges
+        table.states[self.states, FIRST_CALL] = self.calls
+        # At once, and the first edge and call of the first row are what they were: a kernel of another thread may read
+        # where those of the state before it end.
+        table.states[states : self.states] = rows
+        written = table.edges[edges : self.edges]
+        written[:] = piece.edges
+        if host < 0:
+            written[:, EDGE_TO] += states
+        else:
+            _shift(written[:, EDGE_TO], states, len(piece.states), host)
+        if len(piece.calls):
+            called = table.calls[calls : self.calls]
+            called[:] = piece.calls
+            called[:, CALL_RETURN] += np.where(called[:, CALL_RETURN] < 0, 0, states)
+        row = table.rules[rule]
+        row[RULE_KIND], row[RULE_MIN] = int(kind), low
+        row[RULE_MAX] = UNBOUNDED if high is None else high
+        row[LENGTHS:] = columns
+        row[RULE_START] = states  # last: whoever sees it may read the rest
+
+    def _window(self, window: Window) -> list[int]:
+        """The columns of a rule for these tables, which are written once."""
+        known = self.windows.get(id(window[0]))
+        if known is not None:
+            return known[0]
+        remaining, fewest = window
+        begin = self.lengths
+        second = begin + remaining.table.size
+        self.lengths = second + fewest.table.size
+        self._grow()
+        self.tables.lengths[begin:second] = remaining.table.reshape(-1)
+        self.tables.lengths[second : self.lengths] = fewest.table.reshape(-1)
+        columns = [begin, remaining.table.shape[1], remaining.period]
+        columns += [second, fewest.table.shape[1], fewest.period, fewest.slope]
+        self.windows[id(window[0])] = columns, window
+        return columns
+
+    def _grow(self) -> None:
+        """Makes room for what is in use; the states have one more, where the last one ends."""
+        used = (self.rules, self.states + 1, self.edges, self.calls, self.lengths)
+        if any(size > len(array) for size, array in zip(used, self.tables, strict=True)):
+            self.tables = Tables(*(_longer(array, size) for size, array in zip(used, self.tables, strict=True)))
+
+
+def _shift(numbers: NDArray[np.int32], own: int, count: int, host: int) -> None:
+    """Relative to absolute numbers of states: the first `count` are the piece's own; -1 stays."""
+    numbers[:] = np.where(numbers < 0, -1, np.where(numbers < count, numbers + own, numbers - count + host))
+
+
+def _longer(array: Int32, size: int) -> Int32:
+    if size <= len(array):
+        return array
+    longer = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), np.int32)
+    longer[: len(array)] = array
+    return longer
+
+
+assert FEWEST == LENGTHS + 3

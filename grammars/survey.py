@@ -1,0 +1,450 @@
+"""Survey: what one walk over a grammar tells about its rules, without building any.
+
+Place in the walk: Grammar -> **Survey** -> rules, built when they are entered. It knows of each rule that is needed
+
+- whether it has the empty string, and whether it has another (least fixpoints, but nearly every rule is decided at once
+  because it is looked at after those it refers to);
+- whether it may call itself before it has read a byte, and together with which others: its cluster;
+- whether it must be built at once, because only that shows whether it keeps to the limits.
+
+Whatever is wrong with a grammar is found here: undefined rules, recursion in regular parts, nodes nested too deep.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grammars.chars import char_dfa
+from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
+from grammars.fragments import Leaf, leaf, quick_facts, written_out
+from grammars.ir import (
+    And,
+    ByteClass,
+    Bytes,
+    CharClass,
+    Choice,
+    Grammar,
+    JsonString,
+    Length,
+    Node,
+    Not,
+    Ref,
+    Repeat,
+    Sequence,
+    SpecialToken,
+)
+from grammars.limits import Limits
+from grammars.positions import NULL, SOLID
+
+__all__ = ["LEAVES", "SPLIT", "Summary", "Survey", "measure"]
+
+LEAVES = (JsonString, And, Not, Length)
+"""Nodes that become rules without calls."""
+
+SPLIT = 1000
+"""The size beyond which a JSON string is not one leaf: its repeats become rules."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one walk over the node of a rule found; kept as the node's note."""
+
+    refs: tuple[str, ...]
+    leaves: tuple[Node, ...]
+    specials: tuple[str, ...]
+    size: int  # positions, repeats written out
+    depth: int
+    classes: bool  # whether anything but literals and calls is read
+    doubtful: bool  # whether some part may have no string although all rules have
+    counts: bool  # whether a repeat is counted
+    unrolled: int  # the limit that decided it
+    leaf: Leaf | None = None  # the rule, where it calls nothing and was built
+
+    @property
+    def calls_nothing(self) -> bool:
+        """Whether the rule is a leaf by itself, the same in every grammar."""
+        return not (self.refs or self.leaves or self.specials or self.counts)
+
+
+class Survey:
+    """The rules that the start of a grammar needs, by name; see the module."""
+
+    def __init__(self, grammar: Grammar, limits: Limits) -> None:
+        self.grammar, self.limits = grammar, limits
+        self.summaries: dict[str, Summary] = {}
+        self.facts: dict[str, int] = {}
+        self.left: dict[str, list[str]] = {}
+        self.clusters: dict[str, tuple[str, ...]] = {}
+        self.special_tokens: dict[str, int] = {}
+        self.written: dict[int, tuple[Node, Node]] = {}  # of leaves with references, by identity
+        self.early: list[str | Node] = []  # rules and leaves to be built at once
+        self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
+        undecided = self._visit()
+        self._settle(undecided)
+        self._find_clusters()
+
+    # -- the walk
+
+    def _visit(self) -> list[str]:
+        """Decides each rule after those it refers to; returns those that could not wait for one."""
+        undecided = []
+        start = self.grammar.start
+        stack: list[tuple[str, Iterator[str]]] = [(start, iter(self._summary(start).refs))]
+        while stack:
+            name, refs = stack[-1]
+            for ref in refs:
+                if ref not in self.summaries:
+                    stack.append((ref, iter(self._summary(ref).refs)))
+                    break
+            else:
+                stack.pop()
+                if self._decide(name):
+                    undecided.append(name)
+        if len(self.summaries) > self.limits.rules:
+            raise LimitExceeded(f"the grammar has more than {self.limits.rules} rules", hint="raise Limits.rules")
+        return undecided
+
+    def _summary(self, name: str) -> Summary:
+        """The summary of a rule that was not met before."""
+        node = self.grammar.rules.get(name)
+        if node is None:
+            near = difflib.get_close_matches(name, list(self.grammar.rules), n=1)
+            raise InvalidGrammar(
+                f"the rule {name!r} is not defined", hint=f"did you mean {near[0]!r}?" if near else None
+            )
+        found = self.summaries[name] = self.summary_of(node)
+        if found.specials:
+            for special in found.specials:
+                self.special_tokens.setdefault(special, len(self.special_tokens))
+        if found.leaves:
+            try:
+                for part in found.leaves:
+                    if not self.leaf_facts(part):
+                        found.doubtful = True
+            except GrammarError as error:
+                raise in_rule(error, name) from None
+        if self.is_early(node):
+            self.early.append(name)
+        return found
+
+    def summary_of(self, node: Node) -> Summary:
+        """What one walk over the node of a rule finds."""
+        found = getattr(node, "note", None)
+        if type(found) is not Summary or found.unrolled != self.limits.unrolled or found.depth > self.limits.depth:
+            found = summarise(node, self.limits)
+            if not isinstance(node, LEAVES):
+                object.__setattr__(node, "note", found)
+        return found
+
+    def is_early(self, node: Node) -> bool:
+        """Whether only building the rule of a node tells whether it keeps to the limits.
+
+        It has at most 2^(size + 1) states. Literals and calls alone rarely have more than positions.
+        """
+        found = self.summary_of(node)
+        return found.classes and found.size + 1 >= self.limits.states.bit_length()
+
+    def _decide(self, name: str) -> bool:
+        """Facts and left calls of a rule; whether they depend on a rule that is not decided yet."""
+        summary, node, facts = self.summaries[name], self.grammar.rules[name], self.facts
+        self.open = False
+        left: list[str] = []
+        nullable = self.starts(node, left)
+        self.left[name] = left
+        if not nullable and not summary.doubtful and all(map(facts.get, summary.refs)):
+            facts[name] = SOLID
+        else:
+            facts[name] = self.facts_of(node)
+        return self.open
+
+    def _settle(self, undecided: list[str]) -> None:
+        """Raises the facts of all rules to their least fixpoint."""
+        callers: dict[str, list[str]] = {}
+        pending = undecided
+        changed = False
+        while pending:
+            again: dict[str, None] = {}
+            for name in pending:
+                facts = self.facts_of(self.grammar.rules[name])
+                if facts != self.facts[name]:
+                    self.facts[name] = facts
+                    changed = True
+                    if not callers:
+                        for caller, summary in self.summaries.items():
+                            for ref in summary.refs:
+                                callers.setdefault(ref, []).append(caller)
+                    again.update(dict.fromkeys(callers.get(name, ())))
+            pending = list(again)
+        for name in self.summaries if changed else undecided:
+            self.left[name] = []
+            self.starts(self.grammar.rules[name], self.left[name])
+
+    # -- facts about nodes
+
+    def facts_of(self, node: Node) -> int:
+        """`NULL` and `SOLID` of a node, from what is known of the rules so far."""
+        match node:
+            case Bytes(data):
+                return SOLID if data else NULL
+            case Ref(name):
+                facts = self.facts.get(name)
+                if facts is None:
+                    self.open = True
+                return facts or 0
+            case Sequence(items):
+                null, solid = NULL, 0
+                for item in items:
+                    facts = self.facts_of(item)
+                    if not facts:
+                        return 0
+                    null &= facts
+                    solid |= facts & SOLID
+                return null | solid
+            case Choice(items):
+                found = 0
+                for item in items:
+                    found |= self.facts_of(item)
+                return found
+            case Repeat(item, low, high):
+                if high is not None and (high < low or high == 0):
+                    return NULL if high == low else 0
+                facts = self.facts_of(item)
+                return facts | NULL if low == 0 else facts
+            case ByteClass(ranges) | CharClass(ranges):
+                return SOLID if ranges else 0
+            case SpecialToken():
+                return SOLID
+            case _:
+                return self.leaf_facts(node)
+
+    def starts(self, node: Node, left: list[str]) -> bool:
+        """Whether a node has the empty string; appends to `left` the rules that may be called at its start."""
+        match node:
+            case Bytes(data):
+                return not data
+            case Ref(name):
+                left.append(name)
+                facts = self.facts.get(name)
+                if facts is None:
+                    self.open = True
+                    return False
+                return bool(facts & NULL)
+            case Sequence(items):
+                return all(self.starts(item, left) for item in items)
+            case Choice(items):
+                nullable = False
+                for item in items:
+                    nullable |= self.starts(item, left)
+                return nullable
+            case Repeat(item, low, high):
+                if high is not None and (high < low or high == 0):
+                    return high == low
+                return self.starts(item, left) or low == 0
+            case ByteClass() | CharClass() | SpecialToken():
+                return False
+            case _:
+                return bool(self.leaf_facts(node) & NULL)
+
+    def leaf_facts(self, node: Node) -> int:
+        """The facts of And, Not, Length or JsonString; raises what is wrong with it."""
+        note = getattr(node, "note", None)
+        if type(note) is int:
+            return note
+        facts = quick_facts(node)
+        if facts is None:
+            found = self.leaf(node)
+            if found is None:
+                assert isinstance(node, JsonString)
+                return SOLID if self.content_facts(node.content) else 0
+            if self.written[id(node)][1] is not node:
+                return found.facts
+            facts = found.facts
+        object.__setattr__(node, "note", facts)
+        return facts
+
+    def leaf(self, node: Node) -> Leaf | None:
+        """The leaf that a node becomes; None for a JSON string that is too large for one."""
+        known = self.written.get(id(node))
+        if known is None:
+            if isinstance(node, JsonString):
+                content = written_out(node.content, self.grammar.rules)
+                known = node, node if content is node.content else JsonString(content)
+            else:
+                known = node, written_out(node, self.grammar.rules)
+            self.written[id(node)] = known
+            if isinstance(node, JsonString) and measure(known[1]) > SPLIT:
+                self.early.append(node)
+        node = known[1]
+        if isinstance(node, JsonString) and measure(node) > SPLIT:
+            return None
+        return leaf(node)
+
+    def content_facts(self, node: Node) -> int:
+        """The facts of a part of the content of a JSON string, in characters."""
+        match node:
+            case Ref() | And() | Not() | Length():
+                dfa = char_dfa(written_out(node, self.grammar.rules))
+                return (NULL if 0 in dfa.finals else 0) | (SOLID if dfa.edges[0] else 0)
+            case Sequence(items):
+                facts = [self.content_facts(item) for item in items]
+                return 0 if 0 in facts else SOLID if any(f & SOLID for f in facts) else NULL
+            case Choice(items):
+                return max((self.content_facts(item) for item in items), default=0)
+            case Repeat(item, low, high) if high is None or high >= max(low, 1):
+                return self.content_facts(item) or (NULL if low == 0 else 0)
+            case _:
+                return self.facts_of(node)
+
+    # -- left recursion
+
+    def _find_clusters(self) -> None:
+        """Sets the cluster of each rule that may call itself before it has read a byte."""
+        left = self.left
+        safe: set[str] = set()
+        rest = list(left)
+        while True:
+            kept = []
+            for name in rest:
+                if safe.issuperset(left[name]):
+                    safe.add(name)
+                else:
+                    kept.append(name)
+            if len(kept) == len(rest):
+                break
+            rest = kept
+        if not rest:
+            return
+        numbers = {name: i for i, name in enumerate(rest)}
+        graph = [[numbers[ref] for ref in left[name] if ref in numbers] for name in rest]
+        for component in components(graph):
+            if len(component) > 1 or component[0] in graph[component[0]]:
+                members = tuple(sorted(rest[i] for i in component))
+                self.clusters.update(dict.fromkeys(members, members))
+
+
+def summarise(root: Node, limits: Limits) -> Summary:
+    """One walk over the node of a rule; raises `LimitExceeded` where it is nested too deep."""
+    refs: dict[str, None] = {}
+    leaves: list[Node] = []
+    specials: dict[str, None] = {}
+    deepest = 0
+    classes = doubtful = counts = False
+
+    def walk(node: Node, depth: int) -> int:
+        """Collects what is in a node; returns how many positions it has."""
+        nonlocal deepest, classes, doubtful, counts
+        if depth > deepest:
+            if depth > limits.depth:
+                raise LimitExceeded(
+                    f"nodes are nested more than {limits.depth} deep",
+                    hint="name parts as rules, or raise Limits.depth",
+                )
+            deepest = depth
+        if isinstance(node, Sequence | Choice):
+            size = 0
+            for item in node.items:
+                if isinstance(item, Ref):
+                    refs[item.name] = None
+                    size += 1
+                elif isinstance(item, Bytes):
+                    size += len(item.data)
+                else:
+                    size += walk(item, depth + 1)
+            if not node.items and isinstance(node, Choice):
+                doubtful = True
+            return size
+        match node:
+            case Bytes(data):
+                return len(data)
+            case Ref(name):
+                refs[name] = None
+                return 1
+            case Repeat(item, low, high):
+                size = walk(item, depth + 1)
+                copies = low if high is None else high
+                if high is not None and high < low:
+                    doubtful = True
+                if copies > 1:
+                    if copies * measure(item) > limits.unrolled:
+                        counts = True
+                        return size + 1
+                    return size * copies
+                return size
+            case ByteClass(ranges) | CharClass(ranges):
+                classes = True
+                if not ranges:
+                    doubtful = True
+                return 1 if not ranges or ranges[-1][1] < 0x80 else 16
+            case SpecialToken(name):
+                specials[name] = None
+                return 1
+            case _:
+                leaves.append(node)
+                return 1
+
+    size = walk(root, 0)
+    return Summary(
+        tuple(refs), tuple(leaves), tuple(specials), size, deepest, classes, doubtful, counts, limits.unrolled
+    )
+
+
+def measure(node: Node) -> int:
+    """How many positions the node has when its repeats are written out."""
+    match node:
+        case Bytes(data):
+            return len(data)
+        case Sequence(items) | Choice(items) | And(items):
+            return sum([measure(item) for item in items])
+        case Repeat(item, low, high):
+            return measure(item) * max(1, low if high is None else high)
+        case Not(item) | Length(item, _, _) | JsonString(item):
+            return measure(item)
+        case _:
+            return 1
+
+
+def in_rule(error: GrammarError, name: str) -> GrammarError:
+    """The error with the rule that it is in, where it says nothing better about the place."""
+    if error.pointer is None and error.span is None and error.hint is not None and "rule" not in error.message:
+        return type(error)(f"{error.message} (in the rule {name!r})", hint=error.hint)
+    return error
+
+
+def components(graph: list[list[int]]) -> list[list[int]]:
+    """The strongly connected components (Tarjan 1972, without recursion)."""
+    index: dict[int, int] = {}
+    low: dict[int, int] = {}
+    stack: list[int] = []
+    found = []
+    for root in range(len(graph)):
+        if root in index:
+            continue
+        work = [(root, iter(graph[root]))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        while work:
+            node, successors = work[-1]
+            for successor in successors:
+                if successor not in index:
+                    index[successor] = low[successor] = len(index)
+                    stack.append(successor)
+                    work.append((successor, iter(graph[successor])))
+                    break
+                if successor in low:
+                    low[node] = min(low[node], low[successor])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    component = []
+                    while True:
+                        member = stack.pop()
+                        component.append(member)
+                        del low[member]
+                        if member == node:
+                            break
+                    found.append(component)
+    return found

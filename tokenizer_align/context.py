@@ -1,0 +1,110 @@
+"""Context: all that a kernel works on, as one argument.
+
+Place in the walk: between `Configurations`, which owns the arrays, and the kernels. Each array that numba is passed
+costs 0.1 us a call; a context is one int64 array of addresses and numbers. A kernel takes the arrays out of it:
+
+    heap = words(c, HEAP)            # int32 (n,)
+    states = table(c, STATES, 5)     # int32 (n, 5)
+
+Whoever makes a context keeps its arrays alive for as long as it is used. Without JIT a context is a list that holds the
+arrays themselves, and the same kernels run as plain Python.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Context", "new_context", "octets", "put", "table", "words"]
+
+Context: TypeAlias = Any
+"""int64 (slots,): of an array the address and, in the next slot, the number of its elements; or a number."""
+
+Int32 = NDArray[np.int32]
+_numba: Any = import_module("numba")
+_PLAIN = bool(_numba.config.DISABLE_JIT)
+
+
+def new_context(slots: int) -> Context:
+    """A context of that many slots, all 0."""
+    return [0] * slots if _PLAIN else np.zeros(slots, np.int64)
+
+
+def put(context: Context, slot: int, array: NDArray[Any]) -> None:
+    """Puts a C-contiguous array into a slot and the one after it."""
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
+    if _PLAIN:
+        context[slot] = array
+    else:
+        context[slot] = array.__array_interface__["data"][0]  # three times as fast as array.ctypes.data
+        context[slot + 1] = array.size
+
+
+if TYPE_CHECKING or _PLAIN:
+
+    def words(c: Context, slot: int) -> Int32:
+        """The int32 array of a slot, flat."""
+        array: Int32 = c[slot]
+        return array.reshape(-1)
+
+    def table(c: Context, slot: int, columns: int) -> Int32:
+        """The int32 array of a slot, with that many columns."""
+        array: Int32 = c[slot]
+        return array.reshape(-1, columns)
+
+    def octets(c: Context, slot: int) -> NDArray[np.uint8]:
+        """The uint8 array of a slot, flat."""
+        array: NDArray[np.uint8] = c[slot]
+        return array
+
+else:
+    # Intrinsics rather than functions: numba compiles a function anew for each constant that it is called with.
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array, populate_array
+
+    def _view(context, builder, c_type, c, slot, array_type, columns):
+        """The array whose address is in a slot of the context array c, of that many columns (None: flat)."""
+        first = builder.gep(make_array(c_type)(context, builder, c).data, [slot])
+        size = builder.load(builder.gep(first, [context.get_constant(types.intp, 1)]))
+        width = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
+        item = context.get_constant(types.intp, width)
+        array = make_array(array_type)(context, builder)
+        shape, strides = [size], [item]
+        if columns is not None:
+            shape, strides = [builder.udiv(size, columns), columns], [builder.mul(columns, item), item]
+        populate_array(
+            array,
+            data=builder.inttoptr(builder.load(first), array.data.type),
+            shape=cgutils.pack_array(builder, shape),
+            strides=cgutils.pack_array(builder, strides),
+            itemsize=item,
+            meminfo=None,
+        )
+        return array._getvalue()
+
+    @intrinsic
+    def words(typing_context, c, slot):
+        def generate(context, builder, signature, arguments):
+            return _view(context, builder, signature.args[0], *arguments, signature.return_type, None)
+
+        return types.Array(types.int32, 1, "C")(c, types.intp), generate
+
+    @intrinsic
+    def table(typing_context, c, slot, columns):
+        def generate(context, builder, signature, arguments):
+            return _view(context, builder, signature.args[0], *arguments[:2], signature.return_type, arguments[2])
+
+        return types.Array(types.int32, 2, "C")(c, types.intp, types.intp), generate
+
+    @intrinsic
+    def octets(typing_context, c, slot):
+        def generate(context, builder, signature, arguments):
+            return _view(context, builder, signature.args[0], *arguments, signature.return_type, None)
+
+        return types.Array(types.uint8, 1, "C")(c, types.intp), generate
