@@ -16,16 +16,18 @@ import threading
 from dataclasses import dataclass
 
 from grammars.errors import GrammarError, LimitExceeded
-from grammars.fragments import Fragment, Leaf, body_leaf, window_leaf, written_out
+from grammars.fragments import Fragment, Leaf, body_leaf, leaf, window_leaf, written_out
 from grammars.ir import CharClass, Choice, JsonString, Node, Ref, Repeat, Sequence
+from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind, Rule, calls
 from grammars.simplify import read_backwards, without_left_repeats
 from grammars.store import Store
 from grammars.strings import quoted, spelt
-from grammars.survey import LEAVES, Survey, in_rule, measure
+from grammars.survey import LEAVES, Survey, in_rule, is_split, measure
 from grammars.tables import CALL_RULE, RULE_START, UNBUILT
+from grammars.words import ANY_STRING, excluded_names
 
 __all__ = ["Builder"]
 
@@ -56,7 +58,21 @@ class _Member:
     name: str
 
 
-_Plan = _Body | _Counted | _Member | Leaf
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """And, Not, Length or JsonString, without references."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlay:
+    """The JSON strings that spell none of these names."""
+
+    names: tuple[bytes, ...]
+
+
+_Plan = _Body | _Counted | _Member | _Leaf | _Overlay | Leaf
 
 
 class Builder:
@@ -107,8 +123,11 @@ class Builder:
 
     def _new_part(self, node: Node, name: str) -> int:
         if isinstance(node, LEAVES):
-            found = self.survey.leaf(node)
-            return self._reserve(_Body("string", node) if found is None else found)
+            written = self.survey.written_out(node)
+            names = excluded_names(written.content) if isinstance(written, JsonString) else None
+            if names is not None:
+                return self._reserve(_Overlay(tuple(names))) if names else self.part(ANY_STRING)
+            return self._reserve(_Body("string", written) if is_split(written) else _Leaf(written))
         if isinstance(node, Repeat) and self.is_counted(node):
             if isinstance(node.item, CharClass):
                 return self._reserve(window_leaf(node.item.ranges, node.min, node.max, spelt=False))
@@ -127,10 +146,13 @@ class Builder:
 
     def window(self, ranges: tuple[tuple[int, int], ...], low: int, high: int | None) -> tuple[int, int]:
         """Facts and number of a window of characters inside a JSON string."""
+        facts = self.survey.facts_of(Repeat(CharClass(ranges), low, high))
+        if not facts & SOLID:
+            return facts, -1
         found = window_leaf(ranges, low, high, spelt=True)
         if found not in self.parts:
             self.parts[found] = self._reserve(found)
-        return found.facts, self.parts[found]
+        return facts, self.parts[found]
 
     def spelt(self, item: Node, low: int, high: int | None) -> tuple[int, int]:
         """Facts and number of the rule that counts items inside of a JSON string."""
@@ -186,6 +208,13 @@ class Builder:
             if self.is_built(rule):
                 return
             match self.plans[rule]:
+                case _Leaf(node):
+                    self._append_leaf(rule, leaf(node))
+                case _Overlay(names):
+                    host = self.part(ANY_STRING)
+                    self.build(host)
+                    begin = int(self.store.tables.rules[host, RULE_START])
+                    self.store.append(rule, overlay(names), Kind.PLAIN, 0, None, None, begin)
                 case Leaf() as found:
                     self._append_leaf(rule, found)
                 case _Counted(item, low, high):

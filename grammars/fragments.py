@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from grammars.chars import char_dfa
-from grammars.dfa import Dfa, Edge, minimise, trim
+from grammars.dfa import Dfa, Edge, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
-from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
+from grammars.ir import And, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
 from grammars.lengths import NEVER, fewest_bytes, lengths
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind
 from grammars.store import Window
-from grammars.tables import STATE_FINAL
 from grammars.utf8 import encode_json, encode_utf8
+from grammars.words import excluded_names, words
 
 __all__ = [
     "Fragment",
     "Leaf",
     "body_leaf",
+    "facts_of_leaf",
     "fragment",
     "leaf",
     "quick_facts",
@@ -49,10 +50,9 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A fragment with the bounds of its counter, and facts: has it the empty string (taken out here), and another?"""
+    """A fragment with the bounds of its counter."""
 
     fragment: Fragment
-    facts: int
     low: int = 0
     high: int | None = None
 
@@ -75,22 +75,6 @@ def fragment(dfa: Dfa, *, counts: bool = False) -> Fragment:
     return known
 
 
-def words(node: Node) -> list[bytes] | None:
-    """The texts of a node that is a list of them, each in UTF-8; None for any other node."""
-    items = node.items if isinstance(node, Choice) else (node,)
-    found = []
-    for item in items:
-        if not isinstance(item, Bytes):
-            return None
-        if not item.data.isascii():
-            try:
-                item.data.decode()
-            except UnicodeDecodeError:
-                return None
-        found.append(item.data)
-    return found
-
-
 class _NoCallees:
     """What positions ask in a rule that calls nothing."""
 
@@ -109,7 +93,7 @@ def body_leaf(node: Node, limit: int) -> Leaf:
     """The leaf of the body of a rule that calls nothing; raises `LimitExceeded` beyond `limit` states."""
     positions = Positions(_NoCallees())
     piece = positions.piece(positions.enter(node, END), limit=limit)
-    return Leaf(fragment(minimise(piece.dfa())), SOLID)
+    return Leaf(fragment(piece.dfa()))
 
 
 def quick_facts(node: Node) -> int | None:
@@ -118,6 +102,8 @@ def quick_facts(node: Node) -> int | None:
     What shows here also fits every limit, so that it may be built later.
     """
     inside, quoted = (node.content, True) if isinstance(node, JsonString) else (node, False)
+    if quoted and excluded_names(inside) is not None:
+        return SOLID
     if isinstance(inside, Not):
         names = words(inside.item)
         return (
@@ -141,48 +127,54 @@ def quick_facts(node: Node) -> int | None:
 @lru_cache(maxsize=_LEAVES)
 def leaf(node: Node) -> Leaf:
     """What a part without references becomes that needs set algebra or spellings: And, Not, Length or JsonString."""
-    quoted = isinstance(node, JsonString)
+    content, counts, low, high = _opened(node)
+    return Leaf(_encoded(content, quoted=isinstance(node, JsonString), counts=counts), low, high)
+
+
+def facts_of_leaf(node: Node) -> int:
+    """The facts of a part without references, decided on code points; raises what is wrong with it."""
+    content, counts, low, high = _opened(node)
+    dfa = char_dfa(content)
+    nullable, solid = 0 in dfa.finals and not low, bool(dfa.edges[0])
+    if counts:
+        least = lengths(dfa, every=True).next_length(0, max(1, low))
+        solid = least != NEVER and (high is None or least <= high)
+    if isinstance(node, JsonString):
+        return SOLID if nullable or solid else 0
+    return (NULL if nullable else 0) | (SOLID if solid else 0)
+
+
+def _opened(node: Node) -> tuple[Node, bool, int, int | None]:
+    """The characters of a part, whether they are counted at run time, and the bounds."""
     inside = node.content if isinstance(node, JsonString) else node
     low: int = 0
     high: int | None = None
-    if isinstance(inside, Length) and not (quoted and inside.max is None and inside.min <= 4):
-        while isinstance(inside, Length):
-            low, high, inside = max(low, inside.min), _least(high, inside.max), inside.item
-        if isinstance(inside, Repeat) and isinstance(inside.item, CharClass):
-            low, high, inside = max(low, inside.min), _least(high, inside.max), Repeat(inside.item)
-        return _bounded(_encoded(inside, quoted=quoted, counts=True), low, high)
-    found, nullable = _encoded(inside, quoted=quoted, counts=False)
-    return Leaf(found, (NULL if nullable else 0) | (SOLID if found.piece.states[:, STATE_FINAL].any() else 0))
+    if not isinstance(inside, Length) or (isinstance(node, JsonString) and inside.max is None and inside.min <= 4):
+        return inside, False, low, high
+    while isinstance(inside, Length):
+        low, high, inside = max(low, inside.min), _least(high, inside.max), inside.item
+    if isinstance(inside, Repeat) and isinstance(inside.item, CharClass):
+        low, high, inside = max(low, inside.min), _least(high, inside.max), Repeat(inside.item)
+    return inside, True, low, high
 
 
 def window_leaf(ranges: tuple[tuple[int, int], ...], low: int, high: int | None, *, spelt: bool) -> Leaf:
     """Characters of one class, `low` to `high` of them; `spelt` as inside of JSON strings."""
-    return _bounded(_class_window(ranges, spelt), low, high)
+    return Leaf(_class_window(ranges, spelt), low, high)
 
 
 @lru_cache(maxsize=_LEAVES)
-def _class_window(ranges: tuple[tuple[int, int], ...], spelt: bool) -> tuple[Fragment, bool]:
+def _class_window(ranges: tuple[tuple[int, int], ...], spelt: bool) -> Fragment:
     encode = encode_json if spelt else encode_utf8
-    return fragment(without_empty(encode(char_dfa(Repeat(CharClass(ranges))), ticks=True)), counts=True), True
-
-
-def _bounded(found: tuple[Fragment, bool], low: int, high: int | None) -> Leaf:
-    counted, nullable = found
-    assert counted.window is not None
-    least = counted.window[0].next_length(0, low)
-    solid = least != NEVER and (high is None or least <= high)
-    return Leaf(counted, (NULL if nullable and not low else 0) | (SOLID if solid else 0), low, high)
+    return fragment(without_empty(encode(char_dfa(Repeat(CharClass(ranges))), ticks=True)), counts=True)
 
 
 @lru_cache(maxsize=_LEAVES)
-def _encoded(content: Node, *, quoted: bool, counts: bool) -> tuple[Fragment, bool]:
-    """The fragment of a content in bytes, and whether it has the empty string, which the fragment lacks."""
+def _encoded(content: Node, *, quoted: bool, counts: bool) -> Fragment:
+    """The fragment of a content in bytes. Code points were minimal, so that bytes are; see `grammars.utf8`."""
     encode = encode_json if quoted else encode_utf8
     dfa = encode(char_dfa(content), ticks=counts)
-    if quoted:
-        dfa = _quoted(dfa)
-    solid = without_empty(dfa)
-    return fragment(trim(solid) if counts else minimise(solid), counts=counts), 0 in dfa.finals
+    return fragment(trim(_quoted(dfa) if quoted else without_empty(dfa)), counts=counts)
 
 
 def _least(left: int | None, right: int | None) -> int | None:

@@ -67,12 +67,14 @@ def can_end(rule: Rule) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def lengths(dfa: Dfa) -> Lengths:
+def lengths(dfa: Dfa, *, every: bool = False) -> Lengths:
     """The accepted remaining lengths of every state of a DFA whose characters begin with `TICK` symbols.
+
+    With `every`, each symbol is a character.
 
     Raises `LimitExceeded` when they do not become periodic within 20,000 characters.
     """
-    ticked, silent = _edge_pairs(dfa)
+    ticked, silent = _edge_pairs(dfa, every)
     live = np.zeros(len(dfa.edges), dtype=bool)
     live[list(dfa.finals)] = True
     _pull(live, silent)
@@ -107,7 +109,7 @@ def lengths(dfa: Dfa) -> Lengths:
 @lru_cache(maxsize=1024)
 def fewest_bytes(dfa: Dfa) -> FewestBytes:
     """The fewest bytes to an end of every state, per number of characters still to come (a min-plus recurrence)."""
-    ticked, silent = _edge_pairs(dfa)
+    ticked, silent = _edge_pairs(dfa, False)
     column = np.full(len(dfa.edges), NEVER, dtype=np.int64)
     column[list(dfa.finals)] = 0
     _relax(column, silent)
@@ -155,13 +157,13 @@ def _lower(
 
 
 def _edge_pairs(
-    dfa: Dfa,
+    dfa: Dfa, every: bool
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """(sources, targets) of the edges that begin a character, and of those that do not."""
     found: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
     for source, row in enumerate(dfa.edges):
         for low, _, target in row:
-            found[not TICK <= low < SPECIAL].add((source, target))
+            found[not every and not TICK <= low < SPECIAL].add((source, target))
     ticked, silent = (np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2) for pairs in found)
     return (ticked[:, 0], ticked[:, 1]), (silent[:, 0], silent[:, 1])
 

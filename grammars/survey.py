@@ -15,10 +15,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from grammars.chars import char_dfa
 from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
-from grammars.fragments import Leaf, leaf, quick_facts, written_out
+from grammars.fragments import Leaf, facts_of_leaf, quick_facts, written_out
 from grammars.ir import (
     And,
     ByteClass,
@@ -46,6 +47,9 @@ LEAVES = (JsonString, And, Not, Length)
 SPLIT = 1000
 """The size beyond which a JSON string is not one leaf: its repeats become rules."""
 
+_WHOLE = 128
+"""Times `Limits.unrolled`: the size up to which a rule that calls nothing is written out, repeats and all."""
+
 
 @dataclass(slots=True)
 class Summary:
@@ -57,15 +61,18 @@ class Summary:
     size: int  # positions, repeats written out
     depth: int
     classes: bool  # whether anything but literals and calls is read
+    loops: bool  # whether there is a repeat without upper bound
     doubtful: bool  # whether some part may have no string although all rules have
-    counts: bool  # whether a repeat is counted
+    counts: bool  # whether a repeat is large enough to be counted
     unrolled: int  # the limit that decided it
     leaf: Leaf | None = None  # the rule, where it calls nothing and was built
 
     @property
     def calls_nothing(self) -> bool:
         """Whether the rule is a leaf by itself, the same in every grammar."""
-        return not (self.refs or self.leaves or self.specials or self.counts)
+        if self.refs or self.leaves or self.specials:
+            return False
+        return not self.counts or self.size <= _WHOLE * self.unrolled
 
 
 class Survey:
@@ -141,10 +148,10 @@ class Survey:
     def is_early(self, node: Node) -> bool:
         """Whether only building the rule of a node tells whether it keeps to the limits.
 
-        It has at most 2^(size + 1) states. Literals and calls alone rarely have more than positions.
+        It has at most 2^(size + 1) states. Literals and calls alone, and what has an end, rarely pass a limit.
         """
         found = self.summary_of(node)
-        return found.classes and found.size + 1 >= self.limits.states.bit_length()
+        return found.classes and found.loops and found.size + 1 >= self.limits.states.bit_length()
 
     def _decide(self, name: str) -> bool:
         """Facts and left calls of a rule; whether they depend on a rule that is not decided yet."""
@@ -254,18 +261,18 @@ class Survey:
             return note
         facts = quick_facts(node)
         if facts is None:
-            found = self.leaf(node)
-            if found is None:
-                assert isinstance(node, JsonString)
-                return SOLID if self.content_facts(node.content) else 0
-            if self.written[id(node)][1] is not node:
-                return found.facts
-            facts = found.facts
+            written = self.written_out(node)
+            if is_split(written):
+                self.early.append(node)
+                return SOLID if self.content_facts(written.content) else 0
+            facts = facts_of_leaf(written)
+            if written is not node:
+                return facts
         object.__setattr__(node, "note", facts)
         return facts
 
-    def leaf(self, node: Node) -> Leaf | None:
-        """The leaf that a node becomes; None for a JSON string that is too large for one."""
+    def written_out(self, node: Node) -> Node:
+        """And, Not, Length or JsonString without references."""
         known = self.written.get(id(node))
         if known is None:
             if isinstance(node, JsonString):
@@ -274,12 +281,7 @@ class Survey:
             else:
                 known = node, written_out(node, self.grammar.rules)
             self.written[id(node)] = known
-            if isinstance(node, JsonString) and measure(known[1]) > SPLIT:
-                self.early.append(node)
-        node = known[1]
-        if isinstance(node, JsonString) and measure(node) > SPLIT:
-            return None
-        return leaf(node)
+        return known[1]
 
     def content_facts(self, node: Node) -> int:
         """The facts of a part of the content of a JSON string, in characters."""
@@ -330,11 +332,11 @@ def summarise(root: Node, limits: Limits) -> Summary:
     leaves: list[Node] = []
     specials: dict[str, None] = {}
     deepest = 0
-    classes = doubtful = counts = False
+    classes = loops = doubtful = counts = False
 
     def walk(node: Node, depth: int) -> int:
         """Collects what is in a node; returns how many positions it has."""
-        nonlocal deepest, classes, doubtful, counts
+        nonlocal deepest, classes, loops, doubtful, counts
         if depth > deepest:
             if depth > limits.depth:
                 raise LimitExceeded(
@@ -363,15 +365,14 @@ def summarise(root: Node, limits: Limits) -> Summary:
                 return 1
             case Repeat(item, low, high):
                 size = walk(item, depth + 1)
-                copies = low if high is None else high
-                if high is not None and high < low:
+                if high is None:
+                    loops = True
+                elif high < low:
                     doubtful = True
-                if copies > 1:
-                    if copies * measure(item) > limits.unrolled:
-                        counts = True
-                        return size + 1
-                    return size * copies
-                return size
+                copies = low if high is None else high
+                if copies > 1 and copies * measure(item) > limits.unrolled:
+                    counts = True
+                return size * max(copies, 1)
             case ByteClass(ranges) | CharClass(ranges):
                 classes = True
                 if not ranges:
@@ -386,8 +387,13 @@ def summarise(root: Node, limits: Limits) -> Summary:
 
     size = walk(root, 0)
     return Summary(
-        tuple(refs), tuple(leaves), tuple(specials), size, deepest, classes, doubtful, counts, limits.unrolled
+        tuple(refs), tuple(leaves), tuple(specials), size, deepest, classes, loops, doubtful, counts, limits.unrolled
     )
+
+
+def is_split(node: Node) -> TypeGuard[JsonString]:
+    """Whether a JSON string is too large for one leaf."""
+    return isinstance(node, JsonString) and quick_facts(node) is None and measure(node) > SPLIT
 
 
 def measure(node: Node) -> int:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from grammars.dfa import Dfa, Edge
 
-__all__ = ["TICK", "class_bytes", "encode_json", "encode_utf8"]
+__all__ = ["RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_json", "encode_utf8"]
 
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
@@ -24,9 +24,9 @@ Spell: TypeAlias = Callable[[Iterable[Edge]], Iterable[Edge]]
 """From edges on digits to edges on the bytes that write them."""
 
 _LENGTHS = ((0x80, 0x7FF, 1, 0xC0), (0x800, 0xFFFF, 2, 0xE0), (0x10000, 0x10FFFF, 3, 0xF0))
-_SHORT_ESCAPES = {0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r", 0x22: '"', 0x2F: "/", 0x5C: "\\"}
+SHORT_ESCAPES = {0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r", 0x22: '"', 0x2F: "/", 0x5C: "\\"}
 # What may stand raw in a JSON string (RFC 8259, section 7: unescaped).
-_RAW = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF))
+RAW = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF))
 
 
 def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
@@ -55,7 +55,7 @@ def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:
     writer = _Writer(len(dfa.edges))
     rows = []
     for row in dfa.edges:
-        written = writer.raw(_common(row, _RAW))
+        written = writer.raw(_common(row, RAW))
         if row:
             written = (*written, (0x5C, 0x5C, writer.escape(row)))
         rows.append(tuple(sorted(written)))
@@ -99,7 +99,7 @@ class _Writer:
         edges: list[Edge] = []
         for low, high, target in row:
             edges += (
-                (ord(letter), ord(letter), target) for code, letter in _SHORT_ESCAPES.items() if low <= code <= high
+                (ord(letter), ord(letter), target) for code, letter in SHORT_ESCAPES.items() if low <= code <= high
             )
         units = list(_common(row, ((0, 0xFFFF),)))
         astral = tuple(
