@@ -19,7 +19,7 @@ import numpy as np
 
 from grammars.dfa import Dfa, Edge
 from grammars.errors import EmptyLanguage
-from grammars.fragments import Fragment, fragment
+from grammars.fragments import Fragment, dfa_fragment
 from grammars.ir import Grammar
 from grammars.limits import Limits
 from grammars.pieces import Piece, own_piece
@@ -160,7 +160,7 @@ class _Built:
             self.store.reserve()
         for number, rule in enumerate(rules):
             is_leaf = all(high < SPECIAL for row in rule.dfa.edges for _, high, _ in row)
-            found = fragment(rule.dfa, counts=rule.kind is Kind.WINDOW) if is_leaf else None
+            found = dfa_fragment(rule.dfa, counts=rule.kind is Kind.WINDOW) if is_leaf else None
             self.fragments.append(found)
             piece = Piece.from_dfa(rule.dfa, tails=rule.kind is Kind.PLAIN) if found is None else found.piece
             window = None if found is None else found.window

@@ -78,6 +78,8 @@ _Plan = _Body | _Counted | _Member | _Leaf | _Overlay | Leaf
 class Builder:
     """Numbers rules when they are first called, and builds them into a `Store`."""
 
+    writes_parts = True
+
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
         self.store = Store()

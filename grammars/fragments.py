@@ -15,19 +15,20 @@ from functools import lru_cache
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, Edge, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
-from grammars.ir import And, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
+from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
 from grammars.lengths import NEVER, fewest_bytes, lengths
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind
 from grammars.store import Window
 from grammars.utf8 import encode_json, encode_utf8
-from grammars.words import excluded_names, words
+from grammars.words import excluded_names, is_list, word_piece, words
 
 __all__ = [
     "Fragment",
     "Leaf",
     "body_leaf",
+    "dfa_fragment",
     "facts_of_leaf",
     "fragment",
     "leaf",
@@ -38,6 +39,10 @@ __all__ = [
 ]
 
 _LEAVES = 2048
+"""Nodes remembered."""
+
+_SHARED = 4096
+"""The states of a piece up to which it is looked for among the others; larger ones have no tables of a vocabulary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -64,19 +69,24 @@ class Leaf:
 _FRAGMENTS: weakref.WeakValueDictionary[tuple[bool, bytes, bytes], Fragment] = weakref.WeakValueDictionary()
 
 
-def fragment(dfa: Dfa, *, counts: bool = False) -> Fragment:
-    """The fragment of a DFA over bytes that is trimmed and lacks the empty string; with `counts` it is a window."""
-    piece = Piece.from_dfa(dfa, tails=False)
-    key = (counts, piece.states.tobytes(), piece.edges.tobytes())
+def fragment(piece: Piece, window: Window | None = None) -> Fragment:
+    """The fragment of a trimmed piece without calls and without the empty string."""
+    if len(piece.states) > _SHARED:
+        return Fragment(piece, window)
+    key = (window is None, piece.states.tobytes(), piece.edges.tobytes())
     known = _FRAGMENTS.get(key)
-    if known is None:
-        known = Fragment(piece, (lengths(dfa), fewest_bytes(dfa)) if counts else None)
-        known = _FRAGMENTS.setdefault(key, known)
-    return known
+    return _FRAGMENTS.setdefault(key, Fragment(piece, window)) if known is None else known
+
+
+def dfa_fragment(dfa: Dfa, *, counts: bool = False) -> Fragment:
+    """The fragment of a DFA over bytes that is trimmed and lacks the empty string; with `counts` it is a window."""
+    return fragment(Piece.from_dfa(dfa, tails=False), (lengths(dfa), fewest_bytes(dfa)) if counts else None)
 
 
 class _NoCallees:
     """What positions ask in a rule that calls nothing."""
+
+    writes_parts = False
 
     def is_counted(self, node: Repeat) -> bool:
         return False
@@ -88,12 +98,20 @@ class _NoCallees:
         raise AssertionError(name)
 
 
-@lru_cache(maxsize=_LEAVES)
 def body_leaf(node: Node, limit: int) -> Leaf:
-    """The leaf of the body of a rule that calls nothing; raises `LimitExceeded` beyond `limit` states."""
+    """The leaf of the body of a rule that calls nothing; raises `LimitExceeded` beyond `limit` states.
+
+    A long list of texts has as many states as bytes at most, and no limit.
+    """
+    if is_list(node):
+        return Leaf(fragment(word_piece(item.data for item in node.items if isinstance(item, Bytes))))
+    return _body_leaf(node, limit)
+
+
+@lru_cache(maxsize=_LEAVES)
+def _body_leaf(node: Node, limit: int) -> Leaf:
     positions = Positions(_NoCallees())
-    piece = positions.piece(positions.enter(node, END), limit=limit)
-    return Leaf(fragment(piece.dfa()))
+    return Leaf(fragment(positions.piece(positions.enter(node, END), limit=limit)))
 
 
 def quick_facts(node: Node) -> int | None:
@@ -166,7 +184,7 @@ def window_leaf(ranges: tuple[tuple[int, int], ...], low: int, high: int | None,
 @lru_cache(maxsize=_LEAVES)
 def _class_window(ranges: tuple[tuple[int, int], ...], spelt: bool) -> Fragment:
     encode = encode_json if spelt else encode_utf8
-    return fragment(without_empty(encode(char_dfa(Repeat(CharClass(ranges))), ticks=True)), counts=True)
+    return dfa_fragment(without_empty(encode(char_dfa(Repeat(CharClass(ranges))), ticks=True)), counts=True)
 
 
 @lru_cache(maxsize=_LEAVES)
@@ -174,7 +192,7 @@ def _encoded(content: Node, *, quoted: bool, counts: bool) -> Fragment:
     """The fragment of a content in bytes. Code points were minimal, so that bytes are; see `grammars.utf8`."""
     encode = encode_json if quoted else encode_utf8
     dfa = encode(char_dfa(content), ticks=counts)
-    return fragment(trim(_quoted(dfa) if quoted else without_empty(dfa)), counts=counts)
+    return dfa_fragment(trim(_quoted(dfa) if quoted else without_empty(dfa)), counts=counts)
 
 
 def _least(left: int | None, right: int | None) -> int | None:

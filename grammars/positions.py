@@ -20,6 +20,7 @@ from grammars.errors import LimitExceeded
 from grammars.ir import ByteClass, Bytes, CharClass, Choice, Node, Ranges, Repeat, Sequence, SpecialToken
 from grammars.pieces import Piece, flat_piece
 from grammars.utf8 import class_bytes
+from grammars.words import LONG, listed
 
 __all__ = ["NULL", "SOLID", "Callees", "Positions", "union"]
 
@@ -34,6 +35,9 @@ END: Set = (0,)
 
 class Callees(Protocol):
     """What positions need to know of other rules."""
+
+    writes_parts: bool
+    """Whether a part of the rule may become a rule of its own."""
 
     def is_counted(self, node: Repeat) -> bool:
         """Whether a repeat is counted at run time rather than written out."""
@@ -79,6 +83,10 @@ class Positions:
             case Bytes(data):
                 return (self.position(data, after),) if data else after
             case Choice(items):
+                if len(items) >= LONG and self.callees.writes_parts:
+                    texts, others = listed(node)
+                    if len(texts.items) >= LONG:
+                        return union([self.call(*self.callees.callee(texts), after), self.enter(others, after)])
                 return union([self.enter(item, after) for item in items])
             case ByteClass(ranges):
                 return (self.position(ranges, after),) if ranges else ()

@@ -38,6 +38,7 @@ from grammars.ir import (
 )
 from grammars.limits import Limits
 from grammars.positions import NULL, SOLID
+from grammars.words import LONG, is_list, listed
 
 __all__ = ["LEAVES", "SPLIT", "Summary", "Survey", "measure"]
 
@@ -63,7 +64,7 @@ class Summary:
     classes: bool  # whether anything but literals and calls is read
     loops: bool  # whether there is a repeat without upper bound
     doubtful: bool  # whether some part may have no string although all rules have
-    counts: bool  # whether a repeat is large enough to be counted
+    counts: bool  # whether a repeat is large enough to be counted, or a list long enough to be a rule
     unrolled: int  # the limit that decided it
     leaf: Leaf | None = None  # the rule, where it calls nothing and was built
 
@@ -212,7 +213,7 @@ class Survey:
             case Choice(items):
                 found = 0
                 for item in items:
-                    found |= self.facts_of(item)
+                    found |= (SOLID if item.data else NULL) if isinstance(item, Bytes) else self.facts_of(item)
                 return found
             case Repeat(item, low, high):
                 if high is not None and (high < low or high == 0):
@@ -243,7 +244,7 @@ class Survey:
             case Choice(items):
                 nullable = False
                 for item in items:
-                    nullable |= self.starts(item, left)
+                    nullable |= not item.data if isinstance(item, Bytes) else self.starts(item, left)
                 return nullable
             case Repeat(item, low, high):
                 if high is not None and (high < low or high == 0):
@@ -354,8 +355,11 @@ def summarise(root: Node, limits: Limits) -> Summary:
                     size += len(item.data)
                 else:
                     size += walk(item, depth + 1)
-            if not node.items and isinstance(node, Choice):
-                doubtful = True
+            if isinstance(node, Choice):
+                if not node.items:
+                    doubtful = True
+                elif len(node.items) >= LONG and node is not root and is_list(listed(node)[0]):
+                    counts = True
             return size
         match node:
             case Bytes(data):
