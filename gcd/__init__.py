@@ -12,6 +12,7 @@
 | `load`                                         | a model by name or path, loaded once                         |
 | `Constraint`, `Vocabulary`                     | the engine's side, for samplers of your own                  |
 | `GrammarLogitsProcessor`                       | the masks inside transformers' own `generate`                |
+| `apply_bitmask_`                               | masks into logits in place, on CUDA by one kernel            |
 | `LanguageModel`, `ScriptedLM`, `TransformersLM`| what a model is; one written down; one of transformers       |
 | `errors`                                       | everything that this library raises, as one tree             |
 
@@ -57,13 +58,14 @@ if TYPE_CHECKING:
     from gcd.models.protocols import LanguageModel
     from gcd.models.scripted import ScriptedLM
     from gcd.models.transformers_lm import TransformersLM
+    from gcd.sampling.bitmask import apply_bitmask_
     from tokenizer_align.constraint import Constraint
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "LanguageModel", "Report", "ScriptedLM",
-    "Stream", "TransformersLM", "Vocabulary", "agenerate", "astream", "check", "compile", "errors", "generate", "load",
-    "stream",
+    "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "check", "compile", "errors",
+    "generate", "load", "stream",
 ]  # fmt: skip
 
 _LAZY = {
@@ -77,6 +79,7 @@ _LAZY = {
     "Stream": "gcd.generation",
     "TransformersLM": "gcd.models.transformers_lm",
     "Vocabulary": "tokenizer_align.vocabulary",
+    "apply_bitmask_": "gcd.sampling.bitmask",
     "load": "gcd.models.load",
 }
 

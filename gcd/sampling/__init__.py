@@ -1,1 +1,1 @@
-"""Sampling: logits and masks to tokens (logits.py), rows to their ends (masked.py), jumping ahead (jump.py)."""
+"""Sampling: masks into logits (bitmask.py), logits to tokens (logits.py), rows to their ends (masked.py, jump.py)."""

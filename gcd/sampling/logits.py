@@ -42,7 +42,7 @@ def unpack_bitmask(words: torch.Tensor, width: int) -> torch.Tensor:
     """
     # bytes of a little-endian int32 hold the bits in order, and byte arithmetic moves a quarter of the memory
     data = words.contiguous().view(torch.uint8)
-    bits = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=words.device)
+    bits = 1 << torch.arange(8, dtype=torch.uint8, device=words.device)  # made there: a copy would wait for the device
     allowed = (data.unsqueeze(-1) & bits).ne(0).flatten(1)
     if allowed.shape[1] < width:
         allowed = torch.nn.functional.pad(allowed, (0, width - allowed.shape[1]))
