@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from gcd.errors import BadLogits
+from gcd.sampling.bitmask import apply_bitmask_
 from gcd.sampling.logits import Warp, diagnose, draw, unpack_bitmask, warp
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def _score(row: Row, token_ids: Sequence[int], logits: torch.Tensor) -> None:
 
 def _step(rows: Sequence[Row], logits: torch.Tensor, knobs: Warp, jump: Jump) -> None:
     """Draw one token for each row from its float32 logits (batch, V), and what is decided by it."""
-    allowed = unpack_bitmask(_stack([row.mask() for row in rows]).to(logits.device), logits.shape[1])
-    masked = logits.masked_fill(~allowed, -torch.inf)
+    bitmask = _stack([row.mask() for row in rows]).to(logits.device)
+    masked = apply_bitmask_(logits.detach().clone(), bitmask)
     probabilities = warp(masked, knobs)
     uniforms = torch.tensor([row.rng.random() for row in rows], dtype=torch.float64).to(logits.device)
     ids = draw(probabilities, uniforms).unsqueeze(1)
@@ -135,7 +136,7 @@ def _step(rows: Sequence[Row], logits: torch.Tensor, knobs: Warp, jump: Jump) ->
     table = torch.cat([column.double() for column in columns], dim=1).tolist()  # the only wait for the device
     for i, (row, (token_id, logprob, masked_logprob, sound)) in enumerate(zip(rows, table, strict=True)):
         if not sound:
-            row.fail(logits[i], allowed[i])
+            row.fail(logits[i], unpack_bitmask(bitmask[i : i + 1], logits.shape[1])[0])
             continue
         row.scored += 1
         row.logprob += logprob
