@@ -27,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["kernel"]
+__all__ = ["inlined", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,6 +55,18 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     except RuntimeError:  # "no locator available": none of numba's own places can be written
         located = False
     return cast("Callable[P, R]", compiled if located else _compile_elsewhere(function))
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, written out by numba where a kernel calls it: for what has one caller.
+
+    numba compiles a kernel with a copy of all that it calls, however deep; a caller and its only callee are compiled
+    twice unless they are one.
+    """
+    numba = _numba()
+    if numba.config.DISABLE_JIT:
+        return function
+    return cast("Callable[P, R]", numba.njit(inline="always")(function))
 
 
 def _compile_elsewhere(function: Callable[..., Any]) -> Any:

@@ -58,7 +58,7 @@ from grammars.tables import (
     STATE_RULE,
 )
 from tokenizer_align.context import Context, octets, table, words
-from tokenizer_align.jit import kernel
+from tokenizer_align.jit import inlined, kernel
 
 Int32 = NDArray[np.int32]
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _next_length(c: Context, state: int, least: int) -> int:
     return found + least - folded
 
 
-@kernel
+@inlined
 def _alive(c: Context, state: int, counter: int) -> bool:
     """Whether a window can still end with a permitted number of characters."""
     rules = table(c, RULES, RULE_COLUMNS)
@@ -261,7 +261,7 @@ def settle_records(c: Context) -> None:
         record += header + 3 * Int(heap[record + 1])
 
 
-@kernel
+@inlined
 def _hash(kind: int, flag: int, buffer: Int32, begin: int, end: int) -> int:
     mixed = 0x9E3779B1 * (2 * kind + flag) & 0x7FFFFFFF
     for i in range(begin, end):
@@ -312,7 +312,7 @@ def _intern(c: Context, kind: int, flag: int, begin: int) -> int:
     return record
 
 
-@kernel
+@inlined
 def _add_bytes(c: Context, at: int, state: int) -> None:
     """Sets the bits of the bytes that are on edges of a state, in the 8 words of the heap from `at` on."""
     heap, edges = words(c, HEAP), table(c, EDGES, EDGE_COLUMNS)
@@ -490,7 +490,7 @@ def _counted(c: Context, rule: int, counter: int) -> int:
     return counter + 1
 
 
-@kernel
+@inlined
 def _leave(c: Context) -> int:
     """Leaves every rule that may end, down the stacks. Returns whether the text may end here (1, 0), or a status."""
     heap, items, queue = words(c, HEAP), table(c, ITEMS, 5), words(c, QUEUE)
@@ -514,7 +514,7 @@ def _leave(c: Context) -> int:
     return accepting
 
 
-@kernel
+@inlined
 def _enter(c: Context) -> int:
     """Enters every rule that is called. Returns 0 or a status."""
     items, queue, calls = table(c, ITEMS, 5), words(c, QUEUE), table(c, CALLS, CALL_COLUMNS)
@@ -553,7 +553,7 @@ def _enter(c: Context) -> int:
     return 0
 
 
-@kernel
+@inlined
 def _sort(buffer: Int32, begin: int, n: int) -> None:
     """Sorts n triples by state and counter (shell sort: short and nearly sorted lists are the rule)."""
     gap = 1
@@ -576,7 +576,7 @@ def _sort(buffer: Int32, begin: int, n: int) -> None:
         gap //= 3
 
 
-@kernel
+@inlined
 def _close(c: Context, accepting: int) -> int:
     """The configuration of the items reached, after leaving and entering rules; `DEAD` when there is none."""
     left = Int(0)
@@ -653,7 +653,7 @@ def _step(c: Context, configuration: int, symbol: int) -> int:
     return after
 
 
-@kernel
+@inlined
 def _begin(c: Context) -> int:
     """Reaches the start of the first rule, on the empty stack. Returns 0 or a status."""
     first = Int(table(c, RULES, RULE_COLUMNS)[0, RULE_START])
@@ -695,7 +695,7 @@ def _edge(c: Context, state: int, symbol: int) -> int:
     return -1
 
 
-@kernel
+@inlined
 def _read(c: Context, configuration: int, symbol: int) -> int:
     """Reaches the targets of the items' edges on a symbol. Returns 0 or a status."""
     heap, edges = words(c, HEAP), table(c, EDGES, EDGE_COLUMNS)
@@ -794,7 +794,7 @@ def _leaf_state(c: Context, state: int) -> int:
     return state if default < 0 else default
 
 
-@kernel
+@inlined
 def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> int:
     """Adds the tokens from one item inside a leaf: the row of those that stay inside, and what follows its exits."""
     rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
@@ -834,7 +834,7 @@ def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> 
     return beyond if beyond < 0 else max(largest, beyond, Int(words(c, HEAP)[after + 3]))
 
 
-@kernel
+@inlined
 def _add_row(c: Context, number: int, vetoes: int, row: Int32) -> None:
     """Adds a row, without the tokens that end at one of the vetoed nodes."""
     inside, vetoed, token_ids = table(c, ROWS, len(row)), words(c, VETOED), words(c, TOKEN_IDS)
@@ -854,7 +854,7 @@ def _add_row(c: Context, number: int, vetoes: int, row: Int32) -> None:
             count += 1
 
 
-@kernel
+@inlined
 def _fill_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: int, row: Int32) -> int:
     """Adds the tokens from a configuration behind the ends of a leaf. Returns the largest cost, or a status."""
     heap, exits, starts = words(c, HEAP), table(c, EXITS, 3), words(c, EXIT_BYTES)
@@ -889,7 +889,7 @@ def _fill_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: 
     return largest
 
 
-@kernel
+@inlined
 def _find_vetoes(c: Context, state: int) -> int:
     """Lists the trie nodes behind which a state with a default refuses what its default would read; their number.
 
@@ -1141,7 +1141,7 @@ def settle_bytes(c: Context, rule_count: int, state_count: int, state_bytes: Int
             choices[state, 0], choices[state, 1] = -1, -1
 
 
-@kernel
+@inlined
 def _choose(c: Context, state: int, state_bytes: Int32, rule_bytes: Int32) -> bool:
     """Whether a cheaper way from a state to the end of its rule was found; it is noted in `CHOICES`."""
     states, edges = table(c, STATES, STATE_COLUMNS), table(c, EDGES, EDGE_COLUMNS)
@@ -1171,7 +1171,7 @@ def _choose(c: Context, state: int, state_bytes: Int32, rule_bytes: Int32) -> bo
     return best < before
 
 
-@kernel
+@inlined
 def _covered(c: Context, state: int, symbol: int) -> bool:
     """Whether a symbol is on one of the state's own edges, so that its default does not count."""
     states, edges = table(c, STATES, STATE_COLUMNS), table(c, EDGES, EDGE_COLUMNS)
@@ -1214,7 +1214,7 @@ def settle_tokens(c: Context, rule_count: int, state_count: int) -> None:
             changed |= rule_cost[rule, 0] >= 0
 
 
-@kernel
+@inlined
 def _state_tokens(c: Context, state: int) -> int:
     """The cost of a state from the costs of others, -1 while one of them is not known."""
     calls, choices = table(c, CALLS, CALL_COLUMNS), table(c, CHOICES, 3)
