@@ -26,6 +26,7 @@ from tokenizer_align.costs import Costs, settle_costs
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
 from tokenizer_align.kernels import DEAD, NOWHERE
 from tokenizer_align.leaves import leaves_of
+from tokenizer_align.rows import Remembered, rows_of
 from tokenizer_align.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ __all__ = ["Constraint", "State", "align"]
 
 Bitmask = NDArray[np.int32]
 
-_ROWS = 1 << 24  # words of memory for remembered rows of one arena: 64 MiB
 _ROTATE = 1 << 24  # words of records after which new requests start in a new arena: 64 MiB
 
 
@@ -58,11 +58,11 @@ class State:
 
 
 class _Rows(Configurations):
-    """An arena with the masks of its configurations: the oldest are forgotten, never overwritten."""
+    """An arena with the masks of its configurations."""
 
     def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
         super().__init__(automaton, leaves_of(vocabulary))
-        self.rows: dict[int, Bitmask] = {}
+        self.rows = Remembered()
         self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
 
 
@@ -106,6 +106,7 @@ class Constraint:
         self._end_row = np.zeros(self.words, np.int32)
         _set_bits(self._end_row, vocabulary.eos_token_ids)
         self._end_row.flags.writeable = False
+        self._rows = rows_of(vocabulary)
         self._costs: Costs | None = None
         self._newest = self._arena()
         _LIVING.add(self)
@@ -140,14 +141,11 @@ class Constraint:
             return self._end_row
         with arena.lock:
             self._settle(arena)
-            largest = arena.largest.get(number)
-            if largest is None:
-                arena.rows.pop(number, None)
-                self._fill(arena, number)
+            row, largest = arena.rows.get(number), arena.largest.get(number)
+            if row is None or largest is None:
+                row = self._fill(arena, number)
                 largest = arena.largest[number]
-            if largest <= budget - 2:
-                return arena.rows[number]
-            return self._fill_within(arena, number, budget - 2)
+            return row if largest <= budget - 2 else self._fill_within(arena, number, budget - 2)
 
     def _fill(self, arena: _Rows, number: int) -> Bitmask:
         """The row of a configuration, made and remembered."""
@@ -163,13 +161,7 @@ class Constraint:
                     largest = max(largest, arena.cost(after))
             if arena.accepting(number):
                 row |= self._end_row
-            row.flags.writeable = False
-            rows = arena.rows
-            while len(rows) * self.words > _ROWS:
-                oldest = next(iter(rows))
-                del rows[oldest]
-                arena.largest.pop(oldest, None)
-            rows[number] = row
+            row = self._rows.remember(arena.rows, number, row)
             if arena.is_settled:
                 arena.largest[number] = largest
         return row

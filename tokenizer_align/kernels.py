@@ -1060,6 +1060,16 @@ def set_tokens(row: Int32, tokens: Int32, allowed: int) -> None:
 
 
 @kernel
+def digest(row: Int32) -> int:
+    """A number that equal rows share and others hardly ever do."""
+    total = Int(0)
+    for i in range(len(row)):
+        factor = (i * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF
+        total += (Int(row[i]) & 0xFFFFFFFF) * factor & 0x7FFFFFFFFFFFFFF
+    return total & 0x7FFFFFFFFFFFFFF
+
+
+@kernel
 def longest_round(c: Context, start: int, home: int, following: Int32, loops: Int32) -> int:
     """The most characters that one token reads from a state of a window back to it; states as in `tabulate`."""
     path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)

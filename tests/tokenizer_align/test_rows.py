@@ -1,0 +1,77 @@
+"""Remembered masks: equal ones are one array, all stay within a bound, and what is held is never overwritten."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grammars.compile import compile_grammar
+from grammars.ir import Bytes, CharClass, Grammar, Repeat, Sequence
+from tokenizer_align import kernels
+from tokenizer_align.constraint import Constraint, align
+from tokenizer_align.rows import Remembered, Rows, rows_of
+from tokenizer_align.vocabulary import Vocabulary
+
+TOKENS = [*(bytes([byte]) for byte in range(256)), b"ab", b""]
+VOCABULARY = Vocabulary(TOKENS, eos_token_ids=[257])
+LETTER = CharClass(((97, 122),))
+
+
+def constraint(word: bytes) -> Constraint:
+    """The texts that begin with a word and go on with letters."""
+    grammar = Grammar({"start": Sequence((Bytes(word), Repeat(LETTER)))})
+    return align(compile_grammar(grammar), VOCABULARY)
+
+
+def walk(of: Constraint, text: bytes) -> list[np.ndarray]:
+    """The masks before each byte of a text."""
+    state, rows = of.start, []
+    for byte in text:
+        rows.append(of.mask(state))
+        state = of.advance(state, byte)
+    return rows
+
+
+def test_equal_rows_are_one_array() -> None:
+    first, second = walk(constraint(b"xy"), b"xyab"), walk(constraint(b"zy"), b"zyab")
+    assert first[3] is second[3]
+    assert first[1] is second[1]
+    assert first[0] is not second[0]
+
+
+def test_rows_of_the_same_digest_are_kept_apart(monkeypatch) -> None:
+    monkeypatch.setattr(kernels, "digest", lambda row: 7)
+    rows, arena = Rows(2, 1 << 10), Remembered()
+    one, two = np.array([1, 0], np.int32), np.array([0, 1], np.int32)
+    assert rows.remember(arena, 1, one) is one
+    assert rows.remember(arena, 2, two) is two
+    assert rows.remember(arena, 3, one.copy()) is one
+
+
+def test_digests_tell_rows_apart() -> None:
+    rows = {(1 << bit, place) for bit in range(31) for place in range(40)}
+    digests = set()
+    for value, place in rows:
+        row = np.zeros(40, np.int32)
+        row[place] = value
+        digests.add(kernels.digest(row))
+    assert len(digests) == len(rows)
+
+
+def test_memory_stays_within_its_bound_over_a_long_run() -> None:
+    words = [b"%c%c%c" % (97 + i % 26, 97 + i // 26 % 26, 97 + i // 7 % 26) for i in range(200)]
+    rows = rows_of(VOCABULARY)
+    before, rows.most = rows.most, 16
+    try:
+        kept = [(of := constraint(word), walk(of, word + b"ab")) for word in words]
+        assert len(rows) > 16  # these are held here
+        copies = [[row.copy() for row in held] for _, held in kept]
+        again = [walk(of, word + b"ab") for (of, _), word in zip(kept, words, strict=True)]
+        for copied, (_, held), new in zip(copies, kept, again, strict=True):
+            assert all(map(np.array_equal, copied, held))
+            assert all(map(np.array_equal, copied, new))
+        del kept, held, again, new
+        for word in words[:40]:
+            walk(constraint(word), word)
+        assert len(rows) <= 16
+    finally:
+        rows.most = before

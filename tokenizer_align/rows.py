@@ -1,0 +1,82 @@
+"""Rows: the masks that are remembered over one vocabulary, within a bound.
+
+Place in the walk: beside `Constraint`, which asks for a row by configuration; this is what all constraints of a
+vocabulary have in common. Equal rows are one array (of the masks of real schemas three in four are), and the oldest are
+forgotten when distinct ones take more than the bound: a reference is dropped, no row is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenizer_align import kernels
+from tokenizer_align.vocabulary import Vocabulary
+
+__all__ = ["Remembered", "Rows", "rows_of"]
+
+Bitmask = NDArray[np.int32]
+
+_MEMORY = 256 << 20
+"""Bytes of distinct rows a vocabulary, where `GCD_MASK_MEMORY` does not say otherwise (in MiB)."""
+
+
+class Remembered(dict[int, Bitmask]):
+    """The rows of one arena by configuration; a dict that can be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Rows:
+    """All rows of one vocabulary: which are alive, and in what order they were remembered."""
+
+    def __init__(self, words: int, memory: int) -> None:
+        self.most = max(1, memory // (4 * words))
+        self.lock = threading.Lock()
+        self._alive: weakref.WeakValueDictionary[int, Bitmask] = weakref.WeakValueDictionary()
+        self._order: deque[tuple[weakref.ref[Remembered], int]] = deque()
+
+    def remember(self, arena: Remembered, number: int, row: Bitmask) -> Bitmask:
+        """Remembers a row, made read-only, as that of a configuration; returns it, or an equal one that is there."""
+        row.flags.writeable = False
+        key = kernels.digest(row)
+        with self.lock:
+            known = self._alive.get(key)
+            if known is None:
+                self._alive[key] = row
+            elif np.array_equal(known, row):
+                row = known
+            arena[number] = row
+            self._order.append((weakref.ref(arena), number))
+            while len(self._alive) > self.most and len(self._order) > 1:
+                self._forget()
+        return row
+
+    def _forget(self) -> None:
+        oldest, number = self._order.popleft()
+        arena = oldest()
+        if arena is not None:
+            arena.pop(number, None)
+
+    def __len__(self) -> int:
+        """The number of distinct rows that are alive."""
+        return len(self._alive)
+
+
+_OF: weakref.WeakKeyDictionary[Vocabulary, Rows] = weakref.WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def rows_of(vocabulary: Vocabulary) -> Rows:
+    """The rows of a vocabulary, one object for all its constraints."""
+    with _LOCK:
+        found = _OF.get(vocabulary)
+        if found is None:
+            memory = int(os.environ.get("GCD_MASK_MEMORY", _MEMORY >> 20)) << 20
+            found = _OF[vocabulary] = Rows((vocabulary.size + 31) // 32, memory)
+        return found
