@@ -25,7 +25,8 @@ from grammars.rules import Kind, Rule, calls
 from grammars.simplify import read_backwards, without_left_repeats
 from grammars.store import Store
 from grammars.strings import quoted, spelt
-from grammars.survey import LEAVES, Survey, in_rule, is_split, measure
+from grammars.summary import is_split, measure
+from grammars.survey import LEAVES, Survey, in_rule
 from grammars.tables import CALL_RULE, RULE_START, UNBUILT
 from grammars.words import ANY_STRING, excluded_names
 
@@ -190,6 +191,8 @@ class Builder:
 
     def callee(self, node: Node, name: str = "part") -> tuple[int, int]:
         """Facts about what becomes a rule of its own, and the number of that rule if it is `SOLID`."""
+        if isinstance(node, Ref) and node.name in self.names:
+            return self.survey.facts[node.name], self.names[node.name]
         facts = self.survey.facts_of(node)
         return facts, self.part(node, name) if facts & SOLID else -1
 
@@ -285,7 +288,10 @@ class Builder:
         rules: dict[int, Rule] = {}
         for name in members:
             body = _Body(name, self.survey.grammar.rules[name], is_part=False)
-            rules[self.number(name)] = Rule(name, self._body(body).dfa())
+            try:
+                rules[self.number(name)] = Rule(name, self._body(body).dfa())
+            except GrammarError as error:
+                raise in_rule(error, name) from None
         names = list(rules)
         pending = list(rules)
         while pending:  # parts that stand at the start of a member belong to the system

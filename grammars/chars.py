@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from grammars.dfa import Dfa, Nfa, complement, crawl, determinise, intersect, minimise
+from grammars.dfa import Dfa, complement, crawl, intersect, minimise
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     ANY_CHAR,
@@ -17,7 +17,6 @@ from grammars.ir import (
     ByteClass,
     Bytes,
     CharClass,
-    Choice,
     JsonString,
     Length,
     Node,
@@ -28,6 +27,7 @@ from grammars.ir import (
     Sequence,
     SpecialToken,
 )
+from grammars.positions import END, Positions, Set
 
 __all__ = ["char_dfa"]
 
@@ -53,73 +53,62 @@ def char_dfa(node: Node) -> Dfa:
         case Length(item, low, high):
             return minimise(_between(char_dfa(item), low, high))
         case _:
-            nfa = Nfa()
-            nfa.finals.add(_add(nfa, node, 0))
-            return minimise(determinise(nfa, limit=_STATES))
+            positions = _Characters()
+            return minimise(positions.dfa(positions.enter(node, END), limit=_STATES))
 
 
-def _add(nfa: Nfa, node: Node, source: int) -> int:
-    """Adds `node` behind `source`; returns the state where its strings end."""
-    if len(nfa.edges) > 4 * _STATES:
-        raise LimitExceeded(f"a pattern has more than {4 * _STATES} positions", hint="use smaller repeat counts")
-    match node:
-        case Bytes(data):
-            try:
-                codes = [ord(char) for char in data.decode("utf-8")]
-            except UnicodeDecodeError:
-                raise _not_whole_characters(data) from None
-            for code in codes:
-                source = _edge(nfa, source, ((code, code),))
-            return source
-        case CharClass(ranges):
-            return _edge(nfa, source, ranges)
-        case ByteClass(ranges):
-            if ranges and ranges[-1][1] > 0x7F:
+class _Characters(Positions):
+    """The positions of a regular node, whose symbols are code points."""
+
+    def __init__(self) -> None:
+        super().__init__(self)
+
+    def position(self, reads: bytes | Ranges | int, after: Set) -> int:
+        if len(self.reads) > 4 * _STATES:
+            raise LimitExceeded(f"a pattern has more than {4 * _STATES} positions", hint="use smaller repeat counts")
+        return super().position(reads, after)
+
+    def enter(self, node: Node, after: Set) -> Set:
+        match node:
+            case Bytes(data) if not data.isascii() and after:
+                for char in reversed(_decoded(data)):
+                    after = (self.position(((ord(char), ord(char)),), after),)
+                return after
+            case Sequence(items):
+                for item in reversed(items):
+                    after = self.enter(item, after)
+                return after
+            case CharClass(ranges):
+                return (self.position(ranges, after),) if ranges and after else ()
+            case ByteClass(ranges) if ranges and ranges[-1][1] > 0x7F:
                 raise _not_whole_characters(bytes([ranges[-1][1]]))
-            return _edge(nfa, source, ranges)
-        case Sequence(items):
-            for item in items:
-                source = _add(nfa, item, source)
-            return source
-        case Choice(items):
-            target = nfa.state()
-            for item in items:
-                nfa.empty[_add(nfa, item, source)].append(target)
-            return target
-        case Repeat(item, low, high):
-            return _repeat(nfa, item, low, high, source)
-        case And() | Not() | Length():
-            target = nfa.state()
-            nfa.embed(char_dfa(node), source, target)
-            return target
-        case JsonString() | Ref() | SpecialToken():
-            raise UnsupportedFeature(
-                f"{type(node).__name__} inside a part that must be regular text (And, Not, Length, JsonString)",
-                hint="move it out of that part",
-            )
+            case And() | Not() | Length():
+                return self.embed(char_dfa(node), after) if after else ()
+            case JsonString() | Ref() | SpecialToken():
+                raise UnsupportedFeature(
+                    f"{type(node).__name__} inside a part that must be regular text (And, Not, Length, JsonString)",
+                    hint="move it out of that part",
+                )
+        return super().enter(node, after)
+
+    writes_parts = False
+
+    def is_counted(self, node: Repeat) -> bool:
+        """Nothing is counted here."""
+        return False
+
+    def callee(self, node: Node) -> tuple[int, int]:
+        raise AssertionError(node)
+
+    def special(self, name: str) -> int:
+        raise AssertionError(name)
 
 
-def _repeat(nfa: Nfa, item: Node, low: int, high: int | None, source: int) -> int:
-    for _ in range(low):
-        source = _add(nfa, item, source)
-    target = nfa.state()
-    nfa.empty[source].append(target)
-    if high is None:
-        inside = nfa.state()
-        nfa.empty[source].append(inside)
-        end = _add(nfa, item, inside)
-        nfa.empty[end] += [inside, target]
-    else:
-        for _ in range(high - low):
-            source = _add(nfa, item, source)
-            nfa.empty[source].append(target)
-    return target
-
-
-def _edge(nfa: Nfa, source: int, ranges: Ranges) -> int:
-    target = nfa.state()
-    nfa.edges[source] += [(low, high, target) for low, high in ranges]
-    return target
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _not_whole_characters(data) from None
 
 
 def _between(dfa: Dfa, low: int, high: int | None) -> Dfa:

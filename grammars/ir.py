@@ -58,36 +58,56 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class _Noted:
-    """A value on which the compiler may leave a note of what it found out; no part of the value."""
+    """A value that remembers its hash, and on which the compiler may leave a note; neither is part of the value."""
 
-    __slots__ = ("note",)
+    __slots__ = ("code", "note")
+    __match_args__: tuple[str, ...]
 
+    code: int
     note: object
+
+    def __hash__(self) -> int:
+        try:
+            return self.code
+        except AttributeError:
+            code = hash((type(self), *[getattr(self, name) for name in self.__match_args__]))
+            object.__setattr__(self, "code", code)
+            return code
 
 
 @dataclass(frozen=True, slots=True)
 class Bytes(_Noted):
     data: bytes
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class ByteClass(_Noted):
     ranges: Ranges
+
+    __hash__ = _Noted.__hash__
 
 
 @dataclass(frozen=True, slots=True)
 class CharClass(_Noted):
     ranges: Ranges
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Sequence(_Noted):
     items: tuple[Node, ...]
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Choice(_Noted):
     items: tuple[Node, ...]
+
+    __hash__ = _Noted.__hash__
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +116,28 @@ class Repeat(_Noted):
     min: int = 0
     max: int | None = None
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Ref(_Noted):
     name: str
+
+    __hash__ = _Noted.__hash__
 
 
 @dataclass(frozen=True, slots=True)
 class And(_Noted):
     items: tuple[Node, ...]
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Not(_Noted):
     item: Node
+
+    __hash__ = _Noted.__hash__
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +146,21 @@ class Length(_Noted):
     min: int = 0
     max: int | None = None
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class JsonString(_Noted):
     content: Node
 
+    __hash__ = _Noted.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class SpecialToken(_Noted):
     name: str
+
+    __hash__ = _Noted.__hash__
 
 
 Node: TypeAlias = (

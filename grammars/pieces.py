@@ -131,18 +131,22 @@ def flat_piece(
     called: tuple[list[int], list[int]],
 ) -> Piece:
     """The piece of columns that are lists already: final states; (low, high, to); (rule, return)."""
-    states = np.zeros((len(first_edge), STATE_COLUMNS), np.int32)
-    states[finals, STATE_FINAL] = 1
-    states[:, FIRST_EDGE] = array("i", first_edge)
-    states[:, FIRST_CALL] = array("i", first_call)
-    states[:, DEFAULT] = -1
-    rows = np.zeros((len(edges[0]), EDGE_COLUMNS), np.int32)
-    for column, values in zip((EDGE_LOW, EDGE_HIGH, EDGE_TO), edges, strict=True):
-        rows[:, column] = array("i", values)
-    call_rows = np.empty((len(called[0]), CALL_COLUMNS), np.int32)
-    for column, values in zip((CALL_RULE, CALL_RETURN), called, strict=True):
-        call_rows[:, column] = array("i", values)
-    return Piece(states, rows, call_rows)
+    states = [0] * (STATE_COLUMNS * len(first_edge))
+    for state in finals:
+        states[STATE_COLUMNS * state + STATE_FINAL] = 1
+    states[FIRST_EDGE::STATE_COLUMNS] = first_edge
+    states[FIRST_CALL::STATE_COLUMNS] = first_call
+    states[DEFAULT::STATE_COLUMNS] = [-1] * len(first_edge)
+    rows = [0] * (EDGE_COLUMNS * len(edges[0]))
+    rows[EDGE_LOW::EDGE_COLUMNS], rows[EDGE_HIGH::EDGE_COLUMNS], rows[EDGE_TO::EDGE_COLUMNS] = edges
+    call_rows = [0] * (CALL_COLUMNS * len(called[0]))
+    call_rows[CALL_RULE::CALL_COLUMNS], call_rows[CALL_RETURN::CALL_COLUMNS] = called
+    return Piece(_table(states, STATE_COLUMNS), _table(rows, EDGE_COLUMNS), _table(call_rows, CALL_COLUMNS))
+
+
+def _table(values: list[int], columns: int) -> Int32:
+    """The values as rows; an array of the standard library takes a list three times as fast as numpy does."""
+    return np.frombuffer(array("i", values or [0]), np.int32)[: len(values)].reshape(-1, columns)
 
 
 def _edge(edge: Edge) -> tuple[int, int, int, int]:

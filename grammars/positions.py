@@ -77,7 +77,12 @@ class Positions:
             return ()
         if isinstance(node, Sequence):
             for item in reversed(node.items):
-                after = self.enter(item, after)
+                if not isinstance(item, Bytes):
+                    after = self.enter(item, after)
+                    if not after:
+                        return ()
+                elif item.data:
+                    after = (self.position(item.data, after),)
             return after
         match node:
             case Bytes(data):
@@ -108,7 +113,9 @@ class Positions:
         if not facts & SOLID:
             return after if facts else ()
         position = self.position(rule, after)
-        return union([(position,), after]) if facts & NULL else (position,)
+        if not facts & NULL:
+            return (position,)
+        return (*after, position) if position > after[-1] else union([(position,), after])
 
     def repeat(self, node: Repeat, after: Set, enter: Callable[[Node, Set], Set]) -> Set:
         """The positions of a repeat that is written out, whose items are entered by `enter`."""
@@ -196,9 +203,13 @@ class Positions:
             begin = begin[1:]
         return _Automaton(self, begin, limit).piece()
 
+    def dfa(self, begin: Set, *, limit: int) -> Dfa:
+        """The same for positions without calls, as a `Dfa`, with the empty string."""
+        return _Automaton(self, self.open(begin) if begin else (), limit).dfa()
+
 
 class _Automaton:
-    """Writes the states of a piece: each set of positions, and chains inside literals."""
+    """Writes the states of an automaton: each set of positions, and chains inside literals."""
 
     def __init__(self, positions: Positions, begin: Set, limit: int) -> None:
         self.positions, self.limit = positions, limit
@@ -212,6 +223,8 @@ class _Automaton:
         self.to: list[int] = []  # the name of a set, or ~n for the n-th state
         self.rule: list[int] = []
         self.back: list[int] = []
+        self.numbers: list[int] = []  # of each set its state
+        self.write()
 
     def name(self, after: Set) -> int:
         """The index of the set of these positions."""
@@ -224,9 +237,24 @@ class _Automaton:
         return name
 
     def piece(self) -> Piece:
+        numbers = self.numbers
+        back = [numbers[target] if target >= 0 else -1 for target in self.back]
+        edges, called = (self.low, self.high, self.targets()), (self.rule, back)
+        return flat_piece(self.finals, self.first_edge, self.first_call, edges, called)
+
+    def dfa(self) -> Dfa:
+        edges = list(zip(self.low, self.high, self.targets(), strict=True))
+        bounds = pairwise([*self.first_edge, len(edges)])
+        return Dfa(tuple([tuple(edges[begin:end]) for begin, end in bounds]), frozenset(self.finals))
+
+    def targets(self) -> list[int]:
+        """The state that each edge leads to."""
+        return [self.numbers[target] if target >= 0 else ~target for target in self.to]
+
+    def write(self) -> None:
+        """Writes one state after another until no new set of positions is met."""
         reads, follows = self.positions.reads, self.positions.follows
         first_edge, first_call = self.first_edge, self.first_call
-        numbers: list[int] = []
         for positions in self.sets:
             state = len(first_edge)
             if state >= self.limit:
@@ -234,73 +262,72 @@ class _Automaton:
                     f"the automaton has more than {self.limit} states",
                     hint="simplify the pattern, or raise Limits.states",
                 )
-            numbers.append(state)
-            if positions and positions[0] == 0:
-                self.finals.append(state)
-                positions = positions[1:]
-            if len(positions) != 1:
-                first_edge.append(len(self.low))
-                first_call.append(len(self.rule))
-                self.several(positions)
-                continue
-            position = positions[0]
-            symbols, after = reads[position], follows[position]
-            if isinstance(symbols, bytes):  # a chain of states, one for each byte
-                count, edges = len(symbols), len(self.low)
-                first_edge.extend(range(edges, edges + count))
-                first_call.extend([len(self.rule)] * count)
-                self.low += symbols
-                self.high += symbols
-                self.to.extend(range(~(state + 1), ~(state + count), -1))
-                self.to.append(self.name(after))
-                continue
+            self.numbers.append(state)
             first_edge.append(len(self.low))
             first_call.append(len(self.rule))
-            if isinstance(symbols, int):
-                self.call(symbols, after)
-            else:
+            readers: list[int] = []
+            called: dict[int, Set] = {}
+            for position in positions:
+                symbols = reads[position]
+                if isinstance(symbols, int):
+                    after = follows[position]
+                    called[symbols] = union([called[symbols], after]) if symbols in called else after
+                elif position:
+                    readers.append(position)
+                else:
+                    self.finals.append(state)
+            for rule in sorted(called) if len(called) > 1 else called:
+                self.call(rule, called[rule])
+            if len(readers) != 1:
+                if readers:
+                    self.several(readers)
+                continue
+            symbols, after = reads[readers[0]], follows[readers[0]]
+            if isinstance(symbols, bytes):
+                if len(symbols) > 1:  # a chain of states, one for each byte
+                    edges, count = first_edge[-1], len(symbols)
+                    first_edge.extend(range(edges + 1, edges + count))
+                    first_call.extend([len(self.rule)] * (count - 1))
+                    self.to.extend(range(~(state + 1), ~(state + count), -1))
+                self.low += symbols
+                self.high += symbols
+                self.to.append(self.name(after))
+            elif not isinstance(symbols, int):
                 name = self.name(after)
                 for low, high in symbols:
                     self.low.append(low)
                     self.high.append(high)
                     self.to.append(name)
-        to = [numbers[target] if target >= 0 else ~target for target in self.to]
-        back = [numbers[target] if target >= 0 else -1 for target in self.back]
-        return flat_piece(self.finals, first_edge, first_call, (self.low, self.high, to), (self.rule, back))
 
     def call(self, rule: int, after: Set) -> None:
         """A call; when nothing is left to do behind it, it is a tail call."""
+        after = self.positions.open(after)
         self.rule.append(rule)
-        self.back.append(-1 if self.positions.open(after) == END else self.name(after))
+        self.back.append(-1 if after == END else self.name(after))
 
-    def several(self, positions: Set) -> None:
-        """The edges and calls of a state that stands at several positions."""
+    def several(self, readers: list[int]) -> None:
+        """The edges of a state that stands at several positions that read symbols."""
         source = self.positions
         edges: list[tuple[int, int, Set]] = []
-        called: dict[int, Set] = {}
-        for position in positions:
+        for position in readers:
             symbols, after = source.reads[position], source.follows[position]
-            if isinstance(symbols, int):
-                called[symbols] = union([called[symbols], after]) if symbols in called else after
-            elif isinstance(symbols, bytes):
+            if isinstance(symbols, bytes):
                 rest = after if len(symbols) == 1 else (source.position(symbols[1:], after),)
                 edges.append((symbols[0], symbols[0], rest))
-            else:
+            elif not isinstance(symbols, int):
                 edges += [(low, high, after) for low, high in symbols]
         edges.sort()
         if any(edge[1] >= following[0] for edge, following in pairwise(edges)):
             edges = self.split(edges)
+        begin = len(self.low)
         for low, high, after in edges:
             name = self.name(after)
-            if self.to and self.to[-1] == name and self.high[-1] + 1 == low and len(self.low) > self.first_edge[-1]:
+            if len(self.low) > begin and self.to[-1] == name and self.high[-1] + 1 == low:
                 self.high[-1] = high
             else:
                 self.low.append(low)
                 self.high.append(high)
                 self.to.append(name)
-        for rule in sorted(called):
-            after = called[rule]
-            self.call(rule, source.open(after))
 
     def split(self, edges: list[tuple[int, int, Set]]) -> list[tuple[int, int, Set]]:
         """The edges cut where they overlap."""

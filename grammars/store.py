@@ -59,7 +59,8 @@ class Store:
     def reserve(self) -> int:
         """The number of a new rule, not yet built."""
         self.rules += 1
-        self._grow()
+        if self.rules > len(self.tables.rules):
+            self._grow()
         self.tables.rules[self.rules - 1, RULE_START] = UNBUILT
         return self.rules - 1
 
@@ -74,31 +75,22 @@ class Store:
         columns = [0] * (RULE_COLUMNS - LENGTHS) if window is None else self._window(window)
         self._grow()
         table = self.tables
-        rows = np.array(piece.states, np.int32).reshape(-1, STATE_COLUMNS)
-        rows[:, STATE_RULE] = rule
-        rows[:, FIRST_EDGE] += edges
-        rows[:, FIRST_CALL] += calls
+        rows, written = table.states[states : self.states], table.edges[edges : self.edges]
+        np.add(
+            piece.states, _row(STATE_COLUMNS, (STATE_RULE, rule), (FIRST_EDGE, edges), (FIRST_CALL, calls)), out=rows
+        )
+        np.add(piece.edges, _row(EDGE_COLUMNS, (EDGE_TO, 0 if host >= 0 else states)), out=written)
         if host >= 0:
-            _shift(rows[:, DEFAULT], states, len(piece.states), host)
-        table.states[self.states, FIRST_EDGE] = self.edges
-        table.states[self.states, FIRST_CALL] = self.calls
-        # At once, and the first edge and call of the first row are what they were: a kernel of another thread may read
-        # where those of the state before it end.
-        table.states[states : self.states] = rows
-        written = table.edges[edges : self.edges]
-        written[:] = piece.edges
-        if host < 0:
-            written[:, EDGE_TO] += states
-        else:
             _shift(written[:, EDGE_TO], states, len(piece.states), host)
+            _shift(rows[:, DEFAULT], states, len(piece.states), host)
         if len(piece.calls):
             called = table.calls[calls : self.calls]
             called[:] = piece.calls
             called[:, CALL_RETURN] += np.where(called[:, CALL_RETURN] < 0, 0, states)
+        end = table.states[self.states]
+        end[FIRST_EDGE], end[FIRST_CALL] = self.edges, self.calls
         row = table.rules[rule]
-        row[RULE_KIND], row[RULE_MIN] = int(kind), low
-        row[RULE_MAX] = UNBOUNDED if high is None else high
-        row[LENGTHS:] = columns
+        row[RULE_START + 1 :] = [int(kind), low, UNBOUNDED if high is None else high, *columns]
         row[RULE_START] = states  # last: whoever sees it may read the rest
 
     def _window(self, window: Window) -> list[int]:
@@ -120,9 +112,27 @@ class Store:
 
     def _grow(self) -> None:
         """Makes room for what is in use; the states have one more, where the last one ends."""
+        table = self.tables
+        if (
+            self.states < len(table.states)
+            and self.edges <= len(table.edges)
+            and self.calls <= len(table.calls)
+            and self.lengths <= len(table.lengths)
+            and self.rules <= len(table.rules)
+        ):
+            return
         used = (self.rules, self.states + 1, self.edges, self.calls, self.lengths)
-        if any(size > len(array) for size, array in zip(used, self.tables, strict=True)):
-            self.tables = Tables(*(_longer(array, size) for size, array in zip(used, self.tables, strict=True)))
+        grown = Tables(*(_longer(array, size) for size, array in zip(used, table, strict=True)))
+        # Rules that are written from now on must not be seen beside the arrays that are too short for them.
+        self.tables = grown._replace(rules=table.rules.copy()) if grown.rules is table.rules else grown
+
+
+def _row(columns: int, *values: tuple[int, int]) -> Int32:
+    """What is added to each row of a piece, by column."""
+    row = np.zeros(columns, np.int32)
+    for column, value in values:
+        row[column] = value
+    return row
 
 
 def _shift(numbers: NDArray[np.int32], own: int, count: int, host: int) -> None:
@@ -138,4 +148,4 @@ def _longer(array: Int32, size: int) -> Int32:
     return longer
 
 
-assert FEWEST == LENGTHS + 3
+assert (RULE_START, RULE_KIND, RULE_MIN, RULE_MAX, LENGTHS, FEWEST) == (0, 1, 2, 3, 4, 7)

@@ -11,7 +11,7 @@ from typing import Protocol
 from grammars.chars import char_dfa
 from grammars.ir import CharClass, Choice, Node, Ranges, Repeat, Sequence
 from grammars.positions import END, Positions, Set, union
-from grammars.survey import SPLIT, measure
+from grammars.summary import SPLIT, measure
 from grammars.utf8 import encode_json
 
 __all__ = ["quoted"]

@@ -13,13 +13,11 @@ Whatever is wrong with a grammar is found here: undefined rules, recursion in re
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple
 
 from grammars.chars import char_dfa
 from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
-from grammars.fragments import Leaf, facts_of_leaf, quick_facts, written_out
+from grammars.fragments import facts_of_leaf, quick_facts, written_out
 from grammars.ir import (
     And,
     ByteClass,
@@ -38,42 +36,20 @@ from grammars.ir import (
 )
 from grammars.limits import Limits
 from grammars.positions import NULL, SOLID
-from grammars.words import LONG, is_list, listed
+from grammars.summary import CLASSES, Summary, is_split, summarise
 
-__all__ = ["LEAVES", "SPLIT", "Summary", "Survey", "measure"]
+__all__ = ["LEAVES", "Survey", "in_rule"]
 
 LEAVES = (JsonString, And, Not, Length)
 """Nodes that become rules without calls."""
 
-SPLIT = 1000
-"""The size beyond which a JSON string is not one leaf: its repeats become rules."""
-
-_WHOLE = 128
-"""Times `Limits.unrolled`: the size up to which a rule that calls nothing is written out, repeats and all."""
+_READ = (ByteClass, CharClass, SpecialToken)
 
 
-@dataclass(slots=True)
-class Summary:
-    """What one walk over the node of a rule found; kept as the node's note."""
+class _InQuotes(NamedTuple):
+    """The note of a node inside of a JSON string: facts about the string."""
 
-    refs: tuple[str, ...]
-    leaves: tuple[Node, ...]
-    specials: tuple[str, ...]
-    size: int  # positions, repeats written out
-    depth: int
-    classes: bool  # whether anything but literals and calls is read
-    loops: bool  # whether there is a repeat without upper bound
-    doubtful: bool  # whether some part may have no string although all rules have
-    counts: bool  # whether a repeat is large enough to be counted, or a list long enough to be a rule
-    unrolled: int  # the limit that decided it
-    leaf: Leaf | None = None  # the rule, where it calls nothing and was built
-
-    @property
-    def calls_nothing(self) -> bool:
-        """Whether the rule is a leaf by itself, the same in every grammar."""
-        if self.refs or self.leaves or self.specials:
-            return False
-        return not self.counts or self.size <= _WHOLE * self.unrolled
+    facts: int
 
 
 class Survey:
@@ -98,19 +74,21 @@ class Survey:
     def _visit(self) -> list[str]:
         """Decides each rule after those it refers to; returns those that could not wait for one."""
         undecided = []
-        start = self.grammar.start
-        stack: list[tuple[str, Iterator[str]]] = [(start, iter(self._summary(start).refs))]
+        summaries = self.summaries
+        stack: list[str | None] = [self.grammar.start]  # None: the rule below it was visited
         while stack:
-            name, refs = stack[-1]
-            for ref in refs:
-                if ref not in self.summaries:
-                    stack.append((ref, iter(self._summary(ref).refs)))
-                    break
-            else:
-                stack.pop()
+            name = stack.pop()
+            if name is None:
+                name = stack.pop()
+                assert name is not None
                 if self._decide(name):
                     undecided.append(name)
-        if len(self.summaries) > self.limits.rules:
+            elif name not in summaries:
+                refs = self._summary(name).refs
+                stack += (name, None)
+                if refs:
+                    stack += [ref for ref in refs if ref not in summaries]
+        if len(summaries) > self.limits.rules:
             raise LimitExceeded(f"the grammar has more than {self.limits.rules} rules", hint="raise Limits.rules")
         return undecided
 
@@ -122,18 +100,17 @@ class Survey:
             raise InvalidGrammar(
                 f"the rule {name!r} is not defined", hint=f"did you mean {near[0]!r}?" if near else None
             )
-        found = self.summaries[name] = self.summary_of(node)
+        try:
+            found = self.summaries[name] = self.summary_of(node)
+            for part in found.leaves:
+                if not self.leaf_facts(part):
+                    found.doubtful = True
+        except GrammarError as error:
+            raise in_rule(error, name) from None
         if found.specials:
             for special in found.specials:
                 self.special_tokens.setdefault(special, len(self.special_tokens))
-        if found.leaves:
-            try:
-                for part in found.leaves:
-                    if not self.leaf_facts(part):
-                        found.doubtful = True
-            except GrammarError as error:
-                raise in_rule(error, name) from None
-        if self.is_early(node):
+        if found.classes and self.is_early(node):
             self.early.append(name)
         return found
 
@@ -158,10 +135,8 @@ class Survey:
         """Facts and left calls of a rule; whether they depend on a rule that is not decided yet."""
         summary, node, facts = self.summaries[name], self.grammar.rules[name], self.facts
         self.open = False
-        left: list[str] = []
-        nullable = self.starts(node, left)
-        self.left[name] = left
-        if not nullable and not summary.doubtful and all(map(facts.get, summary.refs)):
+        left = self.left[name] = list[str]()
+        if not self.starts(node, left) and not summary.doubtful and all(map(facts.get, summary.refs)):
             facts[name] = SOLID
         else:
             facts[name] = self.facts_of(node)
@@ -193,73 +168,73 @@ class Survey:
 
     def facts_of(self, node: Node) -> int:
         """`NULL` and `SOLID` of a node, from what is known of the rules so far."""
-        match node:
-            case Bytes(data):
-                return SOLID if data else NULL
-            case Ref(name):
-                facts = self.facts.get(name)
-                if facts is None:
-                    self.open = True
-                return facts or 0
-            case Sequence(items):
-                null, solid = NULL, 0
-                for item in items:
-                    facts = self.facts_of(item)
-                    if not facts:
-                        return 0
-                    null &= facts
-                    solid |= facts & SOLID
-                return null | solid
-            case Choice(items):
-                found = 0
-                for item in items:
-                    found |= (SOLID if item.data else NULL) if isinstance(item, Bytes) else self.facts_of(item)
-                return found
-            case Repeat(item, low, high):
-                if high is not None and (high < low or high == 0):
-                    return NULL if high == low else 0
+        if isinstance(node, Ref):
+            facts = self.facts.get(node.name)
+            if facts is None:
+                self.open = True
+                return 0
+            return facts
+        if isinstance(node, Bytes):
+            return SOLID if node.data else NULL
+        if isinstance(node, Sequence):
+            null, solid = NULL, 0
+            for item in node.items:
                 facts = self.facts_of(item)
-                return facts | NULL if low == 0 else facts
-            case ByteClass(ranges) | CharClass(ranges):
-                return SOLID if ranges else 0
-            case SpecialToken():
-                return SOLID
-            case _:
-                return self.leaf_facts(node)
+                if not facts:
+                    return 0
+                null &= facts
+                solid |= facts & SOLID
+            return null | solid
+        if isinstance(node, Choice):
+            found = 0
+            for item in node.items:
+                found |= (SOLID if item.data else NULL) if isinstance(item, Bytes) else self.facts_of(item)
+            return found
+        if isinstance(node, Repeat):
+            if node.max is not None and (node.max < node.min or node.max == 0):
+                return NULL if node.max == node.min else 0
+            facts = self.facts_of(node.item)
+            return facts | NULL if node.min == 0 else facts
+        if isinstance(node, CLASSES):
+            return SOLID if node.ranges else 0
+        return SOLID if isinstance(node, SpecialToken) else self.leaf_facts(node)
 
     def starts(self, node: Node, left: list[str]) -> bool:
         """Whether a node has the empty string; appends to `left` the rules that may be called at its start."""
-        match node:
-            case Bytes(data):
-                return not data
-            case Ref(name):
-                left.append(name)
-                facts = self.facts.get(name)
-                if facts is None:
-                    self.open = True
+        if isinstance(node, Sequence):
+            for item in node.items:  # noqa: SIM110 - half the time of all()
+                if not self.starts(item, left):
                     return False
-                return bool(facts & NULL)
-            case Sequence(items):
-                return all(self.starts(item, left) for item in items)
-            case Choice(items):
-                nullable = False
-                for item in items:
-                    nullable |= not item.data if isinstance(item, Bytes) else self.starts(item, left)
-                return nullable
-            case Repeat(item, low, high):
-                if high is not None and (high < low or high == 0):
-                    return high == low
-                return self.starts(item, left) or low == 0
-            case ByteClass() | CharClass() | SpecialToken():
+            return True
+        if isinstance(node, Bytes):
+            return not node.data
+        if isinstance(node, Ref):
+            left.append(node.name)
+            facts = self.facts.get(node.name)
+            if facts is None:
+                self.open = True
                 return False
-            case _:
-                return bool(self.leaf_facts(node) & NULL)
+            return facts & NULL != 0
+        if isinstance(node, Choice):
+            nullable = False
+            for item in node.items:
+                nullable |= not item.data if isinstance(item, Bytes) else self.starts(item, left)
+            return nullable
+        if isinstance(node, Repeat):
+            if node.max is not None and (node.max < node.min or node.max == 0):
+                return node.max == node.min
+            return self.starts(node.item, left) or node.min == 0
+        if isinstance(node, _READ):
+            return False
+        return self.leaf_facts(node) & NULL != 0
 
     def leaf_facts(self, node: Node) -> int:
         """The facts of And, Not, Length or JsonString; raises what is wrong with it."""
         note = getattr(node, "note", None)
         if type(note) is int:
             return note
+        if isinstance(node, JsonString) and type(note := getattr(node.content, "note", None)) is _InQuotes:
+            return note.facts
         facts = quick_facts(node)
         if facts is None:
             written = self.written_out(node)
@@ -269,6 +244,8 @@ class Survey:
             facts = facts_of_leaf(written)
             if written is not node:
                 return facts
+            if isinstance(node, JsonString) and note is None:  # formats are one content in a new string each time
+                object.__setattr__(node.content, "note", _InQuotes(facts))
         object.__setattr__(node, "note", facts)
         return facts
 
@@ -325,94 +302,6 @@ class Survey:
             if len(component) > 1 or component[0] in graph[component[0]]:
                 members = tuple(sorted(rest[i] for i in component))
                 self.clusters.update(dict.fromkeys(members, members))
-
-
-def summarise(root: Node, limits: Limits) -> Summary:
-    """One walk over the node of a rule; raises `LimitExceeded` where it is nested too deep."""
-    refs: dict[str, None] = {}
-    leaves: list[Node] = []
-    specials: dict[str, None] = {}
-    deepest = 0
-    classes = loops = doubtful = counts = False
-
-    def walk(node: Node, depth: int) -> int:
-        """Collects what is in a node; returns how many positions it has."""
-        nonlocal deepest, classes, loops, doubtful, counts
-        if depth > deepest:
-            if depth > limits.depth:
-                raise LimitExceeded(
-                    f"nodes are nested more than {limits.depth} deep",
-                    hint="name parts as rules, or raise Limits.depth",
-                )
-            deepest = depth
-        if isinstance(node, Sequence | Choice):
-            size = 0
-            for item in node.items:
-                if isinstance(item, Ref):
-                    refs[item.name] = None
-                    size += 1
-                elif isinstance(item, Bytes):
-                    size += len(item.data)
-                else:
-                    size += walk(item, depth + 1)
-            if isinstance(node, Choice):
-                if not node.items:
-                    doubtful = True
-                elif len(node.items) >= LONG and node is not root and is_list(listed(node)[0]):
-                    counts = True
-            return size
-        match node:
-            case Bytes(data):
-                return len(data)
-            case Ref(name):
-                refs[name] = None
-                return 1
-            case Repeat(item, low, high):
-                size = walk(item, depth + 1)
-                if high is None:
-                    loops = True
-                elif high < low:
-                    doubtful = True
-                copies = low if high is None else high
-                if copies > 1 and copies * measure(item) > limits.unrolled:
-                    counts = True
-                return size * max(copies, 1)
-            case ByteClass(ranges) | CharClass(ranges):
-                classes = True
-                if not ranges:
-                    doubtful = True
-                return 1 if not ranges or ranges[-1][1] < 0x80 else 16
-            case SpecialToken(name):
-                specials[name] = None
-                return 1
-            case _:
-                leaves.append(node)
-                return 1
-
-    size = walk(root, 0)
-    return Summary(
-        tuple(refs), tuple(leaves), tuple(specials), size, deepest, classes, loops, doubtful, counts, limits.unrolled
-    )
-
-
-def is_split(node: Node) -> TypeGuard[JsonString]:
-    """Whether a JSON string is too large for one leaf."""
-    return isinstance(node, JsonString) and quick_facts(node) is None and measure(node) > SPLIT
-
-
-def measure(node: Node) -> int:
-    """How many positions the node has when its repeats are written out."""
-    match node:
-        case Bytes(data):
-            return len(data)
-        case Sequence(items) | Choice(items) | And(items):
-            return sum([measure(item) for item in items])
-        case Repeat(item, low, high):
-            return measure(item) * max(1, low if high is None else high)
-        case Not(item) | Length(item, _, _) | JsonString(item):
-            return measure(item)
-        case _:
-            return 1
 
 
 def in_rule(error: GrammarError, name: str) -> GrammarError:

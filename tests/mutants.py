@@ -180,7 +180,7 @@ STACKS: Rows = {
     ),
     "a tail call forgets that its caller may go on": (
         POSITIONS,
-        ("-1 if self.positions.open(after) == END else", "-1 if self.positions.open(after)[:1] == END else"),
+        ("-1 if after == END else", "-1 if after[:1] == END else"),
     ),
     "a union drops entries of its second set": (
         KERNELS,
@@ -208,7 +208,10 @@ STACKS: Rows = {
     ),
     "a rule that may be empty cannot be passed by": (
         POSITIONS,
-        ("return union([(position,), after]) if facts & NULL else (position,)", "return (position,)"),
+        (
+            "        if not facts & NULL:\n            return (position,)",
+            "        if facts:\n            return (position,)",
+        ),
     ),
     "the empty text is never accepted": (
         AUTOMATON,

@@ -159,6 +159,11 @@ TABLE: dict[str, tuple[Rules, list[bytes], list[bytes]]] = {
         [b'"a-abab"', b'"' + b"z" * 2000 + b'-ab\\""', b'"a-' + b"ab" * 900 + b'"'],
         [b'"-abab"', b'"' + b"z" * 2001 + b'-abab"', b'"a-ab"', b'"a-' + b"ab" * 901 + b'"', b'"a-ab""'],
     ),
+    "what is never repeated does not matter": (
+        {"start": alt(A, Repeat(Not(Bytes(b"\xc3")), 0, 0), seq(B, Repeat(START, 2, 1)))},
+        [b"", b"a"],
+        [b"b"],
+    ),
     "empty class": ({"start": alt(CharClass(()), NOTHING, A)}, [b"a"], [b""]),
     "repeat of nothing": ({"start": seq(Repeat(NOTHING, 0, 3), Repeat(A, 0, 0), B)}, [b"b"], [b"", b"a", b"ab"]),
 }
@@ -241,3 +246,47 @@ def test_explain_says_where_and_what() -> None:
     assert (explanation.accepted, explanation.offset, explanation.allowed) == (False, 3, "']'")
     explanation = automaton.explain(b"[a")
     assert (explanation.accepted, explanation.offset, explanation.allowed) == (False, 2, "']' or 'a'-'z'")
+
+
+def test_deep_nodes_are_named_with_their_rule() -> None:
+    node: Node = A
+    for _ in range(300):
+        node = seq(node, B)
+    with pytest.raises(LimitExceeded, match=r"\(in the rule 'deep'\)"):
+        compile_grammar(Grammar({"start": seq(A, Ref("deep")), "deep": node}))
+
+
+EITHER = alt(A, B)
+EXPLODING: dict[str, Node] = {
+    "a sequence": seq(Repeat(EITHER), A, Repeat(EITHER, 8, 8), Ref("end")),
+    "a choice": alt(seq(Repeat(EITHER), A, Repeat(EITHER, 8, 8), Ref("end")), seq(A, Ref("end"))),
+    "a repeat": Repeat(seq(Repeat(EITHER), A, Repeat(EITHER, 8, 8), Ref("end")), 1),
+    "a bounded repeat of what may be empty": Repeat(
+        alt(EPSILON, seq(Repeat(EITHER), A, Repeat(EITHER, 8, 8), Ref("end"))), 0, 2
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPLODING)
+def test_literals_and_calls_that_explode_become_smaller_rules(name: str) -> None:
+    grammar = Grammar({"start": EXPLODING[name], "end": C})
+    automaton = compile_grammar(grammar, limits=Limits(states=60))
+    whole = compile_grammar(grammar)
+    automaton.build_all()
+    assert automaton.num_rules > whole.num_rules
+    for number in range(2**11):
+        data = bytes(b"abc"[number >> i & 1] for i in range(10)) + b"c" * (number >> 10)
+        assert automaton.accepts(data) is whole.accepts(data), data
+        twice = data[::-1] + data
+        assert automaton.accepts(twice) is whole.accepts(twice), twice
+
+
+def test_what_only_building_shows_is_raised_at_once() -> None:
+    exploding = seq(Repeat(LETTER), A, Repeat(LETTER, 30, 30))
+    for rules in (
+        {"start": seq(A, Ref("x")), "x": exploding},
+        {"start": seq(A, Ref("x")), "x": seq(B, exploding, Ref("y")), "y": C},
+        {"start": seq(A, Ref("x")), "x": alt(seq(Ref("x"), B), exploding)},
+    ):
+        with pytest.raises(LimitExceeded, match=r"more than 1000 states \(in the rule 'x'\)"):
+            compile_grammar(Grammar(rules), limits=Limits(states=1000))

@@ -1,0 +1,156 @@
+"""Summary: what one walk over the node of a rule finds.
+
+Place in the walk: Grammar -> **summaries** -> Survey. It knows nothing of other rules, so that it is kept as a note on
+the node: rules that front ends share among grammars are walked once.
+"""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from grammars.errors import LimitExceeded
+from grammars.fragments import Leaf, quick_facts
+from grammars.ir import (
+    And,
+    ByteClass,
+    Bytes,
+    CharClass,
+    Choice,
+    JsonString,
+    Length,
+    Node,
+    Not,
+    Ref,
+    Repeat,
+    Sequence,
+    SpecialToken,
+)
+from grammars.limits import Limits
+from grammars.words import LONG, is_list
+
+__all__ = ["CLASSES", "SPLIT", "Summary", "is_split", "measure", "summarise"]
+
+SPLIT = 1000
+"""The size beyond which a JSON string is not one leaf: its repeats become rules."""
+
+CLASSES = (ByteClass, CharClass)
+
+_WHOLE = 128
+"""Times `Limits.unrolled`: the size up to which a rule that calls nothing is written out, repeats and all."""
+
+
+class Summary:
+    """What one walk over the node of a rule found; kept as the node's note."""
+
+    size = 0  # positions, repeats written out
+    depth = 0
+    classes = False  # whether anything but literals and calls is read
+    loops = False  # whether there is a repeat without upper bound
+    doubtful = False  # whether some part may have no string although all rules have
+    counts = False  # whether a repeat is large enough to be counted, or a list long enough to be a rule
+    leaf: Leaf | None = None  # the rule, where it calls nothing and was built
+
+    def __init__(self, unrolled: int) -> None:
+        self.unrolled = unrolled  # the limit that decided `counts`
+        self.refs: dict[str, None] = {}
+        self.leaves: list[Node] = []
+        self.specials: dict[str, None] = {}
+
+    @property
+    def calls_nothing(self) -> bool:
+        """Whether the rule is a leaf by itself, the same in every grammar."""
+        if self.refs or self.leaves or self.specials:
+            return False
+        return not self.counts or self.size <= _WHOLE * self.unrolled
+
+
+def summarise(root: Node, limits: Limits) -> Summary:
+    """One walk over the node of a rule; raises `LimitExceeded` where it is nested too deep."""
+    found = Summary(limits.unrolled)
+    found.size = _walk(root, 0, found, limits)
+    if found.counts and is_list(root):
+        found.counts = False
+    return found
+
+
+def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
+    """Notes what is in a node; returns how many positions it has, repeats written out."""
+    if depth > found.depth:
+        if depth > limits.depth:
+            raise LimitExceeded(
+                f"nodes are nested more than {limits.depth} deep", hint="name parts as rules, or raise Limits.depth"
+            )
+        found.depth = depth
+    if isinstance(node, Sequence):
+        size = 0
+        for item in node.items:
+            if isinstance(item, Ref):
+                found.refs[item.name] = None
+                size += 1
+            elif isinstance(item, Bytes):
+                size += len(item.data)
+            else:
+                size += _walk(item, depth + 1, found, limits)
+        return size
+    if isinstance(node, Choice):
+        size = texts = 0
+        for item in node.items:
+            if isinstance(item, Bytes):
+                texts += 1
+                size += len(item.data)
+            else:
+                size += _walk(item, depth + 1, found, limits)
+        if texts >= LONG:
+            found.counts = True
+        elif not node.items:
+            found.doubtful = True
+        return size
+    if isinstance(node, Bytes):
+        return len(node.data)
+    if isinstance(node, Ref):
+        found.refs[node.name] = None
+        return 1
+    if isinstance(node, Repeat):
+        if node.max is None:
+            found.loops = True
+        elif node.max < node.min or node.max == 0:  # whatever is repeated does not matter
+            found.doubtful |= node.max < node.min
+            return 0
+        size = _walk(node.item, depth + 1, found, limits)
+        copies = node.min if node.max is None else node.max
+        if copies <= 1:
+            return size
+        if copies * measure(node.item) > limits.unrolled:
+            found.counts = True
+        return size * copies
+    if isinstance(node, CLASSES):
+        found.classes = True
+        if not node.ranges:
+            found.doubtful = True
+            return 1
+        return 1 if node.ranges[-1][1] < 0x80 else 16
+    if isinstance(node, SpecialToken):
+        found.specials[node.name] = None
+    else:
+        found.leaves.append(node)
+    return 1
+
+
+def is_split(node: Node) -> TypeGuard[JsonString]:
+    """Whether a JSON string is too large for one leaf."""
+    return isinstance(node, JsonString) and quick_facts(node) is None and measure(node) > SPLIT
+
+
+def measure(node: Node) -> int:
+    """How many positions the node has when its repeats are written out."""
+    match node:
+        case Bytes(data):
+            return len(data)
+        case Sequence(items) | Choice(items) | And(items):
+            return sum([measure(item) for item in items])
+        case Repeat(item, low, high):
+            return measure(item) * max(1, low if high is None else high)
+        case Not(item) | Length(item, _, _) | JsonString(item):
+            return measure(item)
+        case _:
+            return 1
