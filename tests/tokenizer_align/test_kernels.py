@@ -127,3 +127,21 @@ def test_a_crowded_memo_of_unions_grows() -> None:
         assert small.accepting(fast) == slow.accepting
         assert {(s, c) for s, c, _ in small.items(fast).tolist()} == {(s, c) for s, c, _ in slow.items}
     assert len(small.arrays[kernels.UNIONS]) > 1
+
+
+def test_an_arena_does_not_see_rules_beyond_its_tables() -> None:
+    """Two arenas over one automaton: one makes it grow, the other enters the rules that are written by then."""
+    rules: dict[str, Node] = {
+        f"r{i}": Sequence((Bytes(b"%03d" % i * 20), Choice((Ref(f"r{i + 1}"), Bytes(b"."))))) for i in range(300)
+    }
+    automaton = compile_grammar(Grammar({**rules, "r300": Bytes(b"!")}, "r0"))
+    leaves = leaves_of(vocabulary())
+    first, second = Configurations(automaton, leaves), Configurations(automaton, leaves)
+    ends = []
+    for arena in (first, second):
+        at = arena.start
+        for byte in b"".join(b"%03d" % i * 20 for i in range(300)):
+            at = arena.step(at, byte)
+        ends.append([(at, symbol) for symbol in arena.symbols(at)])
+    assert ends[0] == ends[1]
+    assert [symbol for _, symbol in ends[0]] == [ord("!"), ord(".")]
