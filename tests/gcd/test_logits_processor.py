@@ -23,10 +23,10 @@ GENERATE = {
 
 
 def text_of(row: list[int], prompt: int = 4) -> str:
-    """The text of a finished row; fails unless it has ended by EOS, with nothing but padding behind."""
+    """The text of a finished row; fails unless EOS ended it, with only padding behind (beam search pads by EOS)."""
     generated = row[prompt:]
     end = generated.index(EOS)
-    assert set(generated[end + 1 :]) <= {0}
+    assert set(generated[end + 1 :]) <= {0, EOS}
     return b"".join(TOKENS[t] for t in generated[:end]).decode()
 
 
@@ -56,6 +56,32 @@ def test_batch_with_left_padding(model):
         num_return_sequences=4, **GENERATE,
     )  # fmt: skip
     assert {text_of(row) for row in rows.tolist()} <= set(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"do_sample": False},
+        {"do_sample": True, "num_return_sequences": 5},
+        {"do_sample": False, "num_beams": 4, "num_return_sequences": 3},
+        {"do_sample": True, "num_beams": 6, "num_return_sequences": 2},
+    ],
+    ids=["greedy", "sampling", "beams", "sampled beams"],
+)
+def test_one_constraint_for_each_prompt(model, flags):
+    """The first two prompts are equal, so that only their place tells the rows apart; no language is out of beams."""
+    languages = [{"ab", "abab"}, {"ba", "bac", "cc"}, {"é", *("c" * count for count in range(1, 9))}]
+    torch.manual_seed(7)
+    ids = torch.tensor([PROMPT[0], PROMPT[0], [0, 0, 9, 10]])
+    rows = model.generate(
+        ids, attention_mask=(ids != 0).long(), logits_processor=[GrammarLogitsProcessor([*map(finite, languages)])],
+        **{**GENERATE, **flags},
+    )  # fmt: skip
+    each = flags.get("num_return_sequences", 1)
+    assert len(rows) == len(languages) * each
+    texts = [text_of(row) for row in rows.tolist()]
+    for prompt, language in enumerate(languages):
+        assert set(texts[each * prompt : each * (prompt + 1)]) <= language
 
 
 def test_beam_search_finds_the_likeliest_text(model):
@@ -198,6 +224,43 @@ def test_scores_narrower_than_the_vocabulary_are_refused():
         GrammarLogitsProcessor(finite(["ab"]))(torch.tensor([[9]]), torch.zeros(1, 7))
     assert str(caught.value) == (
         "the vocabulary has 8 tokens and the scores are 7 wide: the constraint was compiled for another tokenizer"
+    )
+
+
+def test_equal_rows_of_several_prompts_have_their_own_states():
+    processor = GrammarLogitsProcessor([finite(["ab", "c"]), finite(["ba"])])
+
+    def ask(*rows):
+        return allowed(processor(torch.tensor(rows), torch.zeros(len(rows), WIDTH)))
+
+    assert ask([9], [9]) == [[0, 2, 4], [1, 3]]
+    assert ask([9], [9], [9], [9]) == [[0, 2, 4]] * 2 + [[1, 3]] * 2
+    assert ask([9, 0], [9, 4], [9, 1], [9, 0]) == [[1], [EOS], [0], [EOS]]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_that_are_no_multiple_of_the_constraints(rows):
+    with pytest.raises(ValueError, match="rows") as caught:
+        GrammarLogitsProcessor([finite(["ab"]), finite(["c"])])(torch.tensor([[9]] * rows), torch.zeros(rows, WIDTH))
+    assert str(caught.value) == (
+        f"constraint= is a list of 2, one for each prompt, and {rows} rows are no multiple of that: give one "
+        "constraint, or as many as there are prompts"
+    )
+
+
+def test_no_constraint_at_all():
+    with pytest.raises(ValueError, match="empty") as caught:
+        GrammarLogitsProcessor([])
+    assert str(caught.value) == ("constraint= is an empty list: give one constraint, or as many as there are prompts")
+
+
+def test_constraints_of_several_vocabularies_are_refused():
+    other = Vocabulary(TOKENS, eos_token_ids=[EOS, 4])
+    with pytest.raises(VocabularyMismatch) as caught:
+        GrammarLogitsProcessor([finite(["ab"]), finite(["ab"], other)])
+    assert str(caught.value) == (
+        "the constraints were compiled for 2 vocabularies, and one model has one: compile all of them with the same "
+        "tokenizer="
     )
 
 
