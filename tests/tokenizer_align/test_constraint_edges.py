@@ -226,6 +226,21 @@ def test_vocabulary_without_the_special_token() -> None:
     assert str(caught.value) == "the grammar names special tokens that the vocabulary lacks: <t>"
 
 
+def test_special_token_that_ends_a_text() -> None:
+    """In the mask it would mean both: the end, and a part of the text."""
+    with pytest.raises(VocabularyMismatch) as caught:
+        constraint(Sequence((SpecialToken("</s>"), text("a"))), [b"a", b""], special={"</s>": 1})
+    assert str(caught.value) == (
+        "the grammar names </s>, which ends a text: it may always stand at the end, and only there"
+    )
+
+
+def test_special_tokens_that_share_an_id() -> None:
+    with pytest.raises(VocabularyMismatch) as caught:
+        constraint(Choice((SpecialToken("<s>"), SpecialToken("<t>"))), [b"a", b"", b""], special={"<s>": 1, "<t>": 1})
+    assert str(caught.value) == "the grammar names special tokens that are one token in the vocabulary: <s>, <t>"
+
+
 # -- budgets ----------------------------------------------------------------------------------------------------------
 
 
