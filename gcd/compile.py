@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gcd.models.protocols import LanguageModel
+    from grammars.automaton import ByteAutomaton
     from grammars.frontends.json_schema import KeywordReport
     from grammars.frontends.json_schema.whitespace import Whitespace
     from tokenizer_align.constraint import Constraint
     from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["Report", "align_wanted", "check", "compile", "vocabulary_of", "wanted_of"]
+__all__ = ["Report", "align_wanted", "check", "check_wanted", "compile", "vocabulary_of", "wanted_of"]
 
 KEPT = 128
 """How many compiled constraints are remembered."""
@@ -146,16 +147,21 @@ def check(
     >>> gcd.check(regex="[a-z]+").ok, gcd.check(regex="(").ok
     (True, False)
     """
+    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, whitespace=whitespace)
+    return check_wanted(wanted)[0]
+
+
+def check_wanted(wanted: Wanted) -> tuple[Report, ByteAutomaton | None]:
+    """What becomes of what is wanted, and its automaton where it has one."""
     from grammars.compile import compile_grammar
 
-    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, whitespace=whitespace)
-    keywords, error = None, None
+    keywords = None
     try:
         if wanted.schema is not None:
             from grammars.frontends.json_schema import check_json_schema
 
             keywords = check_json_schema(wanted.schema)
-        compile_grammar(wanted.to_grammar())
-    except GrammarError as found:
-        error = found
-    return Report(wanted.kind, error, keywords)
+        automaton = compile_grammar(wanted.to_grammar())
+    except GrammarError as error:
+        return Report(wanted.kind, error, keywords), None
+    return Report(wanted.kind, None, keywords), automaton

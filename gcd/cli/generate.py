@@ -93,9 +93,8 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     A grammar that cannot be used is an error at once, not after the seconds that a model takes to load.
     """
     import gcd
-    from gcd.cli.verdict import examine
 
-    refused = examine(source).error
+    refused = gcd.check(**source.keywords, whitespace=options["whitespace"]).error
     if refused is not None:
         raise refused
     watched = sys.stderr.isatty()

@@ -1,11 +1,11 @@
-"""Source -> Verdict: whether a grammar is well-formed, supported and non-empty, and whether a text is in its language.
+"""Source -> Verdict: what `gcd.check` reports of a source, whether a text is in its language, and both in words.
 
-No tokenizer and no model: this is what `gcd check` knows, and what `gcd generate` asks before it loads a model.
+No tokenizer and no model. What becomes of a grammar is decided in `gcd.compile`; here it gets words.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gcd.cli.sources import Source
@@ -20,6 +20,7 @@ from gcd.errors import (
 )
 
 if TYPE_CHECKING:
+    from gcd.compile import Report
     from grammars.automaton import ByteAutomaton
     from grammars.frontends.json_schema import KeywordUse
 
@@ -72,13 +73,21 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one source; `uses` says of each keyword of a JSON Schema what becomes of it."""
+    """What became of one source, and of the instance where there is one and the source is fine."""
 
     source: Source
-    error: GrammarError | None
-    uses: tuple[KeywordUse, ...] = ()
-    automaton: ByteAutomaton | None = field(default=None, repr=False)
+    report: Report
     instance: Instance | None = None
+
+    @property
+    def error(self) -> GrammarError | None:
+        """What is wrong with the source."""
+        return self.report.error
+
+    @property
+    def uses(self) -> tuple[KeywordUse, ...]:
+        """What becomes of each keyword of a JSON Schema."""
+        return () if self.report.keywords is None else self.report.keywords.uses
 
     @property
     def word(self) -> str:
@@ -117,21 +126,18 @@ class Verdict:
 
 
 def examine(source: Source, *, instance: tuple[str, bytes] | None = None) -> Verdict:
-    """The verdict on a source, and on an instance (its name and its bytes) when there is one and the source is fine."""
+    """The verdict on a source, and on an instance: its name and its bytes."""
+    from gcd.compile import Report, check_wanted
     from gcd.parse import parse_wanted
-    from grammars.compile import compile_grammar
-    from grammars.frontends.json_schema import check_json_schema
 
-    uses: tuple[KeywordUse, ...] = ()
     try:
         wanted = parse_wanted(**source.keywords)
-        if wanted.schema is not None:
-            uses = check_json_schema(wanted.schema).uses
-        automaton = compile_grammar(wanted.to_grammar())
-    except GrammarError as error:
-        return Verdict(source, error, uses)
-    found = match(automaton, wanted.to_value, *instance) if instance is not None else None
-    return Verdict(source, None, uses, automaton, found)
+    except GrammarError as error:  # a Python type that has no language
+        return Verdict(source, Report(source.kind, error))
+    report, automaton = check_wanted(wanted)
+    if automaton is None or instance is None:
+        return Verdict(source, report)
+    return Verdict(source, report, match(automaton, wanted.to_value, *instance))
 
 
 def match(automaton: ByteAutomaton, to_value: Any, name: str, data: bytes) -> Instance:
