@@ -23,7 +23,11 @@ import torch
 if TYPE_CHECKING:
     from gcd.models.protocols import Session
 
-__all__ = ["KVSession", "RowSession", "forward_parameters", "open_kv_session"]
+__all__ = ["KVSession", "RowSession", "cache_name", "forward_parameters", "open_kv_session"]
+
+
+CACHE_NAMES = ("cache", "past_key_values")
+"""What `forward` calls its cache: transformers renamed it after 5.16, and the old name warns from then on."""
 
 
 def forward_parameters(model: Any) -> Collection[str]:
@@ -32,30 +36,39 @@ def forward_parameters(model: Any) -> Collection[str]:
     return inspect.signature(inner.forward).parameters
 
 
+def cache_name(model: Any) -> str | None:
+    """What `model.forward` calls its cache; None where it takes none."""
+    accepted = forward_parameters(model)
+    return next((name for name in CACHE_NAMES if name in accepted), None)
+
+
 def open_kv_session(model: Any, prompts: Sequence[Sequence[int]]) -> Session | None:
-    """The session that suits the cache of a transformers model; None for a model that takes no `past_key_values`."""
+    """The session that suits the cache of a transformers model; None for a model that takes no cache."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-    accepted = forward_parameters(model)
-    if "past_key_values" not in accepted:
+    if cache_name(model) is None:
         return None
     kinds = {type(layer) for layer in DynamicCache(config=model.config).layers}
     if getattr(model, "_is_stateful", False) or not kinds <= {DynamicLayer, DynamicSlidingWindowLayer}:
         return RowSession(model, prompts)
     # without position_ids the model counts slots itself, and a padded slot in the middle would shift the count
-    return KVSession(model, prompts, ragged=kinds == {DynamicLayer} and "position_ids" in accepted)
+    return KVSession(model, prompts, ragged=kinds == {DynamicLayer} and "position_ids" in forward_parameters(model))
 
 
 class KVSession:
     """A batch in one cache, left-padded.
 
     `_attention` is the 2-D attention mask over the cache's slots, `_lengths[i]` the tokens that row i really holds.
+    With `padded=False` rows are never padded, and the model is given no mask.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], *, ragged: bool) -> None:
-        self.ragged, self.calls = ragged, 0
+    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], *, ragged: bool, padded: bool = True) -> None:
+        self.ragged, self.calls, self._padded = ragged, 0, padded
         self._model, self._prompts = model, [list(prompt) for prompt in prompts]
         self._accepted = forward_parameters(model)
+        name = cache_name(model)
+        assert name is not None, "open_kv_session makes no session for a model without a cache"
+        self._cache_name = name
         self._rows: list[int] = []
 
     def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
@@ -100,7 +113,9 @@ class KVSession:
         self._attention = torch.cat([self._attention, real], dim=1)
         positions = (self._lengths.unsqueeze(1) + real.cumsum(dim=1) - 1).clamp(min=0)
         self._lengths = self._lengths + real.sum(dim=1)
-        kwargs: dict[str, Any] = {"attention_mask": self._attention, "past_key_values": self._cache, "use_cache": True}
+        kwargs: dict[str, Any] = {self._cache_name: self._cache, "use_cache": True}
+        if self._padded:
+            kwargs["attention_mask"] = self._attention
         if "position_ids" in self._accepted:
             kwargs["position_ids"] = positions
         if "logits_to_keep" in self._accepted:
@@ -114,6 +129,7 @@ class RowSession:
     """Every row in a cache of its own, one token a pass after the prompt: for models with recurrent state.
 
     Their state is exact only for what was really read, in the order in which it was read, so that nothing is padded.
+    Nor is there a mask: transformers' Mamba multiplies it, as wide as all that was read, with the one new token.
     """
 
     ragged = True
@@ -130,7 +146,7 @@ class RowSession:
     def _extend(self, row: int, tokens: Sequence[int]) -> torch.Tensor:
         parts: list[torch.Tensor] = []
         if row not in self._sessions:
-            self._sessions[row] = KVSession(self._model, [self._prompts[row]], ragged=False)
+            self._sessions[row] = KVSession(self._model, [self._prompts[row]], ragged=False, padded=False)
             parts += self._sessions[row].extend([0], [[]])
             self.calls += 1
         for token in tokens:

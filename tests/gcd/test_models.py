@@ -13,7 +13,7 @@ from tiny_models import CONFIGS, SIZES, tiny_model
 import gcd
 from gcd.errors import ModelError, PromptError, UnknownModel, UnsupportedModel
 from gcd.models import load as loading
-from gcd.models.kv_session import KVSession, RowSession
+from gcd.models.kv_session import KVSession, RowSession, forward_parameters
 from gcd.models.load import as_model
 from gcd.models.protocols import StatelessSession, open_session
 from gcd.models.scripted import ScriptedLM
@@ -25,7 +25,7 @@ SESSIONS = {
     "bloom": (KVSession, False),  # counts slots for its positions
     "mistral": (KVSession, False),  # a window of 5 slots
     "gemma3": (KVSession, False),
-    "mamba": (StatelessSession, True),
+    "mamba": (RowSession, True),
     "lfm2": (RowSession, True),
 }
 
@@ -38,7 +38,9 @@ def test_cached_logits_equal_uncached(name):
     dice = random.Random(seed)
     prompts = [[dice.randrange(3, 64) for _ in range(length)] for length in (1, 9, 4)] + [[5, 6, 7], [5, 6, 7]]
     cached, anew = open_session(model, prompts), StatelessSession(model, prompts)
-    assert (type(cached), cached.ragged) == SESSIONS[name]
+    # transformers 5.16 gives mamba a cache of another kind
+    stateless = "cache_params" in forward_parameters(model.model)
+    assert (type(cached), cached.ragged) == ((StatelessSession, True) if stateless else SESSIONS[name])
     for step, rows in enumerate([[0, 1, 2, 3, 4]] * 3 + [[0, 2, 4]] * 2 + [[4]] * 2):
         width = dice.randrange(1, 4)
         tokens = [
