@@ -110,6 +110,8 @@ def _load(name: str, dtype: str, device: str, progress: bool) -> TransformersLM:
                 f"{name!r} has a model and no tokenizer that transformers can read: load both yourself and pass "
                 f"model=, tokenizer= ({_first_line(error)})"
             ) from error
+    if "gguf_file" in options:
+        _mend_end(tokenizer, config)
     model.config.name_or_path = name
     return TransformersLM(model.to(device).eval(), tokenizer)
 
@@ -123,6 +125,15 @@ def _place(name: str) -> tuple[str, dict[str, Any]]:
                 raise ModelError(f"GGUF files need {package}: pip install 'gcd-decoding[demo]'")
         return str(path.parent), {"gguf_file": path.name}
     return name, {}
+
+
+def _mend_end(tokenizer: Any, config: Any) -> None:
+    """Give the tokenizer of a GGUF file the EOS of the file, which its config has.
+
+    transformers 5.16 takes the BOS token for it: SmolLM2 could end a text by <|im_start|>.
+    """
+    if isinstance(config.eos_token_id, int) and tokenizer.eos_token_id != config.eos_token_id:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(config.eos_token_id)
 
 
 def _unknown(name: str, error: Exception) -> str:

@@ -196,6 +196,14 @@ def test_missing_embedded_model_prints_the_command(monkeypatch):
     )
 
 
+def test_the_embedded_model_ends_as_its_file_says(embedded_model):
+    """Its EOS is <|im_end|>, which ends an answer; transformers 5.16 reads its BOS <|im_start|> for that as well."""
+    loaded = gcd.load(embedded_model)
+    assert (loaded.eos_token_ids, loaded.tokenizer.eos_token) == ((2,), "<|im_end|>")
+    assert (loaded.bos_token_id, loaded.tokenizer.bos_token) == (1, "<|im_start|>")
+    assert gcd.compile(regex="a", tokenizer=loaded).vocabulary.eos_token_ids == (2,)
+
+
 def test_load_reads_a_folder_once(tmp_path):
     from tokenizers import Tokenizer, models
 
