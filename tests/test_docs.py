@@ -10,6 +10,7 @@ import re
 import runpy
 import shlex
 import sys
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -121,6 +122,22 @@ def test_the_readme_names_make_targets_that_exist() -> None:
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     assert named - targets == set()
+
+
+def test_the_tested_floors_are_the_promised_ones() -> None:
+    """torch aside: the oldest torch that is promised has no wheels for the Pythons of today."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    promised = dict(
+        line.split(">=")
+        for line in [*project["dependencies"], *extras["transformers"], *extras["demo"]]
+        if ">=" in line
+    )
+    floors = (ROOT / ".ci" / "floors.txt").read_text(encoding="utf-8")
+    tested = dict(line.split("==") for line in floors.splitlines() if not line.startswith("#"))
+    assert promised.keys() == tested.keys()
+    for name in promised.keys() - {"torch"}:
+        assert tested[name] in (promised[name], f"{promised[name]}.0", f"{promised[name]}.0.0"), name
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
