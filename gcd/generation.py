@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -101,6 +100,8 @@ class AsyncStream:
         return self
 
     async def __anext__(self) -> str:
+        import asyncio
+
         if self._stream is None:
             self._stream = await asyncio.to_thread(self._start)
         piece = await asyncio.to_thread(next, self._stream, None)

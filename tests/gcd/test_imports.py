@@ -18,7 +18,7 @@ def python(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_import_gcd_loads_nothing_heavy():
-    heavy = ("torch", "transformers", "numba", "numpy", "pydantic", "lark")
+    heavy = ("torch", "transformers", "numba", "numpy", "pydantic", "lark", "asyncio")
     code = f"import gcd\nprint([m for m in {heavy} if m in sys.modules])"
     assert python(code).stdout == "[]\n"
 
