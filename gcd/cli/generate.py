@@ -19,6 +19,7 @@ from gcd.cli.sources import (
     from_options,
     read_text,
 )
+from gcd.cli.warm_up import make_ready
 
 if TYPE_CHECKING:
     from gcd.generation import Generation
@@ -99,6 +100,7 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
         raise refused
     watched = sys.stderr.isatty()
     if watched:
+        make_ready()
         typer.echo(f"loading {model}", err=True)
     found: Generation | list[Generation]
     found = gcd.generate(gcd.load(model), prompt, progress=watched, **source.keywords, **options)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from gcd import errors
 from gcd.cli.app import app
 from gcd.cli.exits import Exit, code_of
+from gcd.cli.warm_up import COMPILING, make_ready
 
 BUDGET = errors.BudgetTooSmall(budget=1, necessary=5, sufficient=9)
 
@@ -35,6 +36,14 @@ def test_warm_up_says_how_long_it_took() -> None:
     assert result.exit_code == Exit.OK
     assert result.stdout.startswith("kernels ready after ")
     assert "compiling the kernels" in result.stderr
+
+
+@pytest.mark.parametrize(("patience", "said"), [(0.0, COMPILING + "\n"), (1e6, "")])
+def test_compiling_is_announced_where_it_takes_long(
+    patience: float, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_ready(patience)
+    assert tuple(capfd.readouterr()) == ("", said)
 
 
 @pytest.mark.parametrize(
