@@ -150,9 +150,11 @@ def _wanted_choices(choices: object) -> Wanted:
     if isinstance(members, str) or not isinstance(members, Sequence) or not all(isinstance(m, str) for m in members):
         raise InvalidGrammar(
             f"choices= takes a sequence of str, or a pathlib.Path with one a line, not {_shown(choices)}",
-            hint="Values other than str are an enum: schema={'enum': [...]} or schema=Literal[...]."
-            if isinstance(members, Sequence) and not isinstance(members, str)
-            else None,
+            hint=None
+            if isinstance(members, str | set | frozenset)
+            else "Values other than str are an enum: schema={'enum': [...]}, schema=Literal[...] or an Enum."
+            if isinstance(members, Sequence)
+            else "A Literal or an Enum goes into schema=.",
         )
     texts = tuple(members)
 

@@ -194,14 +194,19 @@ def _goals(request: Request, prompts: int, batched: bool) -> list[Goal]:
     if request.constraint is not None:
         if any(getattr(request, kind) is not None for kind in KINDS):
             raise TypeError("constraint= says what is wanted already: leave out schema=, regex=, grammar= and choices=")
-        if not isinstance(request.constraint, list | tuple):
-            return [Goal({}, cast("Constraint", request.constraint))] * prompts
-        return [Goal({}, constraint) for constraint in _each("constraint", request.constraint, prompts, batched)]
-    given = {kind: getattr(request, kind) for kind in KINDS}
-    lists = {kind: _each(kind, value, prompts, batched) for kind, value in given.items() if _is_one_each(kind, value)}
+        given: Any = request.constraint
+        each = _each("constraint", given, prompts, batched) if isinstance(given, list | tuple) else [given] * prompts
+        for constraint in each:
+            if not hasattr(constraint, "vocabulary"):
+                raise TypeError(
+                    f"constraint= takes what gcd.compile(..., tokenizer=...) returned, not {type(constraint).__name__}"
+                )
+        return [Goal({}, constraint) for constraint in each]
+    wanted = {kind: getattr(request, kind) for kind in KINDS}
+    lists = {kind: _each(kind, value, prompts, batched) for kind, value in wanted.items() if _is_one_each(kind, value)}
     if not lists:
-        return [Goal(given)] * prompts
-    return [Goal({**given, **{kind: each[i] for kind, each in lists.items()}}) for i in range(prompts)]
+        return [Goal(wanted)] * prompts
+    return [Goal({**wanted, **{kind: each[i] for kind, each in lists.items()}}) for i in range(prompts)]
 
 
 def _each(kind: str, values: Sequence[Any], prompts: int, batched: bool) -> Sequence[Any]:

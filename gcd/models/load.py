@@ -44,6 +44,12 @@ def load(name: str | Path, *, dtype: str = "auto", device: str | None = None, pr
     import torch
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise ModelError(f"device={device!r} is no device of torch: say 'cpu', 'cuda' or 'cuda:1', 'mps'") from None
+    if dtype != "auto" and not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise ModelError(f"dtype={dtype!r} is no type of torch: say 'auto', 'float32', 'bfloat16' or 'float16'")
     key = (str(name), dtype, device)
     with _lock:
         if key not in _loaded:

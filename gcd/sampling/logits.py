@@ -24,6 +24,10 @@ class Warp:
     min_p: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("temperature", "top_k", "top_p", "min_p"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) and not (value is None and name != "temperature"):
+                raise ValueError(f"{name} must be a number, not {value!r}")
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise ValueError(f"temperature must be a finite number >= 0, not {self.temperature}")
         if self.top_k is not None and (self.top_k < 1 or self.top_k != int(self.top_k)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Literal
 
 import pytest
 from tiny_models import byte_tokenizer, tiny_byte_model
@@ -97,7 +98,21 @@ WANTED = [
         {"choices": [1, 2]},
         InvalidGrammar,
         "choices= takes a sequence of str, or a pathlib.Path with one a line, not list ([1, 2])\n"
-        "Values other than str are an enum: schema={'enum': [...]} or schema=Literal[...].",
+        "Values other than str are an enum: schema={'enum': [...]}, schema=Literal[...] or an Enum.",
+    ),
+    (
+        "choices as a Literal",
+        {"choices": Literal["a"]},
+        InvalidGrammar,
+        "choices= takes a sequence of str, or a pathlib.Path with one a line, not _LiteralGenericAlias "
+        "(typing.Literal['a'])\n"
+        "A Literal or an Enum goes into schema=.",
+    ),
+    (
+        "a constraint that is none",
+        {"constraint": "[0-9]+"},
+        TypeError,
+        "constraint= takes what gcd.compile(..., tokenizer=...) returned, not str",
     ),
     (
         "a grammar in GBNF",
@@ -163,6 +178,8 @@ def test_errors_of_the_front_ends_arrive_before_the_model_is_asked(wanted, kind)
         ({"max_new_tokens": 1.5}, "max_new_tokens must be an integer >= 1, not 1.5"),
         ({"batch_size": 0}, "batch_size must be an integer >= 1, not 0"),
         ({"seed": -1}, "seed must be an integer >= 0 or None, not -1"),
+        ({"temperature": "hot"}, "temperature must be a number, not 'hot'"),
+        ({"top_k": "5"}, "top_k must be a number, not '5'"),
         ({"temperature": -0.5}, "temperature must be a finite number >= 0, not -0.5"),
         ({"regex": ["a", "b"]}, "regex= is a list of 2, one for each prompt, and there is one prompt"),
     ],

@@ -186,6 +186,21 @@ def test_unknown_model_names_what_was_tried():
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "gpu"}, "device='gpu' is no device of torch: say 'cpu', 'cuda' or 'cuda:1', 'mps'"),
+        ({"dtype": "fp16"}, "dtype='fp16' is no type of torch: say 'auto', 'float32', 'bfloat16' or 'float16'"),
+        ({"dtype": "nn"}, "dtype='nn' is no type of torch: say 'auto', 'float32', 'bfloat16' or 'float16'"),
+    ],
+    ids=str,
+)
+def test_load_refuses_what_torch_does_not_know(options, message):
+    with pytest.raises(ModelError) as caught:
+        gcd.load("not-loaded", **options)
+    assert str(caught.value) == message
+
+
 def test_missing_embedded_model_prints_the_command(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UnknownModel) as caught:
