@@ -5,7 +5,8 @@
 Takes the JSON schemas of `examples`, then schemas of a MaskBench folder that compile, up to `--schemas`. For each,
 `--n` texts are drawn from SmolLM2 at temperature 1 and `--random` from random logits (normal, standard deviation 4:
 an adversary that has never seen JSON). Each text is judged outside of this library's own check: `json.loads`, then
-`jsonschema` with a registry that retrieves nothing.
+`jsonschema` with a registry that retrieves nothing. Formats are assertions here as they are there: under
+`oneOf: [{format: uri}, {enum: ["."]}]` the text "." satisfies one branch only because it is no URI.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import referencing
@@ -26,6 +28,14 @@ import torch
 import gcd
 from gcd.errors import GrammarError
 from gcd.generation import Generation
+
+FORMATS = jsonschema.FormatChecker()
+
+
+@FORMATS.checks("uri", raises=ValueError)
+def is_uri(value: object) -> bool:
+    """Whether a string has a scheme; jsonschema itself checks URIs only beside a package that is not installed."""
+    return not isinstance(value, str) or bool(urlsplit(value).scheme)
 
 
 class RandomLogits:
@@ -98,7 +108,7 @@ def judge(generation: Generation, schema: Any) -> str:
     try:
         value = json.loads(generation.text)
         kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
-        kind(schema, registry=referencing.Registry()).validate(value)
+        kind(schema, registry=referencing.Registry(), format_checker=FORMATS).validate(value)
     except (ValueError, jsonschema.ValidationError) as error:
         return f"invalid: {str(error).splitlines()[0]}"
     return "valid"
