@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from grammars.frontends.json_schema.numbers import integer, number
+from grammars.frontends.json_schema.productive import references
 from grammars.frontends.json_schema.strings import ANY_TEXT
 from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import Bytes, Choice, JsonString, Node, Ref, Repeat, Sequence
@@ -20,11 +21,23 @@ ANY = "any value"
 
 
 @cache
-def any_value_rules(layout: Layout) -> Mapping[str, Node]:
-    """Rules by name: `any value` and one for each type of JSON.
+def any_value_rules(layout: Layout, start: str = ANY) -> Mapping[str, Node]:
+    """The rules that `start` needs, by name: of `any value` and one for each type of JSON.
 
-    The layout must not be a fixed indent: the depth of a value of any kind is not known.
+    With a fixed indent only strings and numbers can be had: the depth of a value of any kind is not known.
     """
+    rules = _rules(layout)
+    found = {start: rules[start]}
+    pending = [start]
+    while pending:
+        for name in references(found[pending.pop()]):
+            if name in rules and name not in found:
+                found[name] = rules[name]
+                pending.append(name)
+    return found
+
+
+def _rules(layout: Layout) -> Mapping[str, Node]:
     string, value = Ref("any string"), Ref(ANY)
     return {
         ANY: Choice(

@@ -60,12 +60,13 @@ class _Chain:
 
     def __init__(self, shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> None:
         self.shape, self.rules, self.name, self.depth, self.pointer = shape, rules, name, depth, pointer
+        self.comma = rules.layout.comma(depth)
         self.most = max(1, shape.low, 0 if shape.high is None else shape.high + 1)
         self.entries = [self._entry(member) for member in shape.members]
         self.open = self._open_entry()
         self.closing = rules.layout.closing(b"}", depth)
         self.pending: list[tuple[int, int]] = []
-        self.made: set[tuple[int, int]] = set()
+        self.made: dict[tuple[int, int], tuple[Ref]] = {}
         if len(shape.members) * self.most > _COUNTED and self.most > 1:
             raise LimitExceeded(
                 f"counting {len(shape.members)} properties to {self.most} needs more than {_COUNTED} rules",
@@ -90,10 +91,11 @@ class _Chain:
     def body(self, index: int, count: int) -> tuple[Node, ...] | None:
         """What follows in a state: the required members up to the next optional one, and the choice there."""
         members, most = self.shape.members, self.most
-        comma = self.rules.layout.comma(self.depth)
         nodes: list[Node] = []
         while index < len(members) and members[index].required:
-            nodes += [*(comma if count else ()), *self.entries[index]]
+            if count:
+                nodes += self.comma
+            nodes += self.entries[index]
             index, count = index + 1, min(count + 1, most)
         if not self._alive(index, count):
             return None
@@ -102,8 +104,8 @@ class _Chain:
             return None if end is None else (*nodes, *end)
         options: list[Node] = []
         if self._alive(index + 1, count + 1):
-            written = [*(comma if count else ()), *self.entries[index]]
-            options.append(Seq((*written, *self._goto(index + 1, min(count + 1, most)))))
+            following = self._goto(index + 1, min(count + 1, most))
+            options.append(Seq((*(self.comma if count else ()), *self.entries[index], *following)))
         if self._alive(index + 1, count):
             options.append(in_order(self._goto(index + 1, count)))
         return (*nodes, Choice(tuple(options))) if options else None
@@ -119,13 +121,12 @@ class _Chain:
         if index == len(self.shape.members):
             end = self._end(count)
             return (NOTHING,) if end is None else end
-        if (index, count) not in self.made:
-            self.made.add((index, count))
-            self.pending.append((index, count))
-        return (Ref(self._rule(index, count)),)
-
-    def _rule(self, index: int, count: int) -> str:
-        return f"{self.name}~[{index},{count}]"
+        state = (index, count)
+        made = self.made.get(state)
+        if made is None:
+            made = self.made[state] = (Ref(f"{self.name}~[{index},{count}]"),)
+            self.pending.append(state)
+        return made
 
     def _end(self, count: int) -> tuple[Node, ...] | None:
         """After the last member: open keys, as many as the bounds still ask for and allow, and the bracket."""
@@ -141,7 +142,7 @@ class _Chain:
                 pointer=f"{self.pointer}/minProperties",
                 hint="use minProperties 1, or close the object with additionalProperties: false",
             )
-        following = Seq((*self.rules.layout.comma(self.depth), self.open))
+        following = Seq((*self.comma, self.open))
         if count:
             return (Repeat(following, low, high), *self.closing)
         return (self.open, Repeat(following, 0, None if high is None else high - 1), *self.closing)
@@ -149,9 +150,9 @@ class _Chain:
     def finish(self) -> None:
         """Builds the rules that others refer to, until no new one is met."""
         while self.pending:
-            index, count = self.pending.pop()
-            body = self.body(index, count)
-            self.rules.define(self._rule(index, count), NOTHING if body is None else in_order(body))
+            state = self.pending.pop()
+            body = self.body(*state)
+            self.rules.define(self.made[state][0].name, NOTHING if body is None else in_order(body))
 
 
 def in_order(nodes: tuple[Node, ...]) -> Node:

@@ -39,7 +39,7 @@ from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node
-from grammars.frontends.json_schema.values import Listed, holds, listed, literal, type_of
+from grammars.frontends.json_schema.values import Listed, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import Layout, Whitespace, layout
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
 
@@ -64,6 +64,10 @@ def parse_json_schema(schema: Mapping[str, object] | bool | str, *, whitespace: 
         raise LimitExceeded("the schema is nested too deeply") from None
 
 
+_NULL = Bytes(b"null")
+_BOOLEAN = Choice((Bytes(b"true"), Bytes(b"false")))
+
+
 @dataclass(slots=True)
 class _Task:
     """A rule to be made: its name, what must hold, how deep its value stands, and which task asked for it."""
@@ -84,11 +88,11 @@ class Compiler:
         self.document, self.layout, self.refusals = document, layout, refusals
         self.rules: dict[str, Node] = dict(layout.rules)
         self.contradictions: dict[str, EmptyLanguage] = {}
-        self._names: dict[tuple[tuple[Part, ...], int], str] = {}
+        self._refs: dict[tuple[tuple[Part, ...], int], Ref] = {}
         self._taken: dict[str, int] = {}
         self._pending: deque[_Task] = deque()
         self._task: _Task | None = None
-        self._shared: list[str] = []
+        self._shared: dict[str, None] = {}
 
     def grammar(self) -> Grammar:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
@@ -111,37 +115,31 @@ class Compiler:
 
     def rule(self, parts: tuple[Part, ...], depth: int) -> Ref:
         """The rule of the values that satisfy all the parts, made later if it is new."""
-        parts = tuple(_target(part) for part in parts)
         if not parts:
             return self._any(ANY)
+        parts = tuple([_target(part) for part in parts])
         if self.layout.indent is None:
             depth = 0
         key = (parts, depth)
-        name = self._names.get(key)
-        if name is None:
-            if len(self._names) == _RULES:
+        ref = self._refs.get(key)
+        if ref is None:
+            if len(self._refs) == _RULES:
                 raise LimitExceeded(
                     f"the schema needs more than {_RULES:,} rules",
                     pointer=_location(self._task),
                     hint="several anyOf or oneOf that hold at once multiply: merge them",
                 )
-            name = self._names[key] = self._new_name(parts)
-            task = _Task(name, parts, depth, self._task)
+            ref = self._refs[key] = Ref(self._new_name(parts))
+            task = _Task(ref.name, parts, depth, self._task)
             if depth:
                 self._refuse_endless_indent(task)
             self._pending.append(task)
-        return Ref(name)
+        return ref
 
     def _add_shared_rules(self) -> None:
         """Adds the rules for values of any kind that are referred to."""
-        if not self._shared:
-            return
-        shared = any_value_rules(self.layout)
-        while self._shared:
-            name = self._shared.pop()
-            if name in shared and name not in self.rules:
-                self.rules[name] = shared[name]
-                self._shared += references(shared[name])
+        for name in self._shared:
+            self.rules |= any_value_rules(self.layout, name)
 
     def define(self, name: str, node: Node) -> Ref:
         """Adds a helper rule; its name begins with the name of the rule that it helps."""
@@ -150,8 +148,7 @@ class Compiler:
 
     def _new_name(self, parts: tuple[Part, ...]) -> str:
         """A name of its own; `~` before anything but 0 and 1, which no JSON pointer has, sets other names apart."""
-        names = dict.fromkeys(_pointer(part) for part in parts)
-        name = " & ".join(list(names)[:3])
+        name = " & ".join([*dict.fromkeys(map(_pointer, parts))][:3])
         count = self._taken[name] = self._taken.get(name, 0) + 1
         return name if count == 1 else f"{name}~{count}"
 
@@ -164,8 +161,8 @@ class Compiler:
                 pointer=_location(self._task),
                 hint='close the schema, or use whitespace="bounded"',
             )
-        self._shared.append(name)
-        return Ref(name)
+        self._shared[name] = None
+        return _ANY[name]
 
     def _refuse_endless_indent(self, task: _Task) -> None:
         """A fixed indent needs one rule per depth, so that recursion would never end."""
@@ -212,29 +209,29 @@ class Compiler:
         return bool(refused)
 
     def _literals(self, found: Listed, conjunction: Conjunction, task: _Task) -> Node:
-        types = 0
-        for value in found.values:
-            types |= type_of(value, pointer=found.pointers[0])
-        if self._refuse_keywords(conjunction, types):
-            return NOTHING
-        values = [value for value in found.values if holds(value, found.rest)] if found.rest else found.values
         pointer = found.pointers[0]
+        if self._refuse_keywords(conjunction, _types_of(found.values, pointer)):
+            return NOTHING
+        values = [*found.passing()]
         if not values:
             raise EmptyLanguage(_no_value(found), pointer=pointer)
-        nodes = dict.fromkeys(literal(value, self.layout, task.depth, pointer) for value in values)
+        if only_strings(values):
+            values = [*dict.fromkeys(values)]
+        nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
         return next(iter(nodes)) if len(nodes) == 1 else Choice(tuple(nodes))
 
     def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:
         if self._refuse_keywords(conjunction, conjunction.types):
             return NOTHING
         union = conjunction.unions[0]
-        if union.keyword == "oneOf" and (error := overlapping_branches(union, conjunction)) is not None:
-            self._refuse(error)
         choices = [conjunction.choose(union, branch) for branch in union.branches]
-        typed = [parts for parts in choices if flatten(parts).types]
+        branches = [flatten(parts) for parts in choices]
+        if union.keyword == "oneOf" and (error := overlapping_branches(union, conjunction, branches)) is not None:
+            self._refuse(error)
+        typed = [parts for parts, branch in zip(choices, branches, strict=True) if branch.types]
         if not typed:
-            raise type_clash(flatten(choices[0]))
-        return Choice(tuple(self.rule(parts, task.depth) for parts in typed))
+            raise type_clash(branches[0])
+        return Choice(tuple([self.rule(parts, task.depth) for parts in typed]))
 
     def _by_type(self, conjunction: Conjunction, task: _Task) -> Node:
         if self._refuse_keywords(conjunction, conjunction.types):
@@ -245,7 +242,7 @@ class Compiler:
             types = conjunction.types & bits
             if not types:
                 continue
-            if name and not any(own.says & bits for own in conjunction.owns):
+            if name and not conjunction.says & bits:
                 nodes.append(self._any("any integer" if types == INTEGER else name))
                 continue
             try:
@@ -257,10 +254,10 @@ class Compiler:
         return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
 
     def null(self, owns: tuple[Own, ...], task: _Task) -> Node:
-        return Bytes(b"null")
+        return _NULL
 
     def boolean(self, owns: tuple[Own, ...], task: _Task) -> Node:
-        return Choice((Bytes(b"true"), Bytes(b"false")))
+        return _BOOLEAN
 
     def number(self, owns: tuple[Own, ...], task: _Task) -> Node:
         types = NUMBER
@@ -285,7 +282,7 @@ class Compiler:
 
     def _contradiction(self, grammar: Grammar) -> EmptyLanguage | None:
         """The contradiction that empties the start rule, if one does: the first on the way through empty rules."""
-        productive = productive_rules(grammar.rules)
+        productive = productive_rules(self.rules)
         pending, seen = [grammar.start], {grammar.start}
         while pending:
             name = pending.pop()
@@ -298,6 +295,8 @@ class Compiler:
             pending += reversed(following)
         return None
 
+
+_ANY = {name: Ref(name) for name in (ANY, "any object", "any array", "any string", "any number", "any integer")}
 
 _Build = Callable[[Compiler, tuple[Own, ...], _Task], Node]
 _TYPES: tuple[tuple[int, str | None, _Build], ...] = (
@@ -322,14 +321,23 @@ def _location(task: _Task | None) -> str:
 def _target(part: Part) -> Part:
     """What a subschema that is nothing but a reference leads to, so that all references to it share its rule."""
     seen: set[Part] = set()
-    while isinstance(part, Location) and part not in seen:
-        seen.add(part)
+    while isinstance(part, Location):
         own = read(part)
-        targets = [*own.before, *own.after]
-        if len(targets) != 1 or isinstance(targets[0], Union) or not own.silent:
+        if not own.silent or len(own.before) + len(own.after) != 1 or part in seen:
             break
-        part = targets[0]
+        target = (*own.before, *own.after)[0]
+        if isinstance(target, Union):
+            break
+        seen.add(part)
+        part = target
     return part
+
+
+def _types_of(values: list[object], pointer: str) -> int:
+    types = 0
+    for value in values if not only_strings(values) else values[:1]:
+        types |= type_of(value, pointer=pointer)
+    return types
 
 
 def _no_value(found: Listed) -> str:

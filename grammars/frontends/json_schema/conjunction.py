@@ -29,12 +29,16 @@ Part: TypeAlias = Location | Own | Union
 
 @dataclass(frozen=True, slots=True)
 class Conjunction:
-    """Own keywords and unions that all hold, in the order in which their properties are to be written."""
+    """Own keywords and unions that all hold, in the order in which their properties are to be written.
+
+    `says` are the types that some keyword of theirs beside `type` speaks of.
+    """
 
     parts: tuple[Own | Union, ...]
     owns: tuple[Own, ...]
     unions: tuple[Union, ...]
     types: int
+    says: int
 
     def choose(self, union: Union, *branches: Location) -> tuple[Part, ...]:
         """The parts with one union replaced by some of its branches."""
@@ -44,26 +48,35 @@ class Conjunction:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The tightest value of a keyword, and where it stands."""
+    """The tightest value of a keyword, and the keywords among which it stands."""
 
     keyword: str
     value: Scalar
-    pointer: str
+    own: Own
+
+    @property
+    def pointer(self) -> str:
+        return self.own.pointer(self.keyword)
 
     def __str__(self) -> str:
         return f"{self.keyword} {show(_plain(self.value))}"
 
 
-def flatten(parts: Iterable[Part]) -> Conjunction:
+def flatten(parts: Sequence[Part]) -> Conjunction:
     """The own keywords and unions of all the parts and of what they refer to, each once.
 
     Raises `InvalidGrammar` for a subschema that refers to itself before any property or item is entered.
     """
+    if len(parts) == 1 and isinstance(parts[0], Location):
+        own = read(parts[0])
+        if not own.before and not own.after:
+            return _alone(own)
     found: list[Own | Union] = []
     owns: list[Own] = []
-    types = ALL
+    unions: list[Union] = []
+    types, says = ALL, 0
     seen: set[Part] = set()
-    pending = list(parts)[::-1]
+    pending = [*reversed(parts)]
     while pending:
         part = pending.pop()
         if part in seen:
@@ -73,15 +86,26 @@ def flatten(parts: Iterable[Part]) -> Conjunction:
         seen.add(part)
         if isinstance(part, Location):
             own = read(part)
-            pending += [*reversed(own.after), own, *reversed(own.before)]
+            if own.after:
+                pending += reversed(own.after)
+            pending.append(own)
+            if own.before:
+                pending += reversed(own.before)
         elif isinstance(part, Union):
             found.append(part)
+            unions.append(part)
         elif not part.silent:
             found.append(part)
             owns.append(part)
             types &= part.types
-    unions = tuple(part for part in found if isinstance(part, Union)) if len(found) > len(owns) else ()
-    return Conjunction(tuple(found), tuple(owns), unions, types)
+            says |= part.says
+    return Conjunction(tuple(found), tuple(owns), tuple(unions), types, says)
+
+
+def _alone(own: Own) -> Conjunction:
+    """The usual case: a subschema that neither refers to nor combines others."""
+    owns = () if own.silent else (own,)
+    return Conjunction(owns, owns, (), own.types, own.says)
 
 
 def _refuse_cycle(start: Location) -> None:
@@ -105,13 +129,12 @@ def _refuse_cycle(start: Location) -> None:
 
 def tightest(owns: Sequence[Own], keyword: str) -> Bound | None:
     """The narrowest of a bound: the largest for keywords of minima, the smallest for maxima."""
-    found: Bound | None = None
-    smallest = keyword.startswith(("max", "exclusiveMax"))
-    for own in owns:
-        value = own.scalars.get(keyword)
-        if value is not None and (found is None or (value < found.value if smallest else value > found.value)):
-            found = Bound(keyword, value, own.pointer(keyword))
-    return found
+    stated = [own for own in owns if keyword in own.scalars]
+    if not stated:
+        return None
+    narrowest = min if keyword.startswith(("max", "exclusiveMax")) else max
+    own = narrowest(stated, key=lambda own: own.scalars[keyword])
+    return Bound(keyword, own.scalars[keyword], own)
 
 
 def common_multiple(owns: Sequence[Own]) -> Scalar | None:
@@ -134,6 +157,8 @@ def _least_common_multiple(left: Scalar, right: Scalar) -> Scalar:
 
 def count_range(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, int | None]:
     """The bounds of a count, such as minItems and maxItems; raises `EmptyLanguage` when they contradict."""
+    if not any(own.scalars for own in owns):
+        return 0, None
     low, high = tightest(owns, minimum), tightest(owns, maximum)
     if low is not None and high is not None and low.value > high.value:
         raise EmptyLanguage(
@@ -146,7 +171,10 @@ def count_range(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, i
 
 def statically_false(parts: Iterable[Part]) -> Location | None:
     """The first part that is the schema `false`."""
-    return next((part for part in parts if isinstance(part, Location) and never(part)), None)
+    for part in parts:
+        if isinstance(part, Location) and never(part):
+            return part
+    return None
 
 
 def type_clash(conjunction: Conjunction) -> EmptyLanguage:
@@ -171,7 +199,7 @@ def _names(types: int) -> str:
 
 
 def _siblings(left: Bound, right: Bound) -> bool:
-    return left.pointer.rpartition("/")[0] == right.pointer.rpartition("/")[0]
+    return left.own.location.pointer == right.own.location.pointer
 
 
 def _plain(value: Scalar) -> int | float:

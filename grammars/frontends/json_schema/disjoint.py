@@ -15,10 +15,11 @@ from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.arrays import array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
 from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
+from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.keywords import ARRAY, NUMBER, OBJECT, STRING, TYPE_NAMES, Own, Union
 from grammars.frontends.json_schema.objects import object_shape
-from grammars.frontends.json_schema.strings import nothing_in, string_content
-from grammars.frontends.json_schema.values import equality_key, holds, listed
+from grammars.frontends.json_schema.strings import string_content
+from grammars.frontends.json_schema.values import equality_key, listed
 from grammars.ir import And, Length
 
 __all__ = ["overlapping_branches"]
@@ -31,21 +32,36 @@ _LENGTH = 64
 """Up to which length of strings it combines lengths with patterns."""
 
 
-def overlapping_branches(union: Union, around: Conjunction) -> UnsupportedFeature | None:
-    """Why a `oneOf`, with what holds around it, is not known to be an `anyOf`; None when it is."""
-    branches = [flatten(around.choose(union, branch)) for branch in union.branches]
-    open_pairs = [(i, j) for i, j in combinations(range(len(branches)), 2) if branches[i].types & branches[j].types]
-    if open_pairs and _discriminated(branches):
+def overlapping_branches(
+    union: Union, around: Conjunction, branches: Sequence[Conjunction]
+) -> UnsupportedFeature | None:
+    """Why a `oneOf`, with what holds around it, is not known to be an `anyOf`; None when it is.
+
+    `branches` are what holds in each branch, with what is around it.
+    """
+    if _typed_apart(branches) or _discriminated(branches):
         return None
     proof = _Proof()
-    for i, j in open_pairs:
+    for (i, left), (j, right) in combinations(enumerate(branches), 2):
+        if not left.types & right.types:
+            continue
         if not proof.empty(around.choose(union, union.branches[i], union.branches[j]), _DEPTH):
             return UnsupportedFeature(
                 f"oneOf: it cannot be shown that no value satisfies both branch {i} and branch {j}",
                 pointer=union.pointer,
-                hint=_hint(branches[i], branches[j]),
+                hint=_hint(left, right),
             )
     return None
+
+
+def _typed_apart(branches: Sequence[Conjunction]) -> bool:
+    """Whether no two branches have a type in common."""
+    seen = 0
+    for branch in branches:
+        if branch.types & seen:
+            return False
+        seen |= branch.types
+    return True
 
 
 def _hint(left: Conjunction, right: Conjunction) -> str:
@@ -94,21 +110,21 @@ class _Proof:
     def __init__(self) -> None:
         self.steps = _STEPS
 
-    def empty(self, parts: Iterable[Part], depth: int) -> bool:
+    def empty(self, parts: Sequence[Part], depth: int) -> bool:
         """Whether it is proved that no value satisfies all the parts; False means "not proved"."""
         try:
             return self._empty(parts, depth)
         except UnsupportedFeature:
             return False
 
-    def _empty(self, parts: Iterable[Part], depth: int) -> bool:
+    def _empty(self, parts: Sequence[Part], depth: int) -> bool:
         self.steps -= 1
         conjunction = flatten(parts)
         types = conjunction.types
         if not types or self.steps < 0:
             return not types
         if (found := listed(conjunction)) is not None:
-            return not any(holds(value, found.rest) for value in found.values)
+            return not any(True for _ in found.passing())
         if depth and any(
             all(self.empty(conjunction.choose(union, branch), depth - 1) for branch in union.branches)
             for union in conjunction.unions

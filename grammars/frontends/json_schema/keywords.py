@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from grammars.errors import GrammarError, InvalidGrammar, UnsupportedFeature
-from grammars.frontends.json_schema.refs import Location, escape, show
+from grammars.frontends.json_schema.refs import Dialect, Location, escape, show
 from grammars.ir import Node
+
+if TYPE_CHECKING:
+    from grammars.dfa import Dfa
 
 __all__ = [
     "ALL", "ARRAY", "BOOLEAN", "FRACTION", "INTEGER", "KEYWORDS", "NULL", "NUMBER", "OBJECT", "STRING", "TYPE_NAMES",
@@ -40,6 +44,9 @@ _MEANT = {
     "none": "null", "nil": "null", "undefined": "null",
 }  # fmt: skip
 
+_PATTERNS = 4096
+"""How many regular expressions are remembered."""
+
 Scalar: TypeAlias = int | Decimal
 
 
@@ -51,21 +58,23 @@ class Refusal:
     error: GrammarError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Pattern:
     """A regular expression in a schema: its text and the strings in which it finds a match."""
 
     source: str
     node: Node
+    dfa: Dfa | None = None  # of `node`, filled when first asked for
 
 
 @dataclass(slots=True, eq=False)
 class Union:
-    """One `anyOf` or `oneOf`; `values` are those of branches that list theirs, filled when first asked for."""
+    """One `anyOf` or `oneOf`; `values` are those of branches that all list theirs, once `asked` for."""
 
     keyword: Literal["anyOf", "oneOf"]
     pointer: str
     branches: tuple[Location, ...]
+    asked: bool = False
     values: list[object] | None = None
 
 
@@ -74,39 +83,50 @@ class Own:
     """What the keywords of one subschema say about a value, without the subschemas that it refers to or combines.
 
     `says` are the types that some keyword beside `type` speaks of; `scalars` the keywords whose value is one number.
-    `before` and `after` are what else holds (`$ref`, `allOf`, `anyOf`, `oneOf`), as written around `properties`.
+    `before` and `after` are what else holds (`$ref`, `allOf`, `anyOf`, `oneOf`), as written around `properties`;
+    `required` has the index of each name in its list.
     """
 
     location: Location
     types: int = ALL
     says: int = 0
-    values: list[tuple[str, list[object]]] = field(default_factory=list)
+    values: tuple[tuple[str, list[object]], ...] = ()
     value_keys: list[set[Hashable]] | None = None  # of `values`, filled when first asked for
     scalars: dict[str, Scalar] = field(default_factory=dict)
-    patterns: list[Pattern] = field(default_factory=list)
-    formats: list[str] = field(default_factory=list)
+    patterns: tuple[Pattern, ...] = ()
+    formats: tuple[str, ...] = ()
     prefix: tuple[Location, ...] = ()
     items: Location | None = None
     properties: dict[str, Location] | None = None
     pattern_properties: tuple[tuple[Pattern, Location], ...] = ()
     additional: Location | None = None
     names: Location | None = None
-    required: dict[str, str] = field(default_factory=dict)
-    before: list[Location | Union] = field(default_factory=list)
-    after: list[Location | Union] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    required: dict[str, int] = field(default_factory=dict)
+    before: tuple[Location | Union, ...] = ()
+    after: tuple[Location | Union, ...] = ()
+    refused: tuple[Refusal, ...] = ()
 
     def pointer(self, keyword: str) -> str:
         """Where a keyword of this subschema stands."""
         return f"{self.location.pointer}/{escape(keyword)}"
+
+    def required_pointer(self, name: str) -> str:
+        """Where the name of a required property stands."""
+        return f"{self.location.pointer}/required/{self.required[name]}"
 
     @property
     def silent(self) -> bool:
         """Whether every value passes."""
         return self.types == ALL and not self.says and not self.values and not self.refused
 
-    def conjoin(self, part: Location | Union) -> None:
-        (self.before if self.properties is None else self.after).append(part)
+    def conjoin(self, *parts: Location | Union) -> None:
+        if self.properties is None:
+            self.before += parts
+        else:
+            self.after += parts
+
+    def refuse(self, types: int, error: GrammarError) -> None:
+        self.refused += (Refusal(types, error),)
 
 
 Reader: TypeAlias = Callable[[Own, str, object], None]
@@ -137,18 +157,35 @@ def read(location: Location) -> Own:
         dialect = location.dialect
         if "$ref" in schema and dialect.ref_stands_alone:
             schema = {"$ref": schema["$ref"]}
+        enforced = _enforced(dialect)
         for name, value in schema.items():
-            keyword = KEYWORDS.get(name)
-            if keyword is None:
-                if not isinstance(name, str):
-                    raise InvalidGrammar(f"a keyword must be a string, got {show(name)}", pointer=location.pointer)
-            elif keyword.read is not None and dialect.knows(keyword.since, keyword.until):
-                own.says |= keyword.types
-                keyword.read(own, name, value)
+            keyword = enforced.get(name)
+            if keyword is not None:
+                reader, types = keyword
+                own.says |= types
+                reader(own, name, value)
+            elif not isinstance(name, str):
+                raise InvalidGrammar(f"a keyword must be a string, got {show(name)}", pointer=location.pointer)
         if own.properties is None:  # nothing to be written before
-            own.before, own.after = [], own.before
+            own.before, own.after = (), own.before
     location.own = own
     return own
+
+
+def _enforced(dialect: Dialect) -> Mapping[str, tuple[Reader, int]]:
+    """The reader, and the types it speaks of, of each keyword that a dialect enforces or refuses."""
+    number = dialect.number if dialect.stated else None
+    known = _ENFORCED.get(number)
+    if known is None:
+        known = _ENFORCED[number] = {
+            name: (keyword.read, keyword.types)
+            for name, keyword in KEYWORDS.items()
+            if keyword.read is not None and dialect.knows(keyword.since, keyword.until)
+        }
+    return known
+
+
+_ENFORCED: dict[int | None, Mapping[str, tuple[Reader, int]]] = {}
 
 
 def never(location: Location) -> bool:
@@ -179,16 +216,10 @@ def _number(own: Own, name: str, value: object) -> Scalar:
     return value
 
 
-def _strings(own: Own, name: str, value: object, hint: str | None = None) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _expect(own, name, "a list of strings", value, hint)
-    return value
-
-
 def _schemas(own: Own, name: str, value: object) -> tuple[Location, ...]:
     if not isinstance(value, list) or not value:
         raise _expect(own, name, "a list of at least one schema", value)
-    return tuple(own.location.child(schema, name, index) for index, schema in enumerate(value))
+    return own.location.listed(value, name)
 
 
 def _schema_map(own: Own, name: str, value: object) -> dict[str, Location]:
@@ -197,13 +228,16 @@ def _schema_map(own: Own, name: str, value: object) -> dict[str, Location]:
     for key in value:
         if not isinstance(key, str):
             raise _expect(own, name, "an object with strings for keys", key)
-    return {key: own.location.child(schema, name, key) for key, schema in value.items()}
+    return own.location.named(value, name)
 
 
 # One function per keyword --------------------------------------------------------------------------------------------
 
 
 def _type(own: Own, name: str, value: object) -> None:
+    if isinstance(value, str) and value in _TYPES:
+        own.types &= _TYPES[value]
+        return
     types = 0
     for item in value if isinstance(value, list) else [value]:
         bit = _TYPES.get(item) if isinstance(item, str) else None
@@ -228,11 +262,11 @@ def _guess_type(item: object) -> str | None:
 def _enum(own: Own, name: str, value: object) -> None:
     if not isinstance(value, list):
         raise _expect(own, name, "a list of values", value, "for a single value use const")
-    own.values.append((name, value))
+    own.values += ((name, value),)
 
 
 def _const(own: Own, name: str, value: object) -> None:
-    own.values.append((name, [value]))
+    own.values += ((name, [value]),)
 
 
 def _count(own: Own, name: str, value: object) -> None:
@@ -266,22 +300,27 @@ def _pattern(own: Own, name: str, value: object) -> None:
         raise _expect(own, name, "a regular expression", value)
     pattern = _parse_pattern(own, value, own.pointer(name), STRING)
     if pattern is not None:
-        own.patterns.append(pattern)
+        own.patterns += (pattern,)
+
+
+@lru_cache(maxsize=_PATTERNS)
+def _read_pattern(source: str) -> Pattern:
+    from grammars.frontends.regex import parse_regex
+
+    return Pattern(source, parse_regex(source, search=True, flavor="ecma"))
 
 
 def _parse_pattern(own: Own, source: str, pointer: str, types: int) -> Pattern | None:
     """The pattern; None, and a refusal put aside, when it uses what is not supported."""
-    from grammars.frontends.regex import parse_regex
-
     try:
-        return Pattern(source, parse_regex(source, search=True, flavor="ecma"))
+        return _read_pattern(source)
     except GrammarError as error:
         placed = type(error)(
             f"in the pattern at #{pointer}: {error.message}", span=error.span, pointer=pointer, hint=error.hint
         )
     if isinstance(placed, InvalidGrammar):
         raise placed
-    own.refused.append(Refusal(types, placed))
+    own.refuse(types, placed)
     return None
 
 
@@ -292,10 +331,10 @@ def _format(own: Own, name: str, value: object) -> None:
         raise _expect(own, name, "the name of a format", value)
     if value in FORMATS:
         own.says |= STRING
-        own.formats.append(value)
+        own.formats += (value,)
     elif value in REFUSED:
         error = UnsupportedFeature(f"format {value!r} is not supported: {REFUSED[value]}", pointer=own.pointer(name))
-        own.refused.append(Refusal(STRING, error))
+        own.refuse(STRING, error)
 
 
 def _prefix_items(own: Own, name: str, value: object) -> None:
@@ -307,7 +346,7 @@ def _items(own: Own, name: str, value: object) -> None:
     if not isinstance(value, list):
         own.items = own.location.child(value, name)
         return
-    own.prefix = tuple(own.location.child(schema, name, index) for index, schema in enumerate(value))
+    own.prefix = own.location.listed(value, name)
     schema = own.location.schema
     if isinstance(schema, dict) and "additionalItems" in schema:
         own.items = own.location.child(schema["additionalItems"], "additionalItems")
@@ -338,13 +377,18 @@ def _required(own: Own, name: str, value: object) -> None:
     hint = None
     if isinstance(value, bool):
         hint = "list the required properties in the object's own schema: required: true inside a property is draft-03"
-    for index, key in enumerate(_strings(own, name, value, hint)):
-        own.required.setdefault(key, f"{own.pointer(name)}/{index}")
+    if not isinstance(value, list):
+        raise _expect(own, name, "a list of strings", value, hint)
+    required: dict[str, int] = {}
+    for index, key in enumerate(value):
+        if not isinstance(key, str):
+            raise _expect(own, name, "a list of strings", value, hint)
+        required.setdefault(key, index)
+    own.required = required
 
 
 def _all_of(own: Own, name: str, value: object) -> None:
-    for location in _schemas(own, name, value):
-        own.conjoin(location)
+    own.conjoin(*_schemas(own, name, value))
 
 
 def _any_of(own: Own, name: str, value: object) -> None:
@@ -357,13 +401,13 @@ def _ref(own: Own, name: str, value: object) -> None:
     try:
         own.conjoin(own.location.document.resolve(own.location, value))
     except UnsupportedFeature as error:
-        own.refused.append(Refusal(ALL, error))
+        own.refuse(ALL, error)
 
 
 def _refuse(own: Own, name: str, hint: str) -> None:
     types = KEYWORDS[name].types
     error = UnsupportedFeature(f"{name} is not supported yet", pointer=own.pointer(name), hint=hint)
-    own.refused.append(Refusal(types, error))
+    own.refuse(types, error)
 
 
 def _refused(types: int, hint: str, *, vacuous: object = None, since: int = 4, until: int = 9) -> Keyword:

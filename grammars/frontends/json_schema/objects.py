@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 from grammars.errors import EmptyLanguage, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import Part, count_range, flatten, statically_false, tightest
+from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.keywords import STRING, Own, Pattern
 from grammars.frontends.json_schema.refs import Location, show
-from grammars.frontends.json_schema.strings import ANY_TEXT, nothing_in, string_content
-from grammars.frontends.json_schema.values import holds, listed, matches, value_parts
+from grammars.frontends.json_schema.strings import ANY_TEXT, string_content
+from grammars.frontends.json_schema.values import finds, holds, listed, value_parts
 from grammars.ir import NOTHING, And, Choice, Node, Not
 from grammars.ir import text as text_node
 
@@ -61,33 +62,31 @@ def object_shape(owns: Sequence[Own]) -> ObjectShape:
     Raises `EmptyLanguage` when a required key cannot be, or bounds contradict.
     """
     low, high = count_range(owns, "minProperties", "maxProperties")
-    required = {name: pointer for own in owns for name, pointer in own.required.items()}
+    required = {name: own for own in owns for name in own.required}
     names = {name: None for own in owns for name in own.properties or ()}
     names.update(dict.fromkeys(required))
     name_owns = [own.names for own in owns if own.names is not None]
     listed = _listed_names(name_owns)
     if listed is not None:
         names.update(dict.fromkeys(listed))
-    simple = len(owns) == 1 and not owns[0].pattern_properties and not name_owns
     members = []
     for name in names:
-        parts = _parts_of(owns[0], name) if simple else tuple(p for own in owns for p in value_parts(own, name))
+        parts = value_parts(owns[0], name)
+        for own in owns[1:]:
+            parts += value_parts(own, name)
         reason = _impossible(name, parts, name_owns, owns)
         if reason is None:
             members.append(Member(name, parts, name in required))
         elif name in required:
             raise EmptyLanguage(
-                f"the required property {show(name)} is not allowed by {reason}", pointer=required[name]
+                f"the required property {show(name)} is not allowed by {reason}",
+                pointer=required[name].required_pointer(name),
             )
     closed = listed is not None or any(_closed(own) for own in owns)
     shape_open = () if closed else tuple(_open_keys(owns, list(names), name_owns))
-    _check_counts(owns, len(required), None if shape_open else len(members))
+    if low or high is not None:
+        _check_counts(owns, len(required), None if shape_open else len(members))
     return ObjectShape(tuple(members), shape_open, low, high)
-
-
-def _parts_of(own: Own, name: str) -> tuple[Part, ...]:
-    location = (own.properties or {}).get(name, own.additional)
-    return () if location is None else (location,)
 
 
 def _closed(own: Own) -> bool:
@@ -102,8 +101,10 @@ def _impossible(name: str, parts: tuple[Part, ...], name_owns: list[Location], o
     if false is not None:
         closing = any(own.additional is false for own in owns)
         return f"{'additionalProperties: false' if closing else 'the schema false'} (#{false.pointer})"
-    refusing = next((location for location in name_owns if not holds(name, (location,))), None)
-    return None if refusing is None else f"propertyNames (#{refusing.pointer})"
+    for location in name_owns:
+        if not holds(name, (location,)):
+            return f"propertyNames (#{location.pointer})"
+    return None
 
 
 def _check_counts(owns: Sequence[Own], required: int, most: int | None) -> None:
@@ -134,7 +135,7 @@ def _open_keys(owns: Sequence[Own], names: list[str], name_owns: list[Location])
             parts += matched or ([] if own.additional is None else [own.additional])
         if statically_false(parts) is not None:
             continue
-        excluded = [name for name in names if all(matches(pattern.node, name) for pattern in inside)]
+        excluded = [name for name in names if all(finds(pattern, name) for pattern in inside)]
         limits = [pattern.node for pattern in inside] + names_content
         limits += [Not(Choice(tuple(pattern.node for pattern in outside)))] if outside else []
         limits += _excluding(excluded)

@@ -8,9 +8,9 @@ non-empty; the automaton's compiler decides them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from grammars.ir import Choice, Node, Ref, Repeat, Sequence
+from grammars.ir import Bytes, Choice, Node, Ref, Repeat, Sequence
 
 __all__ = ["productive_rules", "references"]
 
@@ -21,12 +21,15 @@ def productive_rules(rules: Mapping[str, Node]) -> set[str]:
     >>> sorted(productive_rules({"a": Ref("b"), "b": Bytes(b"x"), "c": Sequence((Ref("c"),))}))
     ['a', 'b']
     """
-    users: defaultdict[str, list[str]] = defaultdict(list)
-    for name, node in rules.items():
-        for reference in references(node):
-            users[reference].append(name)
     productive: set[str] = set()
-    pending = list(rules)
+    for name in reversed([*rules]):  # most rules refer to later ones only: one look at each decides them
+        if _has_text(rules[name], productive):
+            productive.add(name)
+    pending = [name for name in rules if name not in productive]
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for name in pending:
+        for reference in references(rules[name]):
+            users[reference].append(name)
     while pending:
         name = pending.pop()
         if name not in productive and _has_text(rules[name], productive):
@@ -35,27 +38,28 @@ def productive_rules(rules: Mapping[str, Node]) -> set[str]:
     return productive
 
 
-def references(node: Node) -> Iterator[str]:
+def references(node: Node) -> list[str]:
     """The rules that a node refers to, from left to right."""
-    match node:
-        case Ref(name):
-            yield name
-        case Sequence(items) | Choice(items):
-            for item in items:
-                yield from references(item)
-        case Repeat(item):
-            yield from references(item)
+    found: list[str] = []
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Ref):
+            found.append(node.name)
+        elif isinstance(node, Sequence | Choice):
+            pending += reversed(node.items)
+        elif isinstance(node, Repeat):
+            pending.append(node.item)
+    return found
 
 
 def _has_text(node: Node, productive: set[str]) -> bool:
-    match node:
-        case Ref(name):
-            return name in productive
-        case Sequence(items):
-            return all(_has_text(item, productive) for item in items)
-        case Choice(items):
-            return any(_has_text(item, productive) for item in items)
-        case Repeat(item, low):
-            return low == 0 or _has_text(item, productive)
-        case _:
-            return True
+    if isinstance(node, Bytes):
+        return True
+    if isinstance(node, Ref):
+        return node.name in productive
+    if isinstance(node, Sequence):
+        return all(_has_text(item, productive) for item in node.items)
+    if isinstance(node, Choice):
+        return any(_has_text(item, productive) for item in node.items)
+    return not isinstance(node, Repeat) or node.min == 0 or _has_text(node.item, productive)

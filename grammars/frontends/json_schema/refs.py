@@ -29,6 +29,7 @@ _DEPTH = 1_000
 """Most subschemas inside each other: a pointer to the innermost one, of which each has its own, has about 10 KB."""
 
 _DIALECT = re.compile(r"https?://json-schema\.org/(?:draft[-/])?(\d\d\d\d-\d\d|0\d|schema)(?:/.*)?#?")
+_CONTAINERS = (dict, list)
 _NUMBERS = {"04": 4, "05": 4, "06": 6, "07": 7, "2019-09": 8, "2020-12": 9, "schema": 9}
 
 
@@ -79,10 +80,19 @@ class Location:
     def __repr__(self) -> str:
         return f"Location(#{self.pointer})"
 
-    def child(self, schema: object, *path: str | int) -> Location:
-        """The subschema `schema` found at `path` below this one."""
-        pointer = self.pointer + "".join(f"/{escape(str(step))}" for step in path)
-        return self.document.locate(schema, pointer, self)
+    def child(self, schema: object, keyword: str) -> Location:
+        """The subschema `schema` that is the value of a keyword of this one."""
+        return self.document.locate(schema, f"{self.pointer}/{keyword}", self)
+
+    def listed(self, schemas: list[object], keyword: str) -> tuple[Location, ...]:
+        """The subschemas in the list that is the value of a keyword of this one."""
+        locate, below = self.document.locate, f"{self.pointer}/{keyword}"
+        return tuple([locate(schema, f"{below}/{index}", self) for index, schema in enumerate(schemas)])
+
+    def named(self, schemas: Mapping[str, object], keyword: str) -> dict[str, Location]:
+        """The subschemas in the object that is the value of a keyword of this one."""
+        locate, below = self.document.locate, f"{self.pointer}/{keyword}"
+        return {name: locate(schema, f"{below}/{escape(name)}", self) for name, schema in schemas.items()}
 
 
 class Document:
@@ -93,16 +103,17 @@ class Document:
         self.schema: object = _read(schema) if isinstance(schema, str) else schema
         self.dialect: Dialect = Dialect()
         self._locations: dict[int | tuple[bool, str], Location] = {}
+        self._followed: dict[str, Location] = {}
         self._pointers: dict[int, str] | None = None
         self._embedded: bool | None = None
         self.root = self.locate(self.schema, "", None)
 
     def locate(self, schema: object, pointer: str, parent: Location | None) -> Location:
         """The location of a subschema object; raises `InvalidGrammar` when it is no schema at all."""
-        if isinstance(schema, bool):
-            key: int | tuple[bool, str] = (schema, pointer)
-        elif isinstance(schema, dict):
-            key = id(schema)
+        if isinstance(schema, dict):
+            key: int | tuple[bool, str] = id(schema)
+        elif isinstance(schema, bool):
+            key = (schema, pointer)
         else:
             hint = None
             if schema is self.schema:
@@ -134,15 +145,13 @@ class Document:
         """
         if self._embedded is None:
             keywords = ("$id", "id") if self.root.dialect.number == 4 else ("$id",)
-            self._embedded = any(
-                isinstance(node.get(keyword), str)
-                for node, pointer in _objects(self.schema)
-                if pointer
-                for keyword in keywords
-            )
-        if not self._embedded and (reference == "#" or reference.startswith("#/")):
-            return self._follow(location, reference)
-        return self._look_up(location, reference)
+            self._embedded = _embeds(self.schema, keywords)
+        if self._embedded or not (reference == "#" or reference.startswith("#/")):
+            return self._look_up(location, reference)
+        target = self._followed.get(reference)
+        if target is None:
+            target = self._followed[reference] = self._follow(location, reference)
+        return target
 
     def _follow(self, location: Location, reference: str) -> Location:
         """The common case, `#/...` in a document that is one resource."""
@@ -269,6 +278,29 @@ def _points_to_nothing(location: Location, reference: str, target: object, point
         if close:
             hint += f"; did you mean #{pointer}/{escape(close[0])}?"
     raise InvalidGrammar(f"$ref {show(reference)} points to nothing", pointer=f"{location.pointer}/$ref", hint=hint)
+
+
+def _embeds(schema: object, keywords: tuple[str, ...]) -> bool:
+    """Whether some object in the document, below the root, names itself a resource by one of the keywords."""
+    seen = {id(schema)}
+    pending = _inside(schema)
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict):
+            for keyword in keywords:
+                if isinstance(node.get(keyword), str):
+                    return True
+        pending += _inside(node)
+    return False
+
+
+def _inside(node: object) -> list[object]:
+    """The objects and arrays that are values of an object or an array."""
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [value for value in inner if isinstance(value, _CONTAINERS)]
 
 
 def _objects(schema: object) -> Iterator[tuple[dict[str, object], str]]:

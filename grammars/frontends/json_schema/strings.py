@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grammars.errors import EmptyLanguage
 from grammars.frontends.json_schema.conjunction import count_range
 from grammars.frontends.json_schema.keywords import Own
 from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Repeat
 
-__all__ = ["ANY_TEXT", "nothing_in", "string_content", "string_node"]
+__all__ = ["ANY_TEXT", "format_node", "string_content", "string_node"]
 
 ANY_TEXT = Repeat(ANY_CHAR)
 
@@ -23,12 +22,11 @@ def string_content(owns: Sequence[Own]) -> Node:
 
     Raises `EmptyLanguage` when the lengths contradict.
     """
-    from grammars.frontends.json_schema.formats import FORMATS
-
     low, high = count_range(owns, "minLength", "maxLength")
     nodes = [pattern.node for own in owns for pattern in own.patterns]
-    nodes += [FORMATS[name] for own in owns for name in own.formats]
-    nodes = list(dict.fromkeys(nodes))
+    nodes += [format_node(name) for own in owns for name in own.formats]
+    if len(nodes) > 1:  # hashing one is not free
+        nodes = list(dict.fromkeys(nodes))
     content: Node = ANY_TEXT if not nodes else nodes[0] if len(nodes) == 1 else And(tuple(nodes))
     return Length(content, low, high) if low or high is not None else content
 
@@ -42,11 +40,8 @@ def string_node(owns: Sequence[Own]) -> Node:
     return JsonString(string_content(owns))
 
 
-def nothing_in(content: Node) -> bool:
-    """Whether no string at all is in the content: decided by its automaton."""
-    from grammars.chars import char_dfa
+def format_node(name: str) -> Node:
+    """The characters of a format's strings."""
+    from grammars.frontends.json_schema.formats import FORMATS
 
-    try:
-        return not char_dfa(content).finals
-    except EmptyLanguage:
-        return True
+    return FORMATS[name]

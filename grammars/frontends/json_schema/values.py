@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import math
 import operator
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 
+from grammars.chars import char_dfa
+from grammars.dfa import Dfa
 from grammars.errors import InvalidGrammar
 from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
 from grammars.frontends.json_schema.keywords import (
@@ -27,14 +30,20 @@ from grammars.frontends.json_schema.keywords import (
     OBJECT,
     STRING,
     Own,
+    Pattern,
     Scalar,
     Union,
 )
 from grammars.frontends.json_schema.refs import show
+from grammars.frontends.json_schema.strings import format_node
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import Bytes, Node, Sequence
+from grammars.ir import Bytes, Node
+from grammars.ir import Sequence as Seq
 
-__all__ = ["Listed", "equality_key", "holds", "key_text", "listed", "literal", "matches", "type_of", "value_parts"]
+__all__ = [
+    "Listed", "equality_key", "finds", "holds", "key_text", "listed", "literal", "only_strings", "type_of",
+    "value_parts",
+]  # fmt: skip
 
 
 def key_text(string: str) -> bytes:
@@ -44,9 +53,12 @@ def key_text(string: str) -> bytes:
     '"naïve \\\\"x\\\\""'
     """
     try:
-        return json.dumps(string, ensure_ascii=False).encode()
+        return _encode(string).encode()
     except UnicodeEncodeError:
         return json.dumps(string).encode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Node:
@@ -70,7 +82,7 @@ def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Nod
             pending += _container(item, layout, level, pointer)[::-1]
         else:
             tokens.append(Bytes(key_text(item) if isinstance(item, str) else _scalar_text(item, pointer)))
-    return Sequence(tuple(tokens))
+    return Seq(tuple(tokens))
 
 
 def _scalar_text(value: object, pointer: str) -> bytes:
@@ -101,6 +113,8 @@ def _container(
 
 def equality_key(value: object) -> Hashable:
     """Equal for the values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not (core, section 4.2.2)."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return ("boolean", value)
     if isinstance(value, list):
@@ -117,6 +131,16 @@ class Listed:
     values: list[object]
     pointers: tuple[str, ...]
     rest: tuple[Part, ...]
+
+    def passing(self) -> Iterator[object]:
+        """The values that satisfy the rest."""
+        if not self.rest:
+            return iter(self.values)
+        around = flatten(self.rest)
+        others = around.says or around.unions or any(own.refused for own in around.owns)
+        if not others and around.types & STRING and only_strings(self.values):
+            return iter(self.values)
+        return (value for value in self.values if _satisfies(value, around))
 
 
 def listed(conjunction: Conjunction) -> Listed | None:
@@ -139,8 +163,12 @@ def listed(conjunction: Conjunction) -> Listed | None:
 
 def _union_values(union: Union) -> list[object] | None:
     """The values of a union whose branches all list theirs: those of any branch, or (oneOf) of one branch only."""
-    if union.values is not None:
-        return union.values
+    if not union.asked:
+        union.values, union.asked = _values_of_branches(union), True
+    return union.values
+
+
+def _values_of_branches(union: Union) -> list[object] | None:
     found: dict[Hashable, object] = {}
     branches: dict[Hashable, int] = {}
     for branch in union.branches:
@@ -148,24 +176,27 @@ def _union_values(union: Union) -> list[object] | None:
         values = None if conjunction.unions else listed(conjunction)
         if values is None:
             return None
-        passed = {equality_key(value): value for value in values.values if holds(value, values.rest)}
+        passed = {equality_key(value): value for value in values.passing()}
         for key, value in passed.items():
             found.setdefault(key, value)
             branches[key] = branches.get(key, 0) + 1
     most = 1 if union.keyword == "oneOf" else len(union.branches)
-    union.values = [value for key, value in found.items() if branches[key] <= most]
-    return union.values
+    return [value for key, value in found.items() if branches[key] <= most]
 
 
-def holds(value: object, parts: Iterable[Part]) -> bool:
+def holds(value: object, parts: Sequence[Part]) -> bool:
     """Whether a value satisfies all the parts.
 
     Raises `UnsupportedFeature` when that depends on a keyword that is refused.
     """
-    conjunction = flatten(parts)
-    return all(_own_holds(value, own) for own in conjunction.owns) and all(
-        _union_holds(value, union) for union in conjunction.unions
-    )
+    return _satisfies(value, flatten(parts))
+
+
+def _satisfies(value: object, conjunction: Conjunction) -> bool:
+    for own in conjunction.owns:
+        if not _own_holds(value, own):
+            return False
+    return all(_union_holds(value, union) for union in conjunction.unions)
 
 
 def _union_holds(value: object, union: Union) -> bool:
@@ -179,6 +210,8 @@ def type_of(value: object, *, draft: int = 9, pointer: str | None = None) -> int
 
     Raises `InvalidGrammar`, naming the keyword at `pointer`, for what is no JSON value.
     """
+    if isinstance(value, str):
+        return STRING
     if value is None:
         return NULL
     if isinstance(value, bool):
@@ -187,13 +220,16 @@ def type_of(value: object, *, draft: int = 9, pointer: str | None = None) -> int
         return INTEGER
     if isinstance(value, float):
         return INTEGER if value.is_integer() and draft > 4 else FRACTION
-    if isinstance(value, str):
-        return STRING
     if isinstance(value, list):
         return ARRAY
     if isinstance(value, dict):
         return OBJECT
     raise InvalidGrammar(f"{show(value)} is not a JSON value", pointer=pointer)
+
+
+def only_strings(values: list[object]) -> bool:
+    """Whether there are values and all are strings: then one look at the types will do."""
+    return {*map(type, values)} == {str}
 
 
 def _own_holds(value: object, own: Own) -> bool:
@@ -240,17 +276,24 @@ _BOUNDS: dict[str, Callable[[Scalar, Scalar], bool]] = {
 
 
 def _string_holds(value: str, own: Own) -> bool:
-    from grammars.frontends.json_schema.formats import FORMATS
+    return all(finds(pattern, value) for pattern in own.patterns) and all(
+        _accepts(_format_dfa(name), value) for name in own.formats
+    )
 
-    nodes = [*(pattern.node for pattern in own.patterns), *(FORMATS[name] for name in own.formats)]
-    return all(matches(node, value) for node in nodes)
+
+def finds(pattern: Pattern, string: str) -> bool:
+    """Whether a pattern has a match in a string."""
+    if pattern.dfa is None:
+        pattern.dfa = char_dfa(pattern.node)
+    return _accepts(pattern.dfa, string)
 
 
-def matches(node: Node, string: str) -> bool:
-    """Whether a string belongs to the regular language of a node over characters."""
-    from grammars.chars import char_dfa
+@cache
+def _format_dfa(name: str) -> Dfa:
+    return char_dfa(format_node(name))
 
-    dfa = char_dfa(node)
+
+def _accepts(dfa: Dfa, string: str) -> bool:
     state = 0
     for char in string:
         state = dfa.step(state, ord(char))
@@ -278,10 +321,12 @@ def _properties_hold(value: dict[str, object], own: Own) -> bool:
 
 def value_parts(own: Own, name: str) -> tuple[Part, ...]:
     """The subschemas that one subschema has for the value of a property: its own, its patterns', else the others'."""
-    found: list[Part] = []
-    if own.properties is not None and name in own.properties:
-        found.append(own.properties[name])
-    found += [location for pattern, location in own.pattern_properties if matches(pattern.node, name)]
+    declared = None if own.properties is None else own.properties.get(name)
+    if not own.pattern_properties:
+        only = own.additional if declared is None else declared
+        return () if only is None else (only,)
+    found: list[Part] = [] if declared is None else [declared]
+    found += [location for pattern, location in own.pattern_properties if finds(pattern, name)]
     if not found and own.additional is not None:
         found.append(own.additional)
     return tuple(found)

@@ -14,6 +14,7 @@ one choice changes them all. Nothing is ever allowed before or after the whole v
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from grammars.errors import InvalidGrammar
@@ -24,39 +25,48 @@ __all__ = ["Layout", "Whitespace", "layout"]
 Whitespace: TypeAlias = Literal["bounded", "compact", "json"] | int
 
 GAP = "whitespace"
+_once = lru_cache(maxsize=1024)
+"""A fixed layout has other pieces at each depth; the other layouts are few, and their pieces live with the module."""
+
 _WHITESPACE = ByteClass(((0x09, 0x0A), (0x0D, 0x0D), (0x20, 0x20)))
 _RULES: dict[str, Node] = {"bounded": Repeat(_WHITESPACE, 0, 32), "compact": EPSILON, "json": Repeat(_WHITESPACE)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """How tokens are put apart; `gap` is what may stand between two tokens, `indent` is set for a fixed layout.
 
-    `depth` counts the arrays and objects around a bracket: the outermost one has depth 0.
+    `depth` counts the arrays and objects around a bracket: the outermost one has depth 0. Compared by identity, and
+    what stands between tokens is made once: there is one layout for each way to write whitespace.
     """
 
     gap: tuple[Node, ...] = ()
     rules: tuple[tuple[str, Node], ...] = ()
     indent: int | None = None
 
+    @_once
     def opening(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
         """The bracket before the first of some members, and what follows it."""
         return (Bytes(bracket + self._newline(depth + 1)), *self.gap)
 
+    @_once
     def closing(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
         """The bracket after the last of some members, and what precedes it."""
         return (*self.gap, Bytes(self._newline(depth) + bracket))
 
+    @_once
     def empty(self, brackets: bytes) -> tuple[Node, ...]:
         """An array or object without members: `b"[]"` or `b"{}"`."""
         if not self.gap:
             return (Bytes(brackets),)
         return (Bytes(brackets[:1]), *self.gap, Bytes(brackets[1:]))
 
+    @_once
     def comma(self, depth: int) -> tuple[Node, ...]:
         """Between two members of the container at `depth`."""
         return (*self.gap, Bytes(b"," + self._newline(depth + 1)), *self.gap)
 
+    @_once
     def colon(self) -> tuple[Node, ...]:
         """Between a key and its value."""
         return (*self.gap, Bytes(b":" if self.indent is None else b": "), *self.gap)
@@ -65,6 +75,7 @@ class Layout:
         return b"" if self.indent is None else b"\n" + b" " * (self.indent * depth)
 
 
+@lru_cache(maxsize=64, typed=True)
 def layout(whitespace: Whitespace) -> Layout:
     """The layout of that name, or of that indent.
 
