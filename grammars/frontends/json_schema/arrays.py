@@ -6,7 +6,7 @@ Place in the walk: conjunction -> **ArrayShape** -> rules.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grammars.errors import EmptyLanguage
 from grammars.frontends.json_schema.chains import Rules, in_order
@@ -18,8 +18,7 @@ from grammars.ir import Sequence as Seq
 __all__ = ["ArrayShape", "array_node", "array_shape"]
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayShape:
+class ArrayShape(NamedTuple):
     """Arrays with `low` to `high` items: the parts of the first ones, then those of all others (None: no others)."""
 
     prefix: tuple[tuple[Part, ...], ...]

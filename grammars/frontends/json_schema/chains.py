@@ -61,7 +61,8 @@ class _Chain:
     def __init__(self, shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> None:
         self.shape, self.rules, self.name, self.depth, self.pointer = shape, rules, name, depth, pointer
         self.comma = rules.layout.comma(depth)
-        self.most = max(1, shape.low, 0 if shape.high is None else shape.high + 1)
+        self.least = max(1, shape.low)
+        self.most = max(self.least, 0 if shape.high is None else shape.high + 1)
         self.entries = [self._entry(member) for member in shape.members]
         self.open = self._open_entry()
         self.closing = rules.layout.closing(b"}", depth)
@@ -112,10 +113,9 @@ class _Chain:
 
     def _alive(self, index: int, count: int) -> bool:
         """Whether the bounds can still be met; an object without keys is not written by the chain."""
-        left = len(self.shape.members) - index if self.open is None else None
         if self.shape.high is not None and count > self.shape.high:
             return False
-        return left is None or min(count, self.most) + left >= max(1, self.shape.low)
+        return self.open is not None or min(count, self.most) + len(self.shape.members) - index >= self.least
 
     def _goto(self, index: int, count: int) -> tuple[Node, ...]:
         if index == len(self.shape.members):

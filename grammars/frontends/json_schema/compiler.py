@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from grammars.errors import EmptyLanguage, GrammarError, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
@@ -117,7 +118,7 @@ class Compiler:
         """The rule of the values that satisfy all the parts, made later if it is new."""
         if not parts:
             return self._any(ANY)
-        parts = tuple([_target(part) for part in parts])
+        parts = (_target(parts[0]),) if len(parts) == 1 else tuple([_target(part) for part in parts])
         if self.layout.indent is None:
             depth = 0
         key = (parts, depth)
@@ -148,7 +149,9 @@ class Compiler:
 
     def _new_name(self, parts: tuple[Part, ...]) -> str:
         """A name of its own; `~` before anything but 0 and 1, which no JSON pointer has, sets other names apart."""
-        name = " & ".join([*dict.fromkeys(map(_pointer, parts))][:3])
+        name = _pointer(parts[0])
+        if len(parts) > 1:
+            name = " & ".join([*dict.fromkeys(map(_pointer, parts))][:3])
         count = self._taken[name] = self._taken.get(name, 0) + 1
         return name if count == 1 else f"{name}~{count}"
 
@@ -203,10 +206,13 @@ class Compiler:
 
     def _refuse_keywords(self, conjunction: Conjunction, types: int) -> bool:
         """Refuses all keywords that speak of these types and cannot be enforced; whether there were any."""
-        refused = [refusal.error for own in conjunction.owns for refusal in own.refused if refusal.types & types]
-        for error in refused:
-            self._refuse(error)
-        return bool(refused)
+        found = False
+        for own in conjunction.owns:
+            for refusal in own.refused:
+                if refusal.types & types:
+                    self._refuse(refusal.error)
+                    found = True
+        return found
 
     def _literals(self, found: Listed, conjunction: Conjunction, task: _Task) -> Node:
         pointer = found.pointers[0]
@@ -238,12 +244,9 @@ class Compiler:
             return NOTHING
         nodes: list[Node] = []
         errors: list[EmptyLanguage] = []
-        for bits, name, build in _TYPES:
-            types = conjunction.types & bits
-            if not types:
-                continue
+        for bits, name, build in _builders(conjunction.types):
             if name and not conjunction.says & bits:
-                nodes.append(self._any("any integer" if types == INTEGER else name))
+                nodes.append(self._any(name))
                 continue
             try:
                 nodes.append(build(self, conjunction.owns, task))
@@ -310,6 +313,16 @@ _TYPES: tuple[tuple[int, str | None, _Build], ...] = (
 """Per type the shared rule for a schema that says nothing about it, and the method for one that does."""
 
 
+@cache
+def _builders(types: int) -> tuple[tuple[int, str | None, _Build], ...]:
+    """What `_TYPES` has for a set of types, where a number may be an integer only."""
+    return tuple(
+        (bits, "any integer" if types & bits == INTEGER else name, build)
+        for bits, name, build in _TYPES
+        if types & bits
+    )
+
+
 def _pointer(part: Part) -> str:
     return "#" + (part.location.pointer if isinstance(part, Own) else part.pointer)
 
@@ -322,7 +335,7 @@ def _target(part: Part) -> Part:
     """What a subschema that is nothing but a reference leads to, so that all references to it share its rule."""
     seen: set[Part] = set()
     while isinstance(part, Location):
-        own = read(part)
+        own = part.own or read(part)
         if not own.silent or len(own.before) + len(own.after) != 1 or part in seen:
             break
         target = (*own.before, *own.after)[0]

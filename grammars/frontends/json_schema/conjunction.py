@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import gcd, lcm
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grammars.errors import EmptyLanguage, InvalidGrammar
 from grammars.frontends.json_schema.keywords import ALL, INTEGER, NUMBER, TYPE_NAMES, Own, Scalar, Union, never, read
@@ -27,8 +27,7 @@ Part: TypeAlias = Location | Own | Union
 """A subschema with all that it refers to; or its own keywords alone; or one `anyOf` or `oneOf` of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conjunction:
+class Conjunction(NamedTuple):
     """Own keywords and unions that all hold, in the order in which their properties are to be written.
 
     `says` are the types that some keyword of theirs beside `type` speaks of.
@@ -67,10 +66,11 @@ def flatten(parts: Sequence[Part]) -> Conjunction:
 
     Raises `InvalidGrammar` for a subschema that refers to itself before any property or item is entered.
     """
-    if len(parts) == 1 and isinstance(parts[0], Location):
-        own = read(parts[0])
-        if not own.before and not own.after:
-            return _alone(own)
+    if len(parts) == 1 and isinstance(part := parts[0], Location):
+        own = part.own or read(part)
+        if not own.before and not own.after:  # the usual case: neither refers to others nor combines them
+            alone = () if own.silent else (own,)
+            return Conjunction(alone, alone, (), own.types, own.says)
     found: list[Own | Union] = []
     owns: list[Own] = []
     unions: list[Union] = []
@@ -85,7 +85,7 @@ def flatten(parts: Sequence[Part]) -> Conjunction:
             continue
         seen.add(part)
         if isinstance(part, Location):
-            own = read(part)
+            own = part.own or read(part)
             if own.after:
                 pending += reversed(own.after)
             pending.append(own)
@@ -100,12 +100,6 @@ def flatten(parts: Sequence[Part]) -> Conjunction:
             types &= part.types
             says |= part.says
     return Conjunction(tuple(found), tuple(owns), tuple(unions), types, says)
-
-
-def _alone(own: Own) -> Conjunction:
-    """The usual case: a subschema that neither refers to nor combines others."""
-    owns = () if own.silent else (own,)
-    return Conjunction(owns, owns, (), own.types, own.says)
 
 
 def _refuse_cycle(start: Location) -> None:
@@ -157,7 +151,10 @@ def _least_common_multiple(left: Scalar, right: Scalar) -> Scalar:
 
 def count_range(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, int | None]:
     """The bounds of a count, such as minItems and maxItems; raises `EmptyLanguage` when they contradict."""
-    if not any(own.scalars for own in owns):
+    for own in owns:
+        if minimum in own.scalars or maximum in own.scalars:
+            break
+    else:
         return 0, None
     low, high = tightest(owns, minimum), tightest(owns, maximum)
     if low is not None and high is not None and low.value > high.value:

@@ -84,7 +84,7 @@ class Own:
 
     `says` are the types that some keyword beside `type` speaks of; `scalars` the keywords whose value is one number.
     `before` and `after` are what else holds (`$ref`, `allOf`, `anyOf`, `oneOf`), as written around `properties`;
-    `required` has the index of each name in its list.
+    `required` has the index of each name in its list; `silent` tells whether every value passes.
     """
 
     location: Location
@@ -105,6 +105,7 @@ class Own:
     before: tuple[Location | Union, ...] = ()
     after: tuple[Location | Union, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    silent: bool = False
 
     def pointer(self, keyword: str) -> str:
         """Where a keyword of this subschema stands."""
@@ -113,11 +114,6 @@ class Own:
     def required_pointer(self, name: str) -> str:
         """Where the name of a required property stands."""
         return f"{self.location.pointer}/required/{self.required[name]}"
-
-    @property
-    def silent(self) -> bool:
-        """Whether every value passes."""
-        return self.types == ALL and not self.says and not self.values and not self.refused
 
     def conjoin(self, *parts: Location | Union) -> None:
         if self.properties is None:
@@ -157,7 +153,7 @@ def read(location: Location) -> Own:
         dialect = location.dialect
         if "$ref" in schema and dialect.ref_stands_alone:
             schema = {"$ref": schema["$ref"]}
-        enforced = _enforced(dialect)
+        enforced = _ENFORCED.get(dialect.number if dialect.stated else None) or _enforced(dialect)
         for name, value in schema.items():
             keyword = enforced.get(name)
             if keyword is not None:
@@ -168,21 +164,19 @@ def read(location: Location) -> Own:
                 raise InvalidGrammar(f"a keyword must be a string, got {show(name)}", pointer=location.pointer)
         if own.properties is None:  # nothing to be written before
             own.before, own.after = (), own.before
+    own.silent = own.types == ALL and not own.says and not own.values and not own.refused
     location.own = own
     return own
 
 
 def _enforced(dialect: Dialect) -> Mapping[str, tuple[Reader, int]]:
     """The reader, and the types it speaks of, of each keyword that a dialect enforces or refuses."""
-    number = dialect.number if dialect.stated else None
-    known = _ENFORCED.get(number)
-    if known is None:
-        known = _ENFORCED[number] = {
-            name: (keyword.read, keyword.types)
-            for name, keyword in KEYWORDS.items()
-            if keyword.read is not None and dialect.knows(keyword.since, keyword.until)
-        }
-    return known
+    known = {
+        name: (keyword.read, keyword.types)
+        for name, keyword in KEYWORDS.items()
+        if keyword.read is not None and dialect.knows(keyword.since, keyword.until)
+    }
+    return _ENFORCED.setdefault(dialect.number if dialect.stated else None, known)
 
 
 _ENFORCED: dict[int | None, Mapping[str, tuple[Reader, int]]] = {}

@@ -12,7 +12,7 @@ where it would.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grammars.errors import EmptyLanguage, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import Part, count_range, flatten, statically_false, tightest
@@ -29,8 +29,7 @@ __all__ = ["Member", "ObjectShape", "OpenKeys", "object_shape"]
 _KEY_REGIONS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A key with a name: the parts that its value satisfies, and whether it must be there."""
 
     name: str
@@ -38,16 +37,14 @@ class Member:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OpenKeys:
+class OpenKeys(NamedTuple):
     """All keys whose characters are in `content`, and the parts that their values satisfy."""
 
     content: Node
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectShape:
+class ObjectShape(NamedTuple):
     """The objects of a conjunction: members in order, then open keys, `low` to `high` of them altogether."""
 
     members: tuple[Member, ...]
@@ -74,7 +71,10 @@ def object_shape(owns: Sequence[Own]) -> ObjectShape:
         parts = value_parts(owns[0], name)
         for own in owns[1:]:
             parts += value_parts(own, name)
-        reason = _impossible(name, parts, name_owns, owns)
+        if not name_owns and statically_false(parts) is None:
+            reason = None
+        else:
+            reason = _impossible(name, parts, name_owns, owns)
         if reason is None:
             members.append(Member(name, parts, name in required))
         elif name in required:
@@ -83,7 +83,7 @@ def object_shape(owns: Sequence[Own]) -> ObjectShape:
                 pointer=required[name].required_pointer(name),
             )
     closed = listed is not None or any(_closed(own) for own in owns)
-    shape_open = () if closed else tuple(_open_keys(owns, list(names), name_owns))
+    shape_open = () if closed else tuple(_open_keys(owns, [*names], name_owns))
     if low or high is not None:
         _check_counts(owns, len(required), None if shape_open else len(members))
     return ObjectShape(tuple(members), shape_open, low, high)
@@ -126,16 +126,19 @@ def _listed_names(name_owns: list[Location]) -> list[str] | None:
 def _open_keys(owns: Sequence[Own], names: list[str], name_owns: list[Location]) -> Iterator[OpenKeys]:
     """The open keys, in regions of equal treatment: each pattern alone, patterns that overlap together, all others."""
     names_content = _names_content(name_owns)
-    patterns = list({p.source: p for own in owns for p, _ in own.pattern_properties}.values())
+    patterns = [*{p.source: p for own in owns for p, _ in own.pattern_properties}.values()]
     for inside, outside in _regions(patterns):
         sources = {pattern.source for pattern in inside}
         parts: list[Part] = []
         for own in owns:
             matched = [location for pattern, location in own.pattern_properties if pattern.source in sources]
-            parts += matched or ([] if own.additional is None else [own.additional])
+            if matched:
+                parts += matched
+            elif own.additional is not None:
+                parts.append(own.additional)
         if statically_false(parts) is not None:
             continue
-        excluded = [name for name in names if all(finds(pattern, name) for pattern in inside)]
+        excluded = [name for name in names if all(finds(pattern, name) for pattern in inside)] if inside else names
         limits = [pattern.node for pattern in inside] + names_content
         limits += [Not(Choice(tuple(pattern.node for pattern in outside)))] if outside else []
         limits += _excluding(excluded)

@@ -145,13 +145,14 @@ class Listed:
 
 def listed(conjunction: Conjunction) -> Listed | None:
     """The values that `enum` and `const` list, or an `anyOf` or `oneOf` of such lists; None when there are none."""
-    lists = [(own.pointer(keyword), values) for own in conjunction.owns for keyword, values in own.values]
-    if not lists:
+    owns = [own for own in conjunction.owns if own.values]
+    if not owns:
         for union in conjunction.unions:
             found = _union_values(union)
             if found is not None:
                 return Listed(found, (union.pointer,), conjunction.choose(union))
         return None
+    lists = [(own.pointer(keyword), values) for own in owns for keyword, values in own.values]
     found = lists[0][1]
     for _, other in lists[1:]:
         allowed = {equality_key(value) for value in other}
