@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
 from tokenizer_align import kernels
-from tokenizer_align.context import put
+from tokenizer_align.context import put, put_parts
 from tokenizer_align.costs import Costs
 from tokenizer_align.leaves import Leaves
 
 __all__ = ["Configurations"]
 
 _ITEMS = 4096
-_BUFFER = 1 << 18
-_DEPTH = 1 << 14
+_FEWEST_ITEMS = 256  # scratch space begins with room for so many: most configurations have a handful
 _MOST_UNIONS = 1 << 22
 
 
@@ -49,11 +48,9 @@ class Configurations:
         self._put(kernels.TABLE, np.zeros(max(16, first >> 4), np.int32))
         self._put(kernels.UNIONS, np.zeros((unions, 3), np.int32))
         self._put(kernels.STEP_TABLE, np.zeros((max(16, first >> 4), 3), np.int32))
-        scratch = np.zeros(_SCRATCH_WORDS, np.int32)  # pages that are never used cost nothing
-        begin = 0
-        for slot, size in _SCRATCH:
-            self._put(slot, scratch[begin : begin + size])
-            begin += size
+        self._scratch = np.zeros(0, np.int32)
+        self._items = _FEWEST_ITEMS
+        self._make_scratch()
         self._put(kernels.PATH, np.zeros(4 * leaves.depth, np.int32))
         self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
         self._put(kernels.MARK, np.zeros(0, np.int32))
@@ -110,9 +107,12 @@ class Configurations:
             case kernels.WANTS_ROW:
                 self.leaves.make_row(wanted, int(self.context[kernels.GRADE]))
                 self.refresh()
+            case _ if self._items < _ITEMS:
+                self._items *= 4
+                self._make_scratch()
             case _:
                 raise LimitExceeded(
-                    f"more than {_ITEMS} ways to read this text, or nested more than {_DEPTH} deep",
+                    f"more than {_ITEMS} ways to read this text, or nested more than {4 * _ITEMS} deep",
                     hint="make the grammar less ambiguous",
                 )
 
@@ -161,6 +161,19 @@ class Configurations:
         specials = range(256, 256 + len(self.automaton.special_tokens))
         return [s for s in (*np.flatnonzero(bits).tolist(), *specials) if self.step(configuration, s) != kernels.DEAD]
 
+    def _make_scratch(self) -> None:
+        """Makes the scratch space for configurations of `_items` items, and stacks four times as deep."""
+        items = self._items
+        sizes = (
+            (kernels.ITEMS, 5 * items),
+            (kernels.QUEUE, items),
+            (kernels.BUFFER, 64 * items),
+            (kernels.FRAMES, 20 * items),
+            (kernels.VETOED, items),
+        )
+        self._scratch = np.zeros(sum(size for _, size in sizes), np.int32)
+        put_parts(self.context, self._scratch, sizes)
+
     def _grow(self) -> None:
         heap, table, c = self.arrays[kernels.HEAP], self.arrays[kernels.TABLE], self.context
         if 2 * len(heap) > self.limit:
@@ -206,13 +219,3 @@ class Configurations:
 
 _TABLES = (kernels.RULES, kernels.STATES, kernels.EDGES, kernels.CALLS, kernels.LENGTH_TABLES)
 """The slots of an automaton's tables, in their order."""
-
-_SCRATCH = (
-    (kernels.ITEMS, 5 * _ITEMS),
-    (kernels.QUEUE, _ITEMS),
-    (kernels.BUFFER, _BUFFER),
-    (kernels.FRAMES, 5 * _DEPTH),
-    (kernels.VETOED, 1024),
-)
-"""Scratch space of kernels: slot and words."""
-_SCRATCH_WORDS = sum(size for _, size in _SCRATCH)

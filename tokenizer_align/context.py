@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Context", "new_context", "octets", "put", "table", "words"]
+from tokenizer_align.jit import kernel
+
+__all__ = ["Context", "new_context", "octets", "put", "put_parts", "table", "words"]
 
 Context: TypeAlias = Any
 """int64 (slots,): of an array the address and, in the next slot, the number of its elements; or a number."""
@@ -35,13 +37,34 @@ def new_context(slots: int) -> Context:
 
 def put(context: Context, slot: int, array: NDArray[Any]) -> None:
     """Puts a C-contiguous array into a slot and the one after it."""
-    assert array.flags.c_contiguous
-    assert array.flags.writeable
     if _PLAIN:
         context[slot] = array
+    elif array.dtype == np.int32:
+        _put_words(context, slot, array.reshape(-1))
     else:
-        context[slot] = array.__array_interface__["data"][0]  # three times as fast as array.ctypes.data
-        context[slot + 1] = array.size
+        context[slot], context[slot + 1] = array.ctypes.data, array.size
+
+
+@kernel
+def _put_words(context: Context, slot: int, array: Int32) -> None:
+    """Puts an address without the objects that numpy makes to tell it: five times as fast."""
+    context[slot] = array.ctypes.data
+    context[slot + 1] = array.size
+
+
+def put_parts(context: Context, array: Int32, parts: tuple[tuple[int, int], ...]) -> None:
+    """Puts consecutive parts of an array, given by slot and size."""
+    begin = 0
+    for slot, size in parts:
+        if _PLAIN:
+            context[slot] = array[begin : begin + size]
+        begin += size
+    if not _PLAIN:
+        _put_words(context, parts[0][0], array)
+        begin = int(context[parts[0][0]])
+        for slot, size in parts:
+            context[slot], context[slot + 1] = begin, size
+            begin += 4 * size
 
 
 if TYPE_CHECKING or _PLAIN:
