@@ -30,6 +30,7 @@ from grammars.frontends.regex_language import (
     one_of,
     overlap,
     plain,
+    plain_language,
     repeat,
     times,
     unite,
@@ -107,8 +108,8 @@ def _concatenate_all(parts: list[Part]) -> Part:
     grouped: list[Part] = []
     run: list[Language] = []
     for item in parts:
-        if item.keys() == {(ANYWHERE, ANYWHERE)}:
-            run.append(item[ANYWHERE, ANYWHERE])
+        if (language := plain_language(item)) is not None:
+            run.append(language)
             continue
         grouped += [plain(join(run)), item] if run else [item]
         run = []

@@ -37,7 +37,7 @@ from grammars.ir import (
 
 __all__ = [
     "ANYTHING", "ANYWHERE", "EDGE", "FINAL", "Context", "Language", "Part", "alternate", "concatenate", "empty_text",
-    "exclude", "join", "meet", "one_of", "overlap", "plain", "repeat", "times", "unite",
+    "exclude", "join", "meet", "one_of", "overlap", "plain", "plain_language", "repeat", "times", "unite",
 ]  # fmt: skip
 
 MAX_SIZE = 300_000
@@ -58,6 +58,7 @@ class Context:
 ANYWHERE = Context(edge=True, chars=ANY)
 EDGE = Context(edge=True, chars=())
 FINAL = Context(edge=False, chars=(), final=True)
+_FREE = (ANYWHERE, ANYWHERE)
 _NEWLINE: Ranges = ((0x0A, 0x0A),)
 
 
@@ -139,16 +140,18 @@ def join(items: SequenceOf[Language]) -> Language:
 
 def _outer(items: Iterable[Language], *, last: bool = False) -> Ranges:
     """The characters with which a concatenation can begin (end, given the reversed items)."""
-    found: list[tuple[int, int]] = []
+    found: list[Ranges] = []
     for item in items:
-        found += item.last if last else item.first
+        found.append(item.last if last else item.first)
         if not item.empty:
             break
-    return char_class(found).ranges
+    return found[0] if len(found) == 1 else char_class([r for ranges in found for r in ranges]).ranges
 
 
 def alternate(items: SequenceOf[Language]) -> Language:
     """The union; of single characters it is a set."""
+    if len(items) == 1:
+        return items[0]
     items = [item for item in dict.fromkeys(items) if item.node != NOTHING]
     if len(items) <= 1:
         return items[0] if items else _NOTHING
@@ -202,7 +205,12 @@ def exclude(language: Language) -> Language:
 
 def plain(language: Language) -> Part:
     """The part that demands nothing of its surroundings."""
-    return {(ANYWHERE, ANYWHERE): language}
+    return {_FREE: language}
+
+
+def plain_language(part: Part) -> Language | None:
+    """The language of a part that demands nothing of its surroundings; None of others."""
+    return next(iter(part.values())) if [*part] == [_FREE] else None
 
 
 def empty_text(left: Context = ANYWHERE, right: Context = ANYWHERE) -> Part:

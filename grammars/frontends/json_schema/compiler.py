@@ -12,7 +12,7 @@ any spelling for free strings, whitespace by `whitespace.Layout`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -221,9 +221,11 @@ class Compiler:
         values = [*found.passing()]
         if not values:
             raise EmptyLanguage(_no_value(found), pointer=pointer)
-        if only_strings(values):
-            values = [*dict.fromkeys(values)]
-        nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
+        nodes: Collection[Node]
+        if only_strings(values):  # each has one text of its own
+            nodes = [literal(value, self.layout, task.depth, pointer) for value in dict.fromkeys(values)]
+        else:
+            nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
         return next(iter(nodes)) if len(nodes) == 1 else Choice(tuple(nodes))
 
     def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:

@@ -39,11 +39,15 @@ def overlapping_branches(
 
     `branches` are what holds in each branch, with what is around it.
     """
-    if _typed_apart(branches) or _discriminated(branches):
+    if _typed_apart(branches):
+        return None
+    objects = [branch for branch in branches if branch.types == OBJECT]
+    apart = OBJECT if _discriminated(objects) else 0
+    if len(objects) == len(branches) and apart:
         return None
     proof = _Proof()
     for (i, left), (j, right) in combinations(enumerate(branches), 2):
-        if not left.types & right.types:
+        if not left.types & right.types or left.types == right.types == apart:
             continue
         if not proof.empty(around.choose(union, union.branches[i], union.branches[j]), _DEPTH):
             return UnsupportedFeature(
@@ -75,8 +79,8 @@ def _hint(left: Conjunction, right: Conjunction) -> str:
 
 
 def _discriminated(branches: Sequence[Conjunction]) -> bool:
-    """Whether some required property has different finite values in every branch, all branches being objects."""
-    if any(branch.types != OBJECT for branch in branches):
+    """Whether some required property has different finite values in every one of two or more branches."""
+    if len(branches) < 2:
         return False
     tables = [_required_values(branch.owns) for branch in branches]
     for name in tables[0]:

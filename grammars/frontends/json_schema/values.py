@@ -86,7 +86,9 @@ def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Nod
 
 
 def _scalar_text(value: object, pointer: str) -> bytes:
-    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value).encode()
+    if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value)):
         return json.dumps(value).encode()
     raise InvalidGrammar(f"{show(value)} is not a JSON value", pointer=pointer)
 
@@ -138,8 +140,8 @@ class Listed:
             return iter(self.values)
         around = flatten(self.rest)
         others = around.says or around.unions or any(own.refused for own in around.owns)
-        if not others and around.types & STRING and only_strings(self.values):
-            return iter(self.values)
+        if not others and {*map(type, self.values)} <= _PLAIN:
+            return (value for value in self.values if type_of(value) & around.types)
         return (value for value in self.values if _satisfies(value, around))
 
 
@@ -226,6 +228,10 @@ def type_of(value: object, *, draft: int = 9, pointer: str | None = None) -> int
     if isinstance(value, dict):
         return OBJECT
     raise InvalidGrammar(f"{show(value)} is not a JSON value", pointer=pointer)
+
+
+_PLAIN = {str, int, bool, type(None)}
+"""Types of values of which every draft says the same type."""
 
 
 def only_strings(values: list[object]) -> bool:
