@@ -104,8 +104,9 @@ class _Chain:
             end = self._end(count)
             return None if end is None else (*nodes, *end)
         options: list[Node] = []
-        if self._alive(index + 1, count + 1):
-            following = self._goto(index + 1, min(count + 1, most))
+        more = min(count + 1, most)
+        if self._alive(index + 1, more):
+            following = self._goto(index + 1, more)
             options.append(Seq((*(self.comma if count else ()), *self.entries[index], *following)))
         if self._alive(index + 1, count):
             options.append(in_order(self._goto(index + 1, count)))
@@ -115,7 +116,7 @@ class _Chain:
         """Whether the bounds can still be met; an object without keys is not written by the chain."""
         if self.shape.high is not None and count > self.shape.high:
             return False
-        return self.open is not None or min(count, self.most) + len(self.shape.members) - index >= self.least
+        return self.open is not None or count + len(self.shape.members) - index >= self.least
 
     def _goto(self, index: int, count: int) -> tuple[Node, ...]:
         if index == len(self.shape.members):
