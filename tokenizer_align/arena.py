@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
+from grammars.tables import RULE_START, STATE_RULE
 from tokenizer_align import kernels
 from tokenizer_align.context import put, put_parts
 from tokenizer_align.costs import Costs
@@ -53,6 +54,7 @@ class Configurations:
         self._make_scratch()
         self._put(kernels.PATH, np.zeros(4 * leaves.depth, np.int32))
         self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
+        self._leaves_asked: set[int] = set()
         self._put(kernels.MARK, np.zeros(0, np.int32))
         self.refresh()
         self.start: int = self.step(kernels.NOWHERE, 0)
@@ -101,9 +103,7 @@ class Configurations:
                 self.automaton.build(wanted)
                 self.refresh()
             case kernels.WANTS_LEAF:
-                known = self.arrays[kernels.LEAF_OF]
-                known[wanted] = self.leaves.leaf(self.automaton, wanted, again=bool(known[wanted]))
-                self.refresh()
+                self._find_leaf(wanted)
             case kernels.WANTS_ROW:
                 self.leaves.make_row(wanted, int(self.context[kernels.GRADE]))
                 self.refresh()
@@ -115,6 +115,19 @@ class Configurations:
                     f"more than {_ITEMS} ways to read this text, or nested more than {4 * _ITEMS} deep",
                     hint="make the grammar less ambiguous",
                 )
+
+    def _find_leaf(self, state: int) -> None:
+        """Says what table serves a state: for all of its rule when the first of them is asked for."""
+        known, tables = self.arrays[kernels.LEAF_OF], self.automaton.tables
+        if known[state] == 0 and int(tables.states[state, STATE_RULE]) not in self._leaves_asked:
+            rule = int(tables.states[state, STATE_RULE])
+            self._leaves_asked.add(rule)
+            start = int(tables.rules[rule, RULE_START])
+            found = self.leaves.of_rule(self.automaton, rule)
+            known[start : start + len(found)] = found
+        else:
+            known[state] = self.leaves.of_state(self.automaton, state)
+        self.refresh()
 
     def step(self, configuration: int, symbol: int) -> int:
         """The configuration after one symbol, `DEAD` when it is refused."""

@@ -27,12 +27,11 @@ from grammars.tables import (
     FIRST_EDGE,
     RULE_KIND,
     RULE_MIN,
-    RULE_START,
     STATE_RULE,
 )
 from tokenizer_align import kernels
 from tokenizer_align.context import put
-from tokenizer_align.leaves import Leaves
+from tokenizer_align.leaves import Leaves, extent
 
 __all__ = ["Costs", "settle_costs"]
 
@@ -87,8 +86,7 @@ def settle_costs(automaton: ByteAutomaton, leaves: Leaves) -> Costs:
 def _find_home(context: Any, automaton: ByteAutomaton, rule: int, home: Int32, way: Int32) -> None:
     """Notes a state of a window to which one token leads back after many characters, and the ways there."""
     tables = automaton.tables
-    start = int(tables.rules[rule, RULE_START])
-    count = int((tables.states[: automaton.num_states, STATE_RULE] == rule).sum())
+    start, count = extent(automaton, rule)
     first = tables.states[start : start + count + 1, FIRST_EDGE].tolist()
     edges = [tables.edges[first[q] : first[q + 1]] for q in range(count)]
     chosen = int(np.argmax([_loops(row, start + q) for q, row in enumerate(edges)]))

@@ -39,7 +39,7 @@ from tokenizer_align import kernels
 from tokenizer_align.context import Context, new_context, put
 from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["Leaves", "leaves_of"]
+__all__ = ["Leaves", "extent", "leaves_of"]
 
 Int32 = NDArray[np.int32]
 
@@ -68,7 +68,7 @@ class Leaves:
         self.patience = 4  # masks from a narrow state before it gets a table
         self.lock = threading.RLock()
         self._graded: list[_Graded | None] = [None]
-        self._known: dict[tuple[Hashable, int], int] = {}
+        self._known: dict[Hashable | None, dict[int, int]] = {}  # by leaf and state
         self._about = np.zeros((16, 5), np.int32)
         self._slots = np.zeros(256, np.int32)
         self._rows = np.zeros((16, self.words), np.int32)
@@ -117,29 +117,37 @@ class Leaves:
             yield kernels.EXITS, self._exits
             yield kernels.EXIT_BYTES, self._exit_bytes
 
-    def leaf(self, automaton: ByteAutomaton, state: int, *, again: bool) -> int:
-        """The number of the table of a state of an automaton; -1 for a state that is to be walked.
+    def of_rule(self, automaton: ByteAutomaton, rule: int) -> Int32:
+        """What `LEAF_OF` says at first of the states of a rule, int32 (states,).
 
-        A narrow state that no other grammar has tabulated is walked for its first few masks: then -k, see `LEAF_OF`.
+        -1 where the rule is no leaf; a narrow state that no other grammar has tabulated is walked for its first few
+        masks; a wide one is asked for when it is met.
         """
-        tables = automaton.tables
-        rule = int(tables.states[state, STATE_RULE])
+        start, states = extent(automaton, rule)
         key = automaton.leaf_key(rule)
-        if key is None:
-            return -1
+        if key is None or states > _STATES:
+            return np.full(states, -1, np.int32)
+        found = np.where(_widths(automaton, start, states) < _WIDE, -2 - self.patience, 0).astype(np.int32)
         with self.lock:
-            place = key, state - int(tables.rules[rule, RULE_START])
-            if place not in self._known:
-                if not again and _width(automaton, state) < _WIDE:
-                    return -2 - self.patience
-                self._known[place] = self._tabulate(automaton, rule, place[1])
-            return self._known[place]
+            for number, leaf in self._known.get(key, {}).items():
+                found[number] = leaf
+        return found
+
+    def of_state(self, automaton: ByteAutomaton, state: int) -> int:
+        """The number of the table of a state of a leaf; -1 for a state that is to be walked."""
+        rule = int(automaton.tables.states[state, STATE_RULE])
+        key = automaton.leaf_key(rule)
+        number = state - int(automaton.tables.rules[rule, RULE_START])
+        with self.lock:
+            known = self._known.setdefault(key, {})
+            if number not in known:
+                known[number] = self._tabulate(automaton, rule, number)
+            return known[number]
 
     def _tabulate(self, automaton: ByteAutomaton, rule: int, number: int) -> int:
         tables = automaton.tables
-        start = int(tables.rules[rule, RULE_START])
-        states = int((tables.states[: automaton.num_states, STATE_RULE] == rule).sum())
-        least = _least(automaton, rule, start, states) if states <= _STATES else None
+        start, states = extent(automaton, rule)
+        least = _least(automaton, rule, start, states)
         if least is None:
             return -1
         context, path = self.new_context(), np.zeros((self.depth, 4), np.int32)
@@ -236,11 +244,21 @@ def _longer(array: Int32, size: int) -> Int32:
     return longer
 
 
-def _width(automaton: ByteAutomaton, state: int) -> int:
-    """How many bytes a state has edges for."""
+def extent(automaton: ByteAutomaton, rule: int) -> tuple[int, int]:
+    """The first state of a rule, and how many states it has."""
+    start = int(automaton.tables.rules[rule, RULE_START])
+    others = automaton.tables.states[start : automaton.num_states, STATE_RULE] != rule
+    return start, int(others.argmax()) if others.any() else len(others)
+
+
+def _widths(automaton: ByteAutomaton, start: int, states: int) -> Int32:
+    """How many bytes each state of a rule has edges for."""
     tables = automaton.tables
-    edges = tables.edges[tables.states[state, FIRST_EDGE] : tables.states[state + 1, FIRST_EDGE]]
-    return int((edges[:, EDGE_HIGH] - edges[:, EDGE_LOW] + 1).sum())
+    first = tables.states[start : start + states + 1, FIRST_EDGE]
+    edges = tables.edges[first[0] : first[-1]]
+    sums = np.concatenate([[0], np.cumsum(edges[:, EDGE_HIGH] - edges[:, EDGE_LOW] + 1)])
+    widths: Int32 = sums[first[1:] - first[0]] - sums[first[:-1] - first[0]]
+    return widths
 
 
 def _least(automaton: ByteAutomaton, rule: int, start: int, states: int) -> Int32 | None:
