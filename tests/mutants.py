@@ -277,7 +277,7 @@ MASKS: Rows = {
     ),
     "a budget does not count EOS": (
         CONSTRAINT,
-        ("return self._fill_within(arena, number, budget - 2)", "return self._fill_within(arena, number, budget - 1)"),
+        ("else self._fill_within(arena, number, budget - 2)", "else self._fill_within(arena, number, budget - 1)"),
     ),
     "a budget is looked at too late": (CONSTRAINT, ("largest <= budget - 2", "largest <= budget")),
     "a complete text costs what its items cost": (
