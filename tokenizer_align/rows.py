@@ -43,8 +43,8 @@ class Rows:
 
     def remember(self, arena: Remembered, number: int, row: Bitmask) -> Bitmask:
         """Remembers a row, made read-only, as that of a configuration; returns it, or an equal one that is there."""
+        key = kernels.digest(row)  # before it is read-only: that is another type to numba
         row.flags.writeable = False
-        key = kernels.digest(row)
         with self.lock:
             known = self._alive.get(key)
             if known is None:

@@ -2,21 +2,59 @@
 
 Place in the walk: beside it. Importing never compiles; `gcd warm-up`, servers and benchmarks call this and say so.
 Machine code is kept on disk (`tokenizer_align.jit`), so that all but the first call after an installation are short.
+
+numba compiles in Python, on one core. Where nothing is on disk yet, a second process compiles the kernels that make
+tables and costs while this one compiles the machine.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from grammars.automaton import ByteAutomaton
+    from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = ["warm_up"]
 
 
 def warm_up() -> None:
     """Compile all kernels for the argument types that they are used with, and cache them."""
+    second = _second_process() if _is_cold() else None
+    automaton, vocabulary = _example()
+    _use_machine(automaton, vocabulary, budget=None)
+    if second is not None:
+        second.wait()  # what it may have left undone is compiled here
+    _use_tables(automaton, vocabulary)
+    _use_machine(automaton, vocabulary, budget=300)
+
+
+def _is_cold() -> bool:
+    """Whether a small kernel had to be compiled although there is a place on disk for machine code."""
+    from tokenizer_align import kernels
+
+    kernels.set_tokens(np.zeros(1, np.int32), np.zeros(1, np.int32), 1)
+    stats = getattr(kernels.set_tokens, "stats", None)  # without JIT it is a plain function
+    return stats is not None and stats.cache_path is not None and bool(stats.cache_misses)
+
+
+def _second_process() -> subprocess.Popen[bytes] | None:
+    code = "from tokenizer_align.warm_up import _example, _use_tables; _use_tables(*_example())"
+    quiet = subprocess.DEVNULL
+    try:
+        return subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
+    except OSError:
+        return None
+
+
+def _example() -> tuple[ByteAutomaton, Vocabulary]:
+    """An automaton with a window, a repeat and recursion, and a vocabulary."""
     from grammars.compile import compile_grammar
     from grammars.ir import Bytes, Choice, Grammar, Length, Node, Ref, Repeat, Sequence, char_class
-    from tokenizer_align import kernels
-    from tokenizer_align.constraint import align
     from tokenizer_align.vocabulary import Vocabulary
 
     letter = char_class([(97, 122)])
@@ -26,13 +64,34 @@ def warm_up() -> None:
         "many": Sequence((Repeat(Ref("start"), 2, 90), Bytes(b"."))),
     }
     vocabulary = Vocabulary([*(bytes([byte]) for byte in range(256)), b"))", b"ab", b""], eos_token_ids=[258])
-    constraint = align(compile_grammar(Grammar(rules)), vocabulary)
+    return compile_grammar(Grammar(rules)), vocabulary
+
+
+def _use_machine(automaton: ByteAutomaton, vocabulary: Vocabulary, *, budget: int | None) -> None:
+    from tokenizer_align.constraint import align
+
+    constraint = align(automaton, vocabulary)
     state = constraint.start
     for token in (40, *12 * (257,), 33, 41):
-        constraint.mask(state)
-        constraint.mask(state, budget=300)
+        constraint.mask(state, budget)
         state = constraint.advance(state, token)
     constraint.forced_text(state)
+
+
+def _use_tables(automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
+    from grammars.tables import RULE_START
+    from tokenizer_align import kernels
+    from tokenizer_align.costs import settle_costs
+    from tokenizer_align.leaves import leaves_of
+
+    leaves = leaves_of(vocabulary)
+    settle_costs(automaton, leaves)
+    for rule in range(automaton.num_rules):
+        if automaton.leaf_key(rule) is not None:
+            leaf = leaves.of_state(automaton, int(automaton.tables.rules[rule, RULE_START]))
+            if leaf > 0:
+                leaves.make_row(leaf, 0)
+    kernels.digest(np.zeros(2, np.int32))
     table = np.zeros(2, np.int32)
     kernels.rehash(np.zeros(8, np.int32), table, table.copy())
     steps = np.zeros((2, 3), np.int32)
