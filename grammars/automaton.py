@@ -11,9 +11,10 @@ item can be completed, except in windows, where the tables of `grammars.lengths`
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Source(Protocol):
 
     survey: Survey
     store: Store
+    lock: Any
 
     def is_built(self, rule: int) -> bool:
         """Whether the rule is in the store."""
@@ -65,6 +67,11 @@ class ByteAutomaton:
         self.limits: Limits = survey.limits  # under which `source` was compiled
         self.special_tokens: tuple[str, ...] = tuple(survey.special_tokens)
         self.accepts_empty = bool(survey.facts[survey.grammar.start] & NULL)
+
+    @property
+    def lock(self) -> Any:
+        """The lock under which rules are written, a `threading.RLock`: for whoever has to keep them as they are."""
+        return self._rules.lock
 
     @property
     def tables(self) -> Tables:
@@ -154,7 +161,7 @@ class _Built:
     """Rules that are there from the start."""
 
     def __init__(self, survey: Survey, rules: Sequence[Rule]) -> None:
-        self.survey, self.store = survey, Store()
+        self.survey, self.store, self.lock = survey, Store(), threading.RLock()
         self.fragments: list[Fragment | None] = []
         for _ in rules:
             self.store.reserve()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.errors import LimitExceeded
 from grammars.lengths import FewestBytes, Lengths
 from grammars.pieces import Piece
 from grammars.rules import Kind
@@ -68,6 +69,8 @@ class Store:
         self, rule: int, piece: Piece, kind: Kind, low: int, high: int | None, window: Window | None, host: int
     ) -> None:
         """Writes a reserved rule; states of the piece beyond its own are those of the piece that begins at `host`."""
+        if low >= UNBOUNDED:
+            raise LimitExceeded(f"a repeat of at least {low:,} is more than can be counted")
         states, edges, calls = self.states, self.edges, self.calls
         self.states += len(piece.states)
         self.edges += len(piece.edges)
@@ -90,7 +93,7 @@ class Store:
         end = table.states[self.states]
         end[FIRST_EDGE], end[FIRST_CALL] = self.edges, self.calls
         row = table.rules[rule]
-        row[RULE_START + 1 :] = [int(kind), low, UNBOUNDED if high is None else high, *columns]
+        row[RULE_START + 1 :] = [int(kind), low, UNBOUNDED if high is None else min(high, UNBOUNDED), *columns]
         row[RULE_START] = states  # last: whoever sees it may read the rest
 
     def _window(self, window: Window) -> list[int]:

@@ -118,16 +118,15 @@ class Configurations:
 
     def _find_leaf(self, state: int) -> None:
         """Says what table serves a state: for all of its rule when the first of them is asked for."""
-        known, tables = self.arrays[kernels.LEAF_OF], self.automaton.tables
-        if known[state] == 0 and int(tables.states[state, STATE_RULE]) not in self._leaves_asked:
-            rule = int(tables.states[state, STATE_RULE])
-            self._leaves_asked.add(rule)
-            start = int(tables.rules[rule, RULE_START])
-            found = self.leaves.of_rule(self.automaton, rule)
-            known[start : start + len(found)] = found
+        tables = self.automaton.tables
+        rule = int(tables.states[state, STATE_RULE])
+        if rule not in self._leaves_asked:
+            first, found = int(tables.rules[rule, RULE_START]), self.leaves.of_rule(self.automaton, rule)
         else:
-            known[state] = self.leaves.of_state(self.automaton, state)
-        self.refresh()
+            first, found = state, np.full(1, self.leaves.of_state(self.automaton, state), np.int32)
+        self.refresh()  # before a number is told: whatever interrupts, none stands beside arrays without its table
+        self.arrays[kernels.LEAF_OF][first : first + len(found)] = found
+        self._leaves_asked.add(rule)
 
     def step(self, configuration: int, symbol: int) -> int:
         """The configuration after one symbol, `DEAD` when it is refused."""
@@ -184,8 +183,9 @@ class Configurations:
             (kernels.FRAMES, 20 * items),
             (kernels.VETOED, items),
         )
-        self._scratch = np.zeros(sum(size for _, size in sizes), np.int32)
-        put_parts(self.context, self._scratch, sizes)
+        scratch = np.zeros(sum(size for _, size in sizes), np.int32)
+        put_parts(self.context, scratch, sizes)
+        self._scratch = scratch
 
     def _grow(self) -> None:
         heap, table, c = self.arrays[kernels.HEAP], self.arrays[kernels.TABLE], self.context

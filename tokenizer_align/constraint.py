@@ -20,7 +20,7 @@ from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.limits import Limits
-from tokenizer_align import kernels
+from tokenizer_align import kernels, leaves, rows
 from tokenizer_align.arena import Configurations
 from tokenizer_align.costs import Costs, settle_costs
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
@@ -69,14 +69,40 @@ class _Rows(Configurations):
 _LIVING: weakref.WeakSet[Constraint] = weakref.WeakSet()
 
 
+_HELD: list[Any] = []
+"""The locks that are held while the process forks, in the order in which they were taken."""
+
+
+def _hold() -> None:
+    """Before a fork: waits until no thread is changing what all constraints share, so that the child inherits it whole.
+
+    Locks are taken in the order in which the engine takes them: automata, leaves, rows. Arenas are left out, since a
+    child does not go on in those of its parent.
+    """
+    living = list(_LIVING)
+    locks = [leaves.LOCK, rows.LOCK]
+    locks += {id(c.automaton): c.automaton.lock for c in living}.values()
+    locks += {id(c._newest.leaves): c._newest.leaves.lock for c in living}.values()
+    locks += {id(c._rows): c._rows.lock for c in living}.values()
+    for lock in locks:
+        lock.acquire()
+        _HELD.append(lock)
+
+
+def _release() -> None:
+    while _HELD:
+        _HELD.pop().release()
+
+
 def _begin_anew() -> None:
-    """In a forked child: no lock is held by a thread that is not there, and no arena is one that it was writing to."""
+    """In a forked child: no arena is one that a thread that is not there was writing to."""
+    _release()
     for constraint in _LIVING:
         constraint._newest = constraint._arena()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_begin_anew)
 
 
 _END = 0  # the number of the state behind EOS; records begin later
@@ -123,9 +149,10 @@ class Constraint:
     @property
     def start(self) -> State:
         """The state before the first token."""
-        if self._newest.words > _ROTATE:
-            self._newest = self._arena()
-        return State(self._newest, self._newest.start)
+        arena = self._newest
+        if arena.words > _ROTATE:
+            arena = self._newest = self._arena()
+        return State(arena, arena.start)
 
     def mask(self, state: State, budget: int | None = None) -> Bitmask:
         """The tokens that may come next, as a read-only bitmask that is never overwritten.
@@ -149,6 +176,8 @@ class Constraint:
 
     def _fill(self, arena: _Rows, number: int) -> Bitmask:
         """The row of a configuration, made and remembered."""
+        if arena.automaton is not self.automaton or arena.leaves.words != self.words:
+            raise ValueError("the state belongs to another constraint")
         if number == _END:
             return self._end_row
         row = np.zeros(self.words, np.int32)
@@ -205,7 +234,7 @@ class Constraint:
     def advance(self, state: State, token_id: int) -> State:
         """The state after one token; raises `TokenRejected` when it is not in the mask of `state`."""
         arena, number = state._arena, state._number
-        if number and 0 <= token_id < self.vocabulary.size and token_id not in self._apart:
+        if number and 0 <= token_id < arena.leaves.tokens and token_id not in self._apart:
             with arena.lock:
                 reached = kernels.advance(arena.context, number, token_id, 0)
             if reached > NOWHERE:
@@ -220,7 +249,7 @@ class Constraint:
         arena, number = state._arena, state._number
         if token_id in self._eos:
             return State(arena, _END) if self.is_accepting(state) else None
-        if number == _END or not 0 <= token_id < self.vocabulary.size:
+        if number == _END or not 0 <= token_id < arena.leaves.tokens:
             return None
         if token_id in self._specials:
             after = arena.step(number, self._specials[token_id])

@@ -820,6 +820,12 @@ def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> 
         vetoes = _find_vetoes(c, state)
         if vetoes < 0:
             return vetoes
+        ending = 0
+        for i in range(vetoes):
+            node = Int(words(c, VETOED)[i])
+            ending += Int(words(c, TOKENS_TO)[node]) - Int(words(c, TOKENS_FROM)[node])
+        if ending > len(words(c, BUFFER)):
+            return LIMIT
     _add_row(c, made - 1, vetoes, row)
     largest = Int(0)
     if c[SETTLED] == 1:
@@ -1065,8 +1071,8 @@ def digest(row: Int32) -> int:
     total = Int(0)
     for i in range(len(row)):
         factor = (i * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF
-        total += (Int(row[i]) & 0xFFFFFFFF) * factor & 0x7FFFFFFFFFFFFFF
-    return total & 0x7FFFFFFFFFFFFFF
+        total = (total + ((Int(row[i]) & 0xFFFFFFFF) * factor & 0x7FFFFFFFFFFFFFF)) & 0x7FFFFFFFFFFFFFF
+    return total
 
 
 @kernel
@@ -1230,8 +1236,8 @@ def _state_tokens(c: Context, state: int) -> int:
     calls, choices = table(c, CALLS, CALL_COLUMNS), table(c, CHOICES, 3)
     state_cost, rule_cost = words(c, STATE_COST), table(c, RULE_COST, 2)
     symbol, to = Int(choices[state, 0]), Int(choices[state, 1])
-    if symbol < 0 and to < 0:
-        return 0
+    if symbol < 0 and to < 0:  # it ends here, or in more bytes than are counted
+        return 0 if table(c, STATES, STATE_COLUMNS)[state, STATE_FINAL] == 1 else TOO_MANY
     if symbol < 0:
         callee, back = Int(rule_cost[calls[to, CALL_RULE], 0]), Int(calls[to, CALL_RETURN])
         after = 0 if back < 0 else Int(state_cost[back])

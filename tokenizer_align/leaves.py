@@ -60,7 +60,8 @@ class _Graded:
 class Leaves:
     """The tables of all leaves over one vocabulary, each made when it is first asked for; arrays for the kernels.
 
-    Arrays are replaced when they grow, so that a kernel that holds older ones reads what was true then.
+    Arrays are replaced when they grow, so that a kernel that holds older ones reads what was true then. The numbers of
+    tables reach an arena together with the arrays; those of rows stand in an array, which is replaced with the rows.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -68,7 +69,7 @@ class Leaves:
         self.patience = 4  # masks from a narrow state before it gets a table
         self.lock = threading.RLock()
         self._graded: list[_Graded | None] = [None]
-        self._known: dict[Hashable | None, dict[int, int]] = {}  # by leaf and state
+        self._known: dict[Hashable, dict[int, int]] = {}  # by leaf and state
         self._about = np.zeros((16, 5), np.int32)
         self._slots = np.zeros(256, np.int32)
         self._rows = np.zeros((16, self.words), np.int32)
@@ -76,6 +77,7 @@ class Leaves:
         self._exit_bytes = np.zeros(16 * 257, np.int32)
         self._used = {"leaves": 1, "slots": 0, "rows": 0, "endings": 0, "exits": 0}
         trie, kids = vocabulary.trie, vocabulary.trie.children
+        self.tokens = vocabulary.size
         self._kids, self._tokens = kids, len(trie.token_ids)
         self._fixed: tuple[tuple[int, NDArray[Any]], ...] = (
             (kernels.TRIE_KIDS, kids.start),
@@ -138,6 +140,8 @@ class Leaves:
         rule = int(automaton.tables.states[state, STATE_RULE])
         key = automaton.leaf_key(rule)
         number = state - int(automaton.tables.rules[rule, RULE_START])
+        if key is None:
+            return -1
         with self.lock:
             known = self._known.setdefault(key, {})
             if number not in known:
@@ -167,7 +171,8 @@ class Leaves:
             graded = _Graded(tokens.copy(), grades.copy())
             endings = np.zeros((0, 2), np.int32)
         else:
-            order = np.argsort(np.minimum(grades, 0xFFFF).astype(np.uint16), kind="stable")  # a radix sort
+            small = grades.astype(np.uint16) if grades.max(initial=0) <= 0xFFFF else grades
+            order = np.argsort(small, kind="stable")  # of 16 bits a radix sort
             graded = _Graded(tokens[order], grades[order])
             endings = np.stack([exits, ticks], axis=1)
         return self._add(graded, endings, *self._children(exits, ticks))
@@ -211,7 +216,9 @@ class Leaves:
             assert graded is not None
             count = int(np.searchsorted(graded.grades, room, side="right"))
             number = self._used["rows"]
-            self._rows = _longer(self._rows, number + 1)
+            rows = _longer(self._rows, number + 1)
+            if rows is not self._rows:  # contexts with the shorter rows must not learn of the numbers beyond them
+                self._rows, self._slots = rows, self._slots.copy()
             full = self._slots[int(self._about[leaf, 1]) + int(self._about[leaf, 0])]
             if full and 2 * count > len(graded.tokens):
                 self._rows[number] = self._rows[full - 1]
@@ -283,12 +290,12 @@ def _least(automaton: ByteAutomaton, rule: int, start: int, states: int) -> Int3
 
 
 _OF: weakref.WeakKeyDictionary[Vocabulary, Leaves] = weakref.WeakKeyDictionary()
-_LOCK = threading.Lock()
+LOCK = threading.RLock()
 
 
 def leaves_of(vocabulary: Vocabulary) -> Leaves:
     """The tables of a vocabulary, shared by all grammars; new ones when they have grown large."""
-    with _LOCK:
+    with LOCK:
         found = _OF.get(vocabulary)
         if found is None or found.is_full:
             found = _OF[vocabulary] = Leaves(vocabulary)

@@ -37,8 +37,9 @@ class Rows:
 
     def __init__(self, words: int, memory: int) -> None:
         self.most = max(1, memory // (4 * words))
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self._alive: weakref.WeakValueDictionary[int, Bitmask] = weakref.WeakValueDictionary()
+        self._tidy = self.most  # entries when those of dead arenas were last left out
         self._order: deque[tuple[weakref.ref[Remembered], int]] = deque()
 
     def remember(self, arena: Remembered, number: int, row: Bitmask) -> Bitmask:
@@ -55,6 +56,9 @@ class Rows:
             self._order.append((weakref.ref(arena), number))
             while len(self._alive) > self.most and len(self._order) > 1:
                 self._forget()
+            if len(self._order) > 2 * self._tidy:
+                self._order = deque(entry for entry in self._order if entry[0]() is not None)
+                self._tidy = max(self.most, len(self._order))
         return row
 
     def _forget(self) -> None:
@@ -69,12 +73,12 @@ class Rows:
 
 
 _OF: weakref.WeakKeyDictionary[Vocabulary, Rows] = weakref.WeakKeyDictionary()
-_LOCK = threading.Lock()
+LOCK = threading.RLock()
 
 
 def rows_of(vocabulary: Vocabulary) -> Rows:
     """The rows of a vocabulary, one object for all its constraints."""
-    with _LOCK:
+    with LOCK:
         found = _OF.get(vocabulary)
         if found is None:
             memory = int(os.environ.get("GCD_MASK_MEMORY", _MEMORY >> 20)) << 20

@@ -7,8 +7,11 @@ right.
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -197,3 +200,44 @@ def test_four_threads_equal_one() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(run, range(4))) == [[], [], [], []]
+
+
+FORK = """
+import os, sys, threading, time
+from grammars.compile import compile_grammar
+from grammars.ir import ANY_CHAR, Grammar, JsonString, Repeat
+from tokenizer_align.constraint import align
+from tokenizer_align.leaves import leaves_of
+from tokenizer_align.vocabulary import Vocabulary
+
+vocabulary = Vocabulary([*(bytes([byte]) for byte in range(256)), b""], eos_token_ids=[256])
+constraint = align(compile_grammar(Grammar({"start": JsonString(Repeat(ANY_CHAR))})), vocabulary)
+locks = {"leaves": leaves_of(vocabulary).lock, "rows": constraint._rows.lock, "rules": constraint.automaton.lock}
+held = threading.Event()
+
+def hold():
+    with locks[sys.argv[1]]:
+        held.set()
+        time.sleep(1)
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    constraint.mask(constraint.advance(constraint.start, 34))
+    os._exit(7)
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    ended, status = os.waitpid(child, os.WNOHANG)
+    if ended:
+        sys.exit(os.waitstatus_to_exitcode(status))
+    time.sleep(0.05)
+os.kill(child, 9)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("lock", ["leaves", "rows", "rules"])
+def test_a_fork_waits_for_threads_that_change_what_is_shared(lock: str) -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK, lock], capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr

@@ -21,6 +21,7 @@ from grammars.ir import (
     JsonString,
     Length,
     Node,
+    Not,
     Ref,
     Repeat,
     Sequence,
@@ -426,3 +427,55 @@ def test_budget_of_a_long_window_counts_tokens() -> None:
         state = min((c.advance(state, token) for token in allowed), key=c.min_tokens_to_end)
         assert c.min_tokens_to_end(state) == left - 1
     assert c.is_accepting(state)
+
+
+def test_budget_beyond_what_is_counted_is_too_small() -> None:
+    """2^29 tokens and more are all one number; no state that is not complete costs 0."""
+    many = Sequence((text("<"), Repeat(Sequence((text("["), Repeat(text("xy"), 40_000, 40_000))), 40_000, 40_000)))
+    c = constraint(many, [b"<", b"[", b"x", b"y", b""])
+    assert not c.is_accepting(c.start)
+    assert c.min_tokens_to_end(c.start) > 1 << 28
+    with pytest.raises(BudgetTooSmall):
+        c.check_budget(512)
+
+
+def test_bounds_beyond_what_is_counted() -> None:
+    """An upper bound of 2^32 - 1, as exporters write it, is none; a lower one is a limit."""
+    c = constraint(Sequence((Length(Repeat(text("a")), 0, 2**32 - 1), text("!"))), [b"a", b"!", b""])
+    assert bits(c.mask(c.start)) == {0, 1}
+    with pytest.raises(LimitExceeded) as caught:
+        constraint(Sequence((Repeat(text("ab"), 2**31, None), text("!"))), [b"a", b"b", b"!", b""])
+    assert str(caught.value) == "a repeat of at least 2,147,483,648 is more than can be counted"
+
+
+def test_an_interrupted_mask_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = {"start": Choice((Sequence((text("a"), Ref("start"), text("b"))), text("ab")))}
+    c = align(compile_grammar(Grammar(rules)), Vocabulary([b"a", b"b", b"aa", b"ab", b""], eos_token_ids=[4]))
+    leaves = c.start._arena.leaves
+    of_rule = leaves.of_rule
+
+    def interrupt(*_: object) -> None:
+        monkeypatch.setattr(leaves, "of_rule", of_rule)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(leaves, "of_rule", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        c.mask(c.start)
+    assert bits(c.mask(c.start)) == {0, 2, 3}
+
+
+def test_many_tokens_that_complete_an_excluded_name() -> None:
+    tokens = [*(bytes([byte]) for byte in range(256)), *(b'"' for _ in range(20_000)), b""]
+    names = JsonString(Not(Choice((text("a"), text("b")))))
+    c = align(compile_grammar(Grammar({"start": names})), Vocabulary(tokens, eos_token_ids=[len(tokens) - 1]))
+    named = after(c, ord('"'), ord("a"))
+    assert not bits(c.mask(named)) & {ord('"'), *range(256, 20_256)}
+    longer = c.advance(named, ord("a"))
+    assert bits(c.mask(longer)) >= {ord('"'), *range(256, 20_256)}
+
+
+def test_a_state_of_another_constraint_is_refused() -> None:
+    small = constraint(text("ab"), [b"a", b"b", b""])
+    large = constraint(text("ab"), [b"a", b"b", *(b"ab%d" % i for i in range(100)), b""])
+    with pytest.raises(ValueError, match="the state belongs to another constraint"):
+        small.mask(large.start)

@@ -120,3 +120,30 @@ def test_a_narrow_leaf_is_walked_before_it_gets_a_table() -> None:
         counts.append(len(tables(constraint)))
         state = constraint.advance(state, ord(","))
     assert counts == [0, 0, 0, 1, 1, 1]
+
+
+def test_arenas_of_one_vocabulary_grow_the_rows_for_one_another() -> None:
+    """Rows of a shared leaf that one constraint had made were read by another beyond the end of its own array."""
+    tokens = [*(bytes([byte]) for byte in range(256)), *(b"a" * n for n in range(2, 80)), b""]
+    shared = Vocabulary(tokens, eos_token_ids=[len(tokens) - 1])
+    window = Length(Repeat(CharClass(((34, 127),))), 0, 100)
+
+    def after(name: bytes, count: int) -> tuple[Constraint, object]:
+        of = constraints[name]
+        state = of.advance(of.start, name[0])
+        for _ in range(count):
+            state = of.advance(state, ord("a"))
+        return of, state
+
+    constraints = {
+        name: align(compile_grammar(Grammar({"start": Sequence((Bytes(name), window, Bytes(b"!")))})), shared)
+        for name in (b"A", b"B")
+    }
+    of, state = after(b"B", 10)
+    of.mask(state)  # type: ignore[arg-type]
+    for count in range(10, 100):
+        of, state = after(b"A", count)
+        of.mask(state)  # type: ignore[arg-type]
+    for count in range(11, 100):
+        of, state = after(b"B", count)
+        assert np.array_equal(bits(of.mask(state)), bits(walked(of, state)))  # type: ignore[arg-type]
