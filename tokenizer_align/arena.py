@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
-from grammars.tables import RULE_START, STATE_RULE
+from grammars.tables import CALL_RULE, FIRST_CALL, RULE_START, STATE_RULE, UNBUILT
 from tokenizer_align import kernels
 from tokenizer_align.context import put, put_parts
 from tokenizer_align.costs import Costs
@@ -100,7 +100,7 @@ class Configurations:
             case kernels.CROWDED:
                 self._grow_unions()
             case kernels.WANTS_RULE:
-                self.automaton.build(wanted)
+                self._build(wanted)
                 self.refresh()
             case kernels.WANTS_LEAF:
                 self._find_leaf(wanted)
@@ -115,6 +115,18 @@ class Configurations:
                     f"more than {_ITEMS} ways to read this text, or nested more than {4 * _ITEMS} deep",
                     hint="make the grammar less ambiguous",
                 )
+
+    def _build(self, rule: int) -> None:
+        """Builds a rule that is being entered, and those that are entered with it since its start calls them."""
+        pending = [rule]
+        while pending:
+            rule = pending.pop()
+            self.automaton.build(rule)
+            tables = self.automaton.tables
+            start = int(tables.rules[rule, RULE_START])
+            first, end = tables.states[start : start + 2, FIRST_CALL].tolist()
+            called = set(tables.calls[first:end, CALL_RULE].tolist())
+            pending += [callee for callee in called if tables.rules[callee, RULE_START] == UNBUILT]
 
     def _find_leaf(self, state: int) -> None:
         """Says what table serves a state: for all of its rule when the first of them is asked for."""
