@@ -51,6 +51,9 @@ class Source(Protocol):
     def fragment(self, rule: int) -> Fragment | None:
         """The fragment that a built rule is, None for one with calls or special tokens."""
 
+    def without_members(self) -> Source:
+        """The same language from rules that are no members of objects."""
+
 
 class ByteAutomaton:
     """Tables that grow while the automaton is used, and who writes them.
@@ -134,6 +137,8 @@ class ByteAutomaton:
         Raises `EmptyLanguage` when there is none.
         """
         self.build_all()
+        if (self.tables.rules[: self.num_rules, RULE_KIND] == Kind.MEMBERS).any():
+            return ByteAutomaton(self._rules.without_members()).without_bytes(absent)
         whole = [self.rule(number) for number in range(self.num_rules)]
         rules = reachable(prune([Rule(r.name, _without(r.dfa, absent), r.kind, r.min, r.max) for r in whole]))
         if not rules[0].dfa.finals and not self.accepts_empty:
@@ -171,7 +176,7 @@ class _Built:
             self.fragments.append(found)
             piece = Piece.from_dfa(rule.dfa, tails=rule.kind is Kind.PLAIN) if found is None else found.piece
             window = None if found is None else found.window
-            self.store.append(number, piece, rule.kind, rule.min, rule.max, window, -1)
+            self.store.append(number, piece, rule.kind, rule.min, rule.max, window=window)
 
     def is_built(self, rule: int) -> bool:
         return True
@@ -181,6 +186,9 @@ class _Built:
 
     def fragment(self, rule: int) -> Fragment | None:
         return self.fragments[rule]
+
+    def without_members(self) -> Source:
+        return self
 
 
 def _without(dfa: Dfa, absent: frozenset[int]) -> Dfa:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, leaf, window_leaf, written_out
-from grammars.ir import CharClass, Choice, JsonString, Node, Ref, Repeat, Sequence
+from grammars.ir import CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence
+from grammars.members import members_piece, written_as_rules
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
@@ -73,7 +74,15 @@ class _Overlay:
     names: tuple[bytes, ...]
 
 
-_Plan = _Body | _Counted | _Member | _Leaf | _Overlay | Leaf
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """The members of an object."""
+
+    node: Members
+    name: str
+
+
+_Plan = _Body | _Counted | _Member | _Leaf | _Overlay | _Object | Leaf
 
 
 class Builder:
@@ -108,8 +117,8 @@ class Builder:
                 known = self.number(other)
             elif name in self.survey.clusters:
                 known = self._reserve(_Member(name))
-            elif isinstance(node, LEAVES) or (isinstance(node, Repeat) and self.is_counted(node)):
-                known = self.part(node)
+            elif isinstance(node, (*LEAVES, Members)) or (isinstance(node, Repeat) and self.is_counted(node)):
+                known = self.part(node, name)
             else:
                 known = self._reserve(_Body(name, node, is_part=False))
             self.names[name] = known
@@ -131,6 +140,8 @@ class Builder:
             if names is not None:
                 return self._reserve(_Overlay(tuple(names))) if names else self.part(ANY_STRING)
             return self._reserve(_Body("string", written) if is_split(written) else _Leaf(written))
+        if isinstance(node, Members):
+            return self._reserve(_Object(node, name))
         if isinstance(node, Repeat) and self.is_counted(node):
             if isinstance(node.item, CharClass):
                 return self._reserve(window_leaf(node.item.ranges, node.min, node.max, spelt=False))
@@ -219,11 +230,13 @@ class Builder:
                     host = self.part(ANY_STRING)
                     self.build(host)
                     begin = int(self.store.tables.rules[host, RULE_START])
-                    self.store.append(rule, overlay(names), Kind.PLAIN, 0, None, None, begin)
+                    self.store.append(rule, overlay(names), host=begin)
                 case Leaf() as found:
                     self._append_leaf(rule, found)
                 case _Counted(item, low, high):
-                    self._append(rule, _loop(item), Kind.REPEAT, low, high)
+                    self.store.append(rule, _loop(item), Kind.REPEAT, low, high)
+                case _Object(node, name):
+                    self._build_object(rule, node, name)
                 case _Member(name):
                     self._build_cluster(self.survey.clusters[name])
                 case _Body() as body:
@@ -239,16 +252,17 @@ class Builder:
                 called = self.store.tables.calls[begin : self.store.calls, CALL_RULE]
                 pending += set(called.tolist()) - set(self.names.values())
 
+    def without_members(self) -> Builder:
+        """The same language, its members written as rules."""
+        return Builder(Survey(written_as_rules(self.survey.grammar), self.survey.limits))
+
     def fragment(self, rule: int) -> Fragment | None:
         """The fragment that a built rule is, None for one with calls or special tokens."""
         return self.fragments.get(rule)
 
-    def _append(self, rule: int, piece: Piece, kind: Kind = Kind.PLAIN, low: int = 0, high: int | None = None) -> None:
-        self.store.append(rule, piece, kind, low, high, None, -1)
-
     def _append_leaf(self, rule: int, found: Leaf) -> None:
-        self.fragments[rule] = found.fragment
-        self.store.append(rule, found.fragment.piece, found.kind, found.low, found.high, found.fragment.window, -1)
+        self.fragments[rule] = made = found.fragment
+        self.store.append(rule, made.piece, found.kind, found.low, found.high, window=made.window)
 
     def _build_body(self, rule: int, body: _Body) -> None:
         node = body.node
@@ -259,9 +273,16 @@ class Builder:
                     summary.leaf = body_leaf(node, self.survey.limits.states)
                 self._append_leaf(rule, summary.leaf)
             else:
-                self._append(rule, self._body(body))
+                self.store.append(rule, self._body(body))
         except GrammarError as error:
             raise in_rule(error, body.name) from None
+
+    def _build_object(self, rule: int, node: Members, name: str) -> None:
+        try:
+            piece, order = members_piece(node, self, limit=self.survey.limits.states)
+        except GrammarError as error:
+            raise in_rule(error, name) from None
+        self.store.append(rule, piece, Kind.MEMBERS, order=order)
 
     def _body(self, body: _Body) -> Piece:
         """The piece of a body; where it would pass a limit that was not looked at before, that of smaller rules.
@@ -301,7 +322,7 @@ class Builder:
                     pending.append(callee)
         system = without_left_repeats(rules, self._rest)
         for number in names:
-            self._append(number, Piece.from_dfa(read_backwards(system, number), tails=True))
+            self.store.append(number, Piece.from_dfa(read_backwards(system, number), tails=True))
 
     def _open_part(self, rule: int) -> Rule | None:
         """A part with calls as a `Rule`."""

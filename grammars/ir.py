@@ -22,6 +22,10 @@ Denotation, with L(x) the set of byte strings of x:
 |                       | \\uXXXX in either case of hex digits, astral ones as a surrogate pair; lone surrogates |
 |                       | are never written; regular content only                                               |
 | `SpecialToken(name)`  | the special token of that name: one token, no bytes |
+| `Members(...)`        | `begin`, one or more entries put apart by `separator`, and `end`; also `begin`, `empty` |
+|                       | when there is an `empty` and nothing is required. Entries are `keys[i]` followed by   |
+|                       | `values[i]`, each at most once, in their order, and those in `required` always;       |
+|                       | behind them any number of entries of `rest`, a key and a value                        |
 """
 
 from __future__ import annotations
@@ -42,6 +46,7 @@ __all__ = [
     "Grammar",
     "JsonString",
     "Length",
+    "Members",
     "Node",
     "Not",
     "Ranges",
@@ -163,8 +168,41 @@ class SpecialToken(_Noted):
     __hash__ = _Noted.__hash__
 
 
+@dataclass(frozen=True, slots=True)
+class Members(_Noted):
+    """An object, as a node of its own because written out it is quadratic.
+
+    No key is empty or begins another, and no value is empty. `begin`, `separator`, `end` and `empty` are sequences of
+    literals and references with strings. Of the first literals of the separator and the end none begins the other, and
+    no key starts with the first byte of `empty`: so what is read tells where in the object it is.
+    """
+
+    begin: Node
+    keys: tuple[bytes, ...]
+    values: tuple[Node, ...]
+    required: frozenset[int]
+    rest: tuple[tuple[JsonString, Node], ...]
+    separator: Node
+    end: Node
+    empty: Node | None = None
+
+    __hash__ = _Noted.__hash__
+
+
 Node: TypeAlias = (
-    Bytes | ByteClass | CharClass | Sequence | Choice | Repeat | Ref | And | Not | Length | JsonString | SpecialToken
+    Bytes
+    | ByteClass
+    | CharClass
+    | Sequence
+    | Choice
+    | Repeat
+    | Ref
+    | And
+    | Not
+    | Length
+    | JsonString
+    | SpecialToken
+    | Members
 )
 
 EPSILON = Bytes(b"")

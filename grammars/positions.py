@@ -22,7 +22,7 @@ from grammars.pieces import Piece, flat_piece
 from grammars.utf8 import class_bytes
 from grammars.words import LONG, listed
 
-__all__ = ["NULL", "SOLID", "Callees", "Positions", "union"]
+__all__ = ["NULL", "SOLID", "Automaton", "Callees", "Positions", "union"]
 
 NULL, SOLID = 1, 2
 """Facts about a node: it has the empty string; it has another one."""
@@ -201,14 +201,18 @@ class Positions:
         begin = self.open(begin) if begin else ()
         if begin[:1] == END:
             begin = begin[1:]
-        return _Automaton(self, begin, limit).piece()
+        return Automaton(self, begin, limit).piece()
+
+    def automaton(self, begin: Set, *, limit: int) -> Automaton:
+        """What `piece` is made of, for who must know at which positions a state is. Ranges () are a mark: not read."""
+        return Automaton(self, self.open(begin), limit)
 
     def dfa(self, begin: Set, *, limit: int) -> Dfa:
         """The same for positions without calls, as a `Dfa`, with the empty string."""
-        return _Automaton(self, self.open(begin) if begin else (), limit).dfa()
+        return Automaton(self, self.open(begin) if begin else (), limit).dfa()
 
 
-class _Automaton:
+class Automaton:
     """Writes the states of an automaton: each set of positions, and chains inside literals."""
 
     def __init__(self, positions: Positions, begin: Set, limit: int) -> None:
@@ -272,9 +276,9 @@ class _Automaton:
                 if isinstance(symbols, int):
                     after = follows[position]
                     called[symbols] = union([called[symbols], after]) if symbols in called else after
-                elif position:
+                elif symbols:
                     readers.append(position)
-                else:
+                elif not position:
                     self.finals.append(state)
             for rule in sorted(called) if len(called) > 1 else called:
                 self.call(rule, called[rule])

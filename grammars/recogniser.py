@@ -18,6 +18,8 @@ from grammars.tables import (
     LENGTHS,
     LENGTHS_PERIOD,
     LENGTHS_WIDTH,
+    MEMBERS_AT,
+    MEMBERS_COUNT,
     RULE_KIND,
     RULE_MAX,
     RULE_MIN,
@@ -144,6 +146,10 @@ class Recogniser:
             count = counted(at, counter) if at.kind == Kind.REPEAT else 0
             for rule, back in at.calls:
                 stack = reached[item]
+                if at.kind == Kind.MEMBERS:
+                    count = self.decided(at.rule, back, counter)
+                    if count < 0:
+                        continue
                 if back >= 0:
                     stack = self.intern(frozenset(((back, count, stack),)))
                 self.reach(reached, pending, (self.enter(rule), 0), stack)
@@ -178,6 +184,23 @@ class Recogniser:
             return False
         return at.high >= UNBOUNDED or found - folded + least <= at.high - counter
 
+    def decided(self, rule: int, state: int, counter: int) -> int:
+        """How many members are decided when a state of their rule is entered, -1 where it may not be.
+
+        A state < 0 is behind a tail call, which ends the object.
+        """
+        table = self.automaton.tables
+        start, begin, members = table.rules[rule, [RULE_START, MEMBERS_AT, MEMBERS_COUNT]].tolist()
+        order = table.lengths[begin:]
+        most = int(order[counter])
+        if state < 0:
+            return counter if most == members else -1
+        first, count = order[members + 1 + 2 * (state - start) :][:2].tolist()
+        if count < 0:
+            return min(first + 1, members) if counter <= first <= most else -1
+        listed = order[first : first + count].tolist()
+        return counter if not count or any(counter <= member <= most for member in listed) else -1
+
     def step(self, before: Configuration, symbol: int) -> Configuration:
         """The configuration after one symbol; without items and not accepting when it is not allowed."""
         reached: dict[Item, Stack] = {}
@@ -186,6 +209,10 @@ class Recogniser:
             for low, high, target, tick in at.edges:
                 if low <= symbol <= high:
                     count = counted(at, counter) if tick else counter
+                    if at.kind == Kind.MEMBERS:
+                        count = self.decided(at.rule, target, counter)
+                        if count < 0:
+                            continue
                     if at.kind != Kind.WINDOW or self.alive(target, count):
                         self.reach(reached, [], (target, count), stack)
         return self.close(reached)

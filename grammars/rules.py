@@ -7,6 +7,7 @@ special tokens and calls of other rules. What a rule counts, it counts in its ow
 - a `REPEAT` rule is one state with a call that returns to it; its counter is the number of calls made so far.
 - a `WINDOW` rule is a leaf (no calls) whose counter is the number of characters read so far; the first byte of each
   character has `TICK` added.
+- a `MEMBERS` rule counts how many members of an object are decided, written or left out; see `grammars.members`.
 
 A counted rule ends only with its counter between `min` and `max` (None: no upper bound).
 """
@@ -35,6 +36,7 @@ class Kind(IntEnum):
     PLAIN = 0
     REPEAT = 1
     WINDOW = 2
+    MEMBERS = 3
 
 
 @dataclass(frozen=True, slots=True)

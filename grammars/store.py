@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from grammars.errors import LimitExceeded
 from grammars.lengths import FewestBytes, Lengths
+from grammars.members import Order
 from grammars.pieces import Piece
 from grammars.rules import Kind
 from grammars.tables import (
@@ -24,6 +25,9 @@ from grammars.tables import (
     FIRST_CALL,
     FIRST_EDGE,
     LENGTHS,
+    MEMBERS_AFTER,
+    MEMBERS_AT,
+    MEMBERS_COUNT,
     RULE_COLUMNS,
     RULE_KIND,
     RULE_MAX,
@@ -66,7 +70,16 @@ class Store:
         return self.rules - 1
 
     def append(
-        self, rule: int, piece: Piece, kind: Kind, low: int, high: int | None, window: Window | None, host: int
+        self,
+        rule: int,
+        piece: Piece,
+        kind: Kind = Kind.PLAIN,
+        low: int = 0,
+        high: int | None = None,
+        *,
+        window: Window | None = None,
+        order: Order | None = None,
+        host: int = -1,
     ) -> None:
         """Writes a reserved rule; states of the piece beyond its own are those of the piece that begins at `host`."""
         if low >= UNBOUNDED:
@@ -75,7 +88,11 @@ class Store:
         self.states += len(piece.states)
         self.edges += len(piece.edges)
         self.calls += len(piece.calls)
-        columns = [0] * (RULE_COLUMNS - LENGTHS) if window is None else self._window(window)
+        columns = [0] * (RULE_COLUMNS - LENGTHS)
+        if window is not None:
+            columns = self._window(window)
+        elif order is not None:
+            columns[:3] = self._order(order), order.count, states + order.after
         self._grow()
         table = self.tables
         rows, written = table.states[states : self.states], table.edges[edges : self.edges]
@@ -112,6 +129,14 @@ class Store:
         columns += [second, fewest.table.shape[1], fewest.period, fewest.slope]
         self.windows[id(window[0])] = columns, window
         return columns
+
+    def _order(self, order: Order) -> int:
+        """Where the table of some members begins."""
+        begin = self.lengths
+        self.lengths += len(order.table)
+        self._grow()
+        self.tables.lengths[begin : self.lengths] = order.table
+        return begin
 
     def _grow(self) -> None:
         """Makes room for what is in use; the states have one more, where the last one ends."""
@@ -151,4 +176,14 @@ def _longer(array: Int32, size: int) -> Int32:
     return longer
 
 
-assert (RULE_START, RULE_KIND, RULE_MIN, RULE_MAX, LENGTHS, FEWEST) == (0, 1, 2, 3, 4, 7)
+assert (RULE_START, RULE_KIND, RULE_MIN, RULE_MAX, LENGTHS, FEWEST, MEMBERS_AT, MEMBERS_COUNT, MEMBERS_AFTER) == (
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    4,
+    5,
+    6,
+)

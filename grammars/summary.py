@@ -6,6 +6,7 @@ the node: rules that front ends share among grammars are walked once.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TypeGuard
 
 from grammars.errors import LimitExceeded
@@ -18,6 +19,7 @@ from grammars.ir import (
     Choice,
     JsonString,
     Length,
+    Members,
     Node,
     Not,
     Ref,
@@ -26,6 +28,7 @@ from grammars.ir import (
     SpecialToken,
 )
 from grammars.limits import Limits
+from grammars.members import check_members
 from grammars.words import LONG, is_list
 
 __all__ = ["CLASSES", "SPLIT", "Summary", "is_split", "measure", "summarise"]
@@ -55,11 +58,12 @@ class Summary:
         self.refs: dict[str, None] = {}
         self.leaves: list[Node] = []
         self.specials: dict[str, None] = {}
+        self.members: list[Members] = []
 
     @property
     def calls_nothing(self) -> bool:
         """Whether the rule is a leaf by itself, the same in every grammar."""
-        if self.refs or self.leaves or self.specials:
+        if self.refs or self.leaves or self.specials or self.members:
             return False
         return not self.counts or self.size <= _WHOLE * self.unrolled
 
@@ -129,6 +133,14 @@ def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
             found.doubtful = True
             return 1
         return 1 if node.ranges[-1][1] < 0x80 else 16
+    if isinstance(node, Members):
+        check_members(node)
+        found.members.append(node)
+        size = sum(map(len, node.keys))
+        around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
+        for part in (*node.values, *around, *chain.from_iterable(node.rest)):
+            size += _walk(part, depth + 1, found, limits)
+        return size
     if isinstance(node, SpecialToken):
         found.specials[node.name] = None
     else:

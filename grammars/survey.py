@@ -27,6 +27,7 @@ from grammars.ir import (
     Grammar,
     JsonString,
     Length,
+    Members,
     Node,
     Not,
     Ref,
@@ -43,7 +44,7 @@ __all__ = ["LEAVES", "Survey", "in_rule"]
 LEAVES = (JsonString, And, Not, Length)
 """Nodes that become rules without calls."""
 
-_READ = (ByteClass, CharClass, SpecialToken)
+_READ = (ByteClass, CharClass, SpecialToken, Members)
 
 
 class _InQuotes(NamedTuple):
@@ -67,6 +68,7 @@ class Survey:
         self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
         undecided = self._visit()
         self._settle(undecided)
+        self._check_members()
         self._find_clusters()
 
     # -- the walk
@@ -110,7 +112,7 @@ class Survey:
         if found.specials:
             for special in found.specials:
                 self.special_tokens.setdefault(special, len(self.special_tokens))
-        if found.classes and self.is_early(node):
+        if (found.classes or found.members) and self.is_early(node):
             self.early.append(name)
         return found
 
@@ -129,6 +131,8 @@ class Survey:
         It has at most 2^(size + 1) states. Literals and calls alone, and what has an end, rarely pass a limit.
         """
         found = self.summary_of(node)
+        if found.members and found.size > self.limits.states:
+            return True
         return found.classes and found.loops and found.size + 1 >= self.limits.states.bit_length()
 
     def _decide(self, name: str) -> bool:
@@ -164,6 +168,16 @@ class Survey:
             self.left[name] = []
             self.starts(self.grammar.rules[name], self.left[name])
 
+    def _check_members(self) -> None:
+        """Raises `InvalidGrammar` where the parts of an object are not what they must be."""
+        for name, summary in self.summaries.items():
+            for node in summary.members:
+                around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
+                if not all(self.facts_of(part) for part in around):
+                    raise InvalidGrammar(f"there is no text around the members in the rule {name!r}")
+                if any(self.facts_of(value) & NULL for value in (*node.values, *[value for _, value in node.rest])):
+                    raise InvalidGrammar(f"a value of the members in the rule {name!r} may be empty")
+
     # -- facts about nodes
 
     def facts_of(self, node: Node) -> int:
@@ -197,7 +211,21 @@ class Survey:
             return facts | NULL if node.min == 0 else facts
         if isinstance(node, CLASSES):
             return SOLID if node.ranges else 0
+        if isinstance(node, Members):
+            return self.members_facts(node)
         return SOLID if isinstance(node, SpecialToken) else self.leaf_facts(node)
+
+    def members_facts(self, node: Members) -> int:
+        """`SOLID` when all required members have a value, and any entry has or there need not be one."""
+        found = SOLID if node.empty is not None and not node.required else 0
+        for number, value in enumerate(node.values):
+            if self.facts_of(value):
+                found = SOLID
+            elif number in node.required:
+                return 0
+        if not found:
+            found = max([SOLID for key, value in node.rest if self.leaf_facts(key) and self.facts_of(value)], default=0)
+        return found
 
     def starts(self, node: Node, left: list[str]) -> bool:
         """Whether a node has the empty string; appends to `left` the rules that may be called at its start."""

@@ -24,6 +24,8 @@ UNBUILT = -1
 RULE_START, RULE_KIND, RULE_MIN, RULE_MAX = 0, 1, 2, 3
 LENGTHS, LENGTHS_WIDTH, LENGTHS_PERIOD = 4, 5, 6  # of a window: its part of `lengths`, see grammars.lengths.Lengths
 FEWEST, FEWEST_WIDTH, FEWEST_PERIOD, FEWEST_SLOPE = 7, 8, 9, 10  # likewise, see grammars.lengths.FewestBytes
+MEMBERS_AT, MEMBERS_COUNT, MEMBERS_AFTER = 4, 5, 6  # of members, see grammars.members: their part of `lengths`, how
+# many they are, and the state behind a value
 RULE_COLUMNS = 11
 
 STATE_RULE, STATE_FINAL, FIRST_EDGE, FIRST_CALL, DEFAULT = 0, 1, 2, 3, 4
@@ -39,12 +41,12 @@ CALL_COLUMNS = 2
 class Tables(NamedTuple):
     """Symbols of edges are bytes (0 to 255) and special tokens (256 + index into `special_tokens`)."""
 
-    rules: Int32  # (R, 11) first state, kind, bounds of the counter, tables of a window
+    rules: Int32  # (R, 11) first state, kind, bounds of the counter, tables of a window or of members
     states: Int32  # (S + 1, 5) rule, final, first edge, first call, default; edges and calls end where the next state's
     # begin. A state with a default (else -1) reads a symbol that is on none of its own edges as its default would.
     edges: Int32  # (E, 4) low, high (inclusive), to, tick; of a state sorted by symbol; to = -1 refuses the symbol
     calls: Int32  # (C, 2) rule, return state; -1: a tail call, nothing of the caller is left to do
-    lengths: Int32  # (L,) the windows' tables, one behind the other
+    lengths: Int32  # (L,) the tables of windows and members, one behind the other
 
 
 def edges_at(tables: Tables, state: int) -> list[tuple[int, int, int, int]]:

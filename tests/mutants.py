@@ -23,10 +23,12 @@ from grammars.ir import (
     EPSILON,
     And,
     ByteClass,
+    Bytes,
     Choice,
     Grammar,
     JsonString,
     Length,
+    Members,
     Node,
     Not,
     Ref,
@@ -294,7 +296,43 @@ MASKS: Rows = {
     ),
 }
 
-GROUPS = {"counters": COUNTERS, "stacks": STACKS, "characters": CHARACTERS, "masks": MASKS}
+MEMBERS: Rows = {
+    "required members may be left out": (
+        KERNELS,
+        ("    most = Int(order[at + counter])\n    if state < 0", "    most = members\n    if state < 0"),
+    ),
+    "a member may be written twice": (KERNELS, ("return min(first + 1, members) if", "return min(first, members) if")),
+    "a key is not looked up in the list of its state": (
+        KERNELS,
+        ("return counter if counter <= order[low] <= most else -1", "return counter if order[low] <= most else -1"),
+    ),
+    "the first of several members decides": (
+        KERNELS,
+        ("        if order[middle] < counter:\n            low = middle + 1", "        if low < 0:\n            pass"),
+    ),
+    "other keys come before required ones": (
+        KERNELS,
+        ("return min(first + 1, members) if counter <= first <= most else -1", "return min(first + 1, members)"),
+    ),
+    "an object costs what its next member costs": (
+        KERNELS,
+        ("+ (Int(costs[at + member + 1]) if member < members else 0)", ""),
+    ),
+    "required members behind the next one cost nothing": (
+        "tokenizer_align/entries.py",
+        ("+ costs[following + 1]", "+ costs[members]"),
+    ),
+    "keys that begin alike have one list": (
+        "grammars/members.py",
+        ("members = sorted([member for _, member in keys[low:high]])", "members = [keys[low][1]]"),
+    ),
+    "an object without members may lack required ones": (
+        "grammars/members.py",
+        ("ends = dict.fromkeys(positions.follows[written:], _ENDS)", "ends = {}"),
+    ),
+}
+
+GROUPS = {"counters": COUNTERS, "stacks": STACKS, "characters": CHARACTERS, "masks": MASKS, "members": MEMBERS}
 MUTANTS = [
     Mutant(name, group, file, tuple(edits)) for group, rows in GROUPS.items() for name, (file, *edits) in rows.items()
 ]
@@ -407,7 +445,21 @@ def masks() -> Iterator[Case]:
     yield case(Choice((A, text("abb"))), WORDS)
 
 
-CORPUS = {"counters": counters, "stacks": stacks, "characters": characters, "masks": masks}
+def members() -> Iterator[Case]:
+    string = JsonString(Repeat(AB, 0, 1))
+    keys = (b"ab", b"aa", b"b", b"ca")
+    around = (Bytes(b","), Bytes(b"}"))
+    for required in ({1}, {0, 1, 3}, set[int]()):
+        for rest in ((), ((string, C),)):
+            one = Members(Bytes(b"{"), keys, (A, B, X, C), frozenset(required), rest, *around, Bytes(b"}"))
+            yield case(
+                {"start": one, "x": Sequence((C, B))}, [b"{a", b"b,", b"a,a", b'"}', b"ab", b",ca", b"c}", b'{"']
+            )
+    inner = Members(Bytes(b"{"), (b"a", b"b"), (S, C), frozenset({1}), (), *around)
+    yield case(inner, [b"{a{", b"c}}", b",b", b"}}", b"{b"])
+
+
+CORPUS = {"counters": counters, "stacks": stacks, "characters": characters, "masks": masks, "members": members}
 
 
 def main(groups: list[str]) -> int:

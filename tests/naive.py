@@ -36,6 +36,7 @@ from grammars.ir import (
     Grammar,
     JsonString,
     Length,
+    Members,
     Node,
     Not,
     Ranges,
@@ -132,7 +133,31 @@ def parts(node: Node) -> tuple[Node, ...]:
             return items
         case Repeat(item, _, _) | Length(item, _, _) | Not(item) | JsonString(item):
             return (item,)
+        case Members():
+            return (spread(node),)
     return ()
+
+
+def spread(node: Node) -> Node:
+    """The node with each `Members` in it written as all the sequences that it allows."""
+    match node:
+        case Sequence(items) | Choice(items):
+            return type(node)(tuple(map(spread, items)))
+        case Repeat(item, low, high):
+            return Repeat(spread(item), low, high)
+        case Members(begin, keys, values, required, rest, separator, end, empty):
+            entries = [Sequence((Bytes(key), spread(value))) for key, value in zip(keys, values, strict=True)]
+            other = Choice(tuple(Sequence((key, spread(value))) for key, value in rest))
+            others = Repeat(Sequence((separator, other)))
+            ways: list[Node] = [] if empty is None or required else [Sequence((begin, empty))]
+            for some in product((False, True), repeat=len(keys)):
+                taken = [entry for entry, is_taken in zip(entries, some, strict=True) if is_taken]
+                if all(some[number] for number in required):
+                    first, *more = taken or [other]
+                    apart = [part for entry in more for part in (separator, entry)]
+                    ways.append(Sequence((begin, first, *apart, others, end)))
+            return Choice(tuple(ways))
+    return node
 
 
 def references(node: Node) -> set[str]:
@@ -142,6 +167,7 @@ def references(node: Node) -> set[str]:
 
 def restricted(grammar: Grammar, allowed: set[int]) -> Grammar:
     """The grammar of those members that have no other bytes."""
+    grammar = replace(grammar, rules={name: spread(node) for name, node in grammar.rules.items()})
     only = Repeat(ByteClass(tuple((byte, byte) for byte in sorted(allowed))))
 
     def cut(node: Node) -> Node:
@@ -178,7 +204,7 @@ class Language:
     """One grammar's answers, remembered per text."""
 
     def __init__(self, grammar: Grammar) -> None:
-        self.grammar = grammar
+        self.grammar = grammar = replace(grammar, rules={name: spread(node) for name, node in grammar.rules.items()})
         self.derivatives = Derivatives()
         self._resolved: dict[int, Node] = {}
         self._expr: dict[int, Expr] = {}

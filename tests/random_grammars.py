@@ -28,6 +28,7 @@ from grammars.ir import (
     Grammar,
     JsonString,
     Length,
+    Members,
     Node,
     Not,
     Ref,
@@ -102,7 +103,7 @@ class Draw:
         names = ["start", *(f"r{i}" for i in range(rng.randint(0, 3)))]
         rules = {name: self.rule(name, names) for name in names}
         if rng.random() < 0.5:
-            rules |= rng.choice((self.nested, self.counted, self.merged))(names[-1])
+            rules |= rng.choice((self.nested, self.counted, self.merged, self.members))(names[-1])
         for i, name in enumerate(self.leaves):
             rules[name] = self.regular(2, self.leaves[i + 1 :])
         return rules
@@ -152,6 +153,36 @@ class Draw:
             many = Length(Repeat(item), low, high)
         some = Sequence((self.word(), many, self.word()))
         return {"start": self.rng.choice((some, Repeat(some, 1, 3), Choice((some, Sequence((many, Ref("start")))))))}
+
+    def members(self, other: str) -> dict[str, Node]:
+        """An object in an object: members that may be left out, their keys and its brackets out of few letters."""
+        rng = self.rng
+        letters = self.alphabet[:2].encode()
+        keys = sorted({bytes(rng.choice(letters) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 5))})
+        keys = [key for key in keys if not any(key != k and key.startswith(k) for k in keys)]
+        rng.shuffle(keys)
+        values = [rng.choice((Ref("v"), self.chars(), Ref("o"), Sequence((text(":"), Ref("v"))))) for _ in keys]
+        gap, comma = Ref("g"), rng.choice((b",", b",", letters, letters[:1]))
+        end = rng.choice((b"}", b"}", letters[1:] + b"}"))
+        gaps = rng.random() < 0.4
+        node = Members(
+            Sequence((Bytes(rng.choice((b"{", letters))), *[gap] * gaps)),
+            tuple(keys[:4]),
+            tuple(values[:4]),
+            frozenset(i for i in range(len(keys[:4])) if rng.random() < 0.3),
+            ((JsonString(Repeat(self.chars(), 0, 2)), Ref("v")),) if rng.random() < 0.4 else (),
+            Sequence((*[gap] * gaps, Bytes(comma), *[gap] * (rng.random() < 0.5))),
+            Sequence((*[gap] * (rng.random() < 0.5), Bytes(end))),
+            rng.choice((None, Bytes(b"}"), Sequence((Bytes(b"}"), gap)))),
+        )
+        return {
+            "start": rng.choice(
+                (Ref("o"), node, Choice((node, Ref(other))), Repeat(node, 1, 2), Sequence((node, node)))
+            ),
+            "o": node,
+            "v": Choice((self.chars(), Sequence((self.chars(), Ref("o"))))),
+            "g": Repeat(text(" "), 0, rng.choice((1, 2, None))),
+        }
 
     def rule(self, name: str, names: list[str]) -> Node:
         rng, me = self.rng, Ref(name)
@@ -284,7 +315,7 @@ def random_case(seed: int) -> Case:
         return Case(seed, grammar, (b"a", b""), (1,), unrolled=unrolled)
     tokens = list(random_tokens(language, seed, rng))
     rng.shuffle(tokens)
-    if rng.random() < 0.06:
+    if tokens and rng.random() < 0.06:
         missing = rng.choice(tokens)[:1] or b"?"
         everywhere = rng.random() < 0.5
         tokens = [token for token in tokens if not (missing in token if everywhere else token == missing)] or [b"?"]
@@ -385,3 +416,19 @@ def smaller_nodes(node: Node, rules: Mapping[str, Node]) -> Iterator[Node]:
         case Not(item) | JsonString(item):
             yield item
             yield from (type(node)(s) for s in smaller_nodes(item, rules))
+        case Members():
+            yield from node.values
+            for i in range(len(node.keys)):
+                kept = [k for k in range(len(node.keys)) if k != i]
+                yield replace(
+                    node,
+                    keys=tuple(node.keys[k] for k in kept),
+                    values=tuple(node.values[k] for k in kept),
+                    required=frozenset(kept.index(k) for k in node.required if k != i),
+                )
+                if i in node.required:
+                    yield replace(node, required=node.required - {i})
+            if node.rest:
+                yield replace(node, rest=())
+            if node.empty is not None:
+                yield replace(node, empty=None)

@@ -31,6 +31,7 @@ from grammars.tables import (
 )
 from tokenizer_align import kernels
 from tokenizer_align.context import put
+from tokenizer_align.entries import written_apart
 from tokenizer_align.leaves import Leaves, extent
 
 __all__ = ["Costs", "settle_costs"]
@@ -53,7 +54,8 @@ def settle_costs(automaton: ByteAutomaton, leaves: Leaves) -> Costs:
     A rule costs the tokens of a greedy spelling of a cheapest string; `kernels.settle_tokens` says which one.
     """
     automaton.build_all()
-    tables, rules, states = automaton.tables, automaton.num_rules, automaton.num_states
+    apart = written_apart(automaton)
+    tables, rules, states = apart.tables, len(apart.tables.rules), len(apart.tables.states) - 1
     arrays: dict[int, NDArray[Any]] = {
         kernels.STATE_COST: np.full(states, -1, np.int32),
         kernels.RULE_COST: np.full((rules, 2), -1, np.int32),
@@ -79,7 +81,8 @@ def settle_costs(automaton: ByteAutomaton, leaves: Leaves) -> Costs:
     rule_bytes = np.full(rules, kernels.TOO_MANY, np.int32)
     kernels.settle_bytes(context, rules, states, state_bytes, rule_bytes)
     kernels.settle_tokens(context, rules, states)
-    arrays[kernels.RULE_COST][:, 1] = _dearest(automaton, arrays[kernels.STATE_COST])
+    arrays[kernels.RULE_COST][: automaton.num_rules, 1] = _dearest(automaton, arrays[kernels.STATE_COST])
+    arrays[kernels.MEMBER_COST] = apart.member_costs(arrays[kernels.STATE_COST])
     return Costs(tuple(arrays.items()), 0 if automaton.accepts_empty else int(rule_bytes[0]))
 
 
@@ -120,7 +123,7 @@ def _dearest(automaton: ByteAutomaton, state_cost: Int32) -> Int32:
     tables = automaton.tables
     of_state = tables.states[: automaton.num_states, STATE_RULE]
     dearest = np.zeros(automaton.num_rules, np.int32)
-    np.maximum.at(dearest, of_state, state_cost)
+    np.maximum.at(dearest, of_state, state_cost[: len(of_state)])
     for rule in np.flatnonzero(tables.rules[: automaton.num_rules, RULE_KIND] == Kind.WINDOW).tolist():
         about = tables.rules[rule]
         start, width = int(about[FEWEST]), int(about[FEWEST_WIDTH])

@@ -48,6 +48,8 @@ from grammars.tables import (
     LENGTHS,
     LENGTHS_PERIOD,
     LENGTHS_WIDTH,
+    MEMBERS_AT,
+    MEMBERS_COUNT,
     RULE_COLUMNS,
     RULE_KIND,
     RULE_MAX,
@@ -115,8 +117,9 @@ ROWS = 73  # (n, words) bitmasks
 ENDINGS = 75  # (n, 2) of windows: trie nodes where the leaf may end, and the characters read
 EXITS = 77  # (n, 3) children of nodes where the leaf may end, by byte; the characters read; the node where it ends
 EXIT_BYTES = 79  # where in EXITS the children of each byte begin
+MEMBER_COST = 89  # (L,) of the lists in LENGTH_TABLES, see `_members_cost`
 CHOICES = 81  # (S, 3) the cheapest way to the end of a rule: symbol and target, or -1 and a call, or -1 and -1
-SLOTS = 89
+SLOTS = 91
 
 NOWHERE = 0
 DEAD = -1
@@ -146,6 +149,7 @@ ENDS = 2**21
 PLAIN = 0
 REPEAT = 1
 WINDOW = 2
+MEMBERS = 3
 
 
 # -- windows -----------------------------------------------------------------------------------------------------------
@@ -218,6 +222,57 @@ def _window_cost(c: Context, state: int, counter: int) -> int:
     return min(best, TOO_MANY)
 
 
+# -- members -----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _decided(c: Context, rule: int, state: int, counter: int) -> int:
+    """The number of decided members when a state of their rule is entered, -1 where it may not be; `grammars.members`.
+
+    A state < 0 is behind a tail call, which ends the object.
+    """
+    rules, order = table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
+    at, members = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT])
+    most = Int(order[at + counter])
+    if state < 0:
+        return counter if most == members else -1
+    pair = at + members + 1 + 2 * (state - Int(rules[rule, RULE_START]))
+    first, count = Int(order[pair]), Int(order[pair + 1])
+    if count < 0:
+        return min(first + 1, members) if counter <= first <= most else -1
+    if count == 0:
+        return counter
+    low, high = at + first, at + first + count - 1
+    while low < high:  # the first member in the list that is not decided yet
+        middle = (low + high) // 2
+        if order[middle] < counter:
+            low = middle + 1
+        else:
+            high = middle
+    return counter if counter <= order[low] <= most else -1
+
+
+@kernel
+def _members_cost(c: Context, rule: int, state: int, counter: int) -> int:
+    """Tokens that suffice to the end of an object: to the end of a member, then all required ones that are not decided.
+
+    `MEMBER_COST` has, where the table of the members has the first required one, the cost of those and of the end;
+    and where it has a member in the list of a state, the cost from there to the end of that member.
+    """
+    rules, order, costs = table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES), words(c, MEMBER_COST)
+    at, members = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT])
+    pair = at + members + 1 + 2 * (state - Int(rules[rule, RULE_START]))
+    first, count, most = Int(order[pair]), Int(order[pair + 1]), Int(order[at + counter])
+    if count <= 0:
+        return min(TOO_MANY, Int(words(c, STATE_COST)[state]) + Int(costs[at + counter]))
+    best = TOO_MANY
+    for place in range(at + first, at + first + count):
+        member = Int(order[place])
+        if counter <= member <= most:
+            best = min(best, Int(costs[place]) + (Int(costs[at + member + 1]) if member < members else 0))
+    return best
+
+
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +288,8 @@ def _cost(c: Context, state: int, counter: int) -> int:
         first = Int(states[Int(rules[rule, RULE_START]), FIRST_CALL])
         item = Int(table(c, CALLS, CALL_COLUMNS)[first, CALL_RULE])
         return min(TOO_MANY, max(0, Int(rules[rule, RULE_MIN]) - counter) * Int(table(c, RULE_COST, 2)[item, 0]))
+    if rules[rule, RULE_KIND] == MEMBERS:
+        return _members_cost(c, rule, state, counter)
     return _window_cost(c, state, counter)
 
 
@@ -539,6 +596,10 @@ def _enter(c: Context) -> int:
             if first < 0:
                 c[WANTED] = calls[call, CALL_RULE]
                 return WANTS_RULE
+            if rules[rule, RULE_KIND] == MEMBERS:
+                count = _decided(c, rule, Int(calls[call, CALL_RETURN]), counter)
+                if count < 0:
+                    continue
             below = stack
             if calls[call, CALL_RETURN] >= 0:
                 begin = Int(c[TOP])
@@ -713,6 +774,10 @@ def _read(c: Context, configuration: int, symbol: int) -> int:
             counter = _counted(c, rule, counter)
         if rules[rule, RULE_KIND] == WINDOW and not _alive(c, target, counter):
             continue
+        if rules[rule, RULE_KIND] == MEMBERS:
+            counter = _decided(c, rule, target, counter)
+            if counter < 0:
+                continue
         status = _reach(c, target, counter, stack)
         if status < 0:
             return status

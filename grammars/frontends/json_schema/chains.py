@@ -1,7 +1,7 @@
-"""Chains: the right-linear rules of one object, from one optional key to the next.
+"""Chains: the node of one object, and the rules of one whose keys are counted.
 
-Place in the walk: ObjectShape -> **rules**. The size is linear in the number of properties, and times what has to be
-counted for `minProperties` and `maxProperties`.
+Place in the walk: ObjectShape -> **node**. Where `minProperties` or `maxProperties` say how many keys there are, there
+is a right-linear rule from one optional key to the next for each number of keys; else one node holds all members.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from grammars.frontends.json_schema.conjunction import Part
 from grammars.frontends.json_schema.objects import Member, ObjectShape
 from grammars.frontends.json_schema.values import key_text
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import NOTHING, Bytes, Choice, JsonString, Node, Ref, Repeat
+from grammars.ir import NOTHING, Bytes, Choice, JsonString, Members, Node, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
 __all__ = ["Rules", "in_order", "object_node"]
@@ -35,11 +35,9 @@ class Rules(Protocol):
 
 
 def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> Node:
-    """The objects of a shape; `name` prefixes the chain's rules, `pointer` is named when the shape is refused.
-
-    `{"a": 1, "b"?: 2}` becomes, without gaps, `"{" "a": 1 #~[1,1]` and the rule `#~[1,1] = "," "b": 2 "}" | "}"`:
-    the bracket stands at the end of the chain, so that no rule is nullable and every reference is a tail call.
-    """
+    """The objects of a shape; `name` prefixes the chain's rules, `pointer` is named when the shape is refused."""
+    if not shape.low and shape.high is None and (shape.members or shape.open):
+        return _members(shape, rules, depth)
     layout = rules.layout
     chain = _Chain(shape, rules, name, depth, pointer)
     body = chain.body(0, 0)
@@ -51,11 +49,33 @@ def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer
     return empty if full is None else Choice((empty, full))
 
 
-class _Chain:
-    """The rules of one object. State (i, n): members before the i-th are decided, n keys are written.
+def _members(shape: ObjectShape, rules: Rules, depth: int) -> Node:
+    """The object whose keys need not be counted."""
+    layout = rules.layout
+    colon = layout.colon()
+    required = frozenset([i for i, member in enumerate(shape.members) if member.required])
+    is_apart = layout.indent is not None  # then an object without members begins with other bytes
+    members = Members(
+        in_order(layout.opening(b"{", depth)),
+        tuple([key_text(member.name) for member in shape.members]),
+        tuple([Seq((*colon, rules.rule(member.parts, depth + 1))) for member in shape.members]),
+        required,
+        tuple([(JsonString(keys.content), Seq((*colon, rules.rule(keys.parts, depth + 1)))) for keys in shape.open]),
+        in_order(layout.comma(depth)),
+        in_order(layout.closing(b"}", depth)),
+        None if required or is_apart else Bytes(b"}"),
+    )
+    return Choice((in_order(layout.empty(b"{}")), members)) if is_apart and not required else members
 
-    n is counted no further than bounds need: to 1 (is there a comma to write?), to minProperties, to one more than
-    maxProperties.
+
+class _Chain:
+    """The rules of one object whose keys are counted.
+
+    `{"a": 1, "b"?: 2}` becomes, without gaps, `"{" "a": 1 #~[1,1]` and the rule `#~[1,1] = "," "b": 2 "}" | "}"`:
+    the bracket stands at the end of the chain, so that no rule is nullable and every reference is a tail call.
+
+    State (i, n): members before the i-th are decided, n keys are written. n is counted no further than bounds need: to
+    1 (is there a comma to write?), to minProperties, to one more than maxProperties.
     """
 
     def __init__(self, shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> None:

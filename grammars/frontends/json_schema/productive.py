@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from grammars.ir import Bytes, Choice, Node, Ref, Repeat, Sequence
+from grammars.ir import Bytes, Choice, Members, Node, Ref, Repeat, Sequence
 
 __all__ = ["productive_rules", "references"]
 
@@ -50,6 +50,9 @@ def references(node: Node) -> list[str]:
             pending += reversed(node.items)
         elif isinstance(node, Repeat):
             pending.append(node.item)
+        elif isinstance(node, Members):
+            pending += (value for _, value in reversed(node.rest))
+            pending += reversed(node.values)
     return found
 
 
@@ -62,4 +65,9 @@ def _has_text(node: Node, productive: set[str]) -> bool:
         return all(_has_text(item, productive) for item in node.items)
     if isinstance(node, Choice):
         return any(_has_text(item, productive) for item in node.items)
+    if isinstance(node, Members):
+        entries = [_has_text(value, productive) for value in node.values]
+        if not all(entries[number] for number in node.required):
+            return False
+        return any(entries) or any(_has_text(value, productive) for _, value in node.rest)
     return not isinstance(node, Repeat) or node.min == 0 or _has_text(node.item, productive)

@@ -1,0 +1,163 @@
+"""Objects as one rule: what is in the language, what it is made of, and that it equals the rules written one by one."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from naive import Language
+from random_grammars import Draw
+
+from grammars.compile import compile_grammar
+from grammars.errors import EmptyLanguage, InvalidGrammar
+from grammars.ir import NOTHING, Bytes, Choice, Grammar, JsonString, Members, Node, Ref, Repeat, Sequence, text
+from grammars.members import Order, members_piece, written_as_rules
+from grammars.positions import SOLID
+from grammars.rules import Kind
+from grammars.tables import RULE_KIND
+
+OTHER = ((JsonString(Repeat(text("x"), 1, 2)), Bytes(b":9")),)
+GAP: Node = Repeat(Bytes(b" "), 0, 2)
+
+
+def members(*, required: set[int] = frozenset(), rest: bool = False, empty: bool = True) -> Members:  # type: ignore[assignment]
+    """`{"a":1,"ab":2,"b":3}`, with gaps around the commas."""
+    return Members(
+        Bytes(b"{"),
+        (b'"a"', b'"ab"', b'"b"'),
+        (Bytes(b":1"), Sequence((Bytes(b":"), Ref("two"))), Bytes(b":3")),
+        frozenset(required),
+        OTHER if rest else (),
+        Sequence((Ref("gap"), Bytes(b","), Ref("gap"))),
+        Sequence((Ref("gap"), Bytes(b"}"))),
+        Bytes(b"}") if empty else None,
+    )
+
+
+def grammar(node: Node) -> Grammar:
+    return Grammar({"start": node, "two": Bytes(b"2"), "gap": GAP})
+
+
+CASES = [
+    (members(), ["{}", '{"a":1}', '{"a":1 ,  "b":3 }', '{"ab":2}', '{"a":1,"ab":2,"b":3}'], ["{", '{"b":3,"a":1}']),
+    (members(), ['{"b":3}'], ['{"a":1,"a":1}', '{"a":1,}', '{"ab":2,"ab":2}', '{,"a":1}', "{ }", '{"a":1}}']),
+    (members(empty=False), ['{"a":1}'], ["{}", "{ }"]),
+    (members(required={1}), ['{"ab":2}', '{"a":1,"ab":2}', '{"ab":2,"b":3}'], ["{}", '{"a":1}', '{"b":3}']),
+    (members(required={0, 2}), ['{"a":1,"b":3}', '{"a":1,"ab":2,"b":3}'], ['{"a":1}', '{"b":3}', '{"ab":2,"b":3}']),
+    (members(rest=True), ['{"x":9}', '{"b":3,"xx":9,"x":9}'], ['{"x":9,"b":3}', '{"x":9,}', '{"xxx":9}']),
+    (members(rest=True, required={2}), ['{"b":3}', '{"b":3,"x":9}'], ['{"x":9}', '{"x":9,"b":3}', "{}"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("node", "accepted", "refused"), CASES)
+def test_texts(node: Members, accepted: list[str], refused: list[str]) -> None:
+    automaton, language = compile_grammar(grammar(node)), Language(grammar(node))
+    for told, texts in ((True, accepted), (False, refused)):
+        assert {t: automaton.accepts(t.encode()) for t in texts} == dict.fromkeys(texts, told)
+        assert {t: language.accepts(t.encode()) for t in texts} == dict.fromkeys(texts, told)
+
+
+def test_order_of_two_members() -> None:
+    class NoCallees:
+        writes_parts = False
+
+        def is_counted(self, node: Repeat) -> bool:
+            return False
+
+        def callee(self, node: Node) -> tuple[int, int]:
+            return SOLID, 7
+
+        def special(self, name: str) -> int:
+            raise AssertionError(name)
+
+    node = Members(Bytes(b"{"), (b"a", b"bc"), (Ref("x"), Ref("x")), frozenset({1}), (), Bytes(b","), Bytes(b"}"), None)
+    piece, order = members_piece(node, NoCallees(), limit=100)
+    assert isinstance(order, Order)
+    assert order.table[:3].tolist() == [1, 1, 2]  # the first required member from 0, from 1 and from 2 on
+    states = len(piece.states)
+    pairs = order.table[3 : 3 + 2 * states].reshape(-1, 2).tolist()
+    lists = [order.table[first : first + size].tolist() if size > 0 else size for first, size in pairs]
+    #        {       a or b  behind a  c    behind bc  , or }     a or b  the end
+    assert lists == [[0, 1], [0, 1], -1, [1], -1, [0, 1, 2], [0, 1], [2]]
+    assert [first for first, size in pairs if size < 0] == [0, 1]
+    assert pairs[order.after] == pairs[5]
+
+
+def test_rules_do_not_grow_with_the_members() -> None:
+    def states(count: int) -> tuple[int, int]:
+        node = replace(members(), keys=tuple(b'"%05d"' % i for i in range(count)), values=(Bytes(b":1"),) * count)
+        automaton = compile_grammar(grammar(node))
+        automaton.build_all()
+        kinds = automaton.tables.rules[: automaton.num_rules, RULE_KIND].tolist()
+        assert kinds.count(Kind.MEMBERS) == 1
+        return automaton.num_rules, automaton.num_states
+
+    (few, small), (many, large) = states(100), states(1000)
+    assert few == many
+    assert large < 11 * small
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_equals_the_members_written_as_rules(seed: int) -> None:
+    rng = random.Random(seed)
+    rules = Draw(rng).members("v")
+    whole = Grammar({**rules, "start": Ref("o")})
+    try:
+        one, other = compile_grammar(whole).recogniser, compile_grammar(written_as_rules(whole)).recogniser
+    except EmptyLanguage:
+        with pytest.raises(EmptyLanguage):
+            compile_grammar(written_as_rules(whole))
+        return
+    for _ in range(10):
+        left, right = one.start, other.start
+        for _ in range(25):
+            assert (one.allowed(left), left.accepting) == (other.allowed(right), right.accepting), f"seed {seed}"
+            if not (ranges := one.allowed(left)):
+                break
+            symbol = rng.randint(*rng.choice(ranges))
+            left, right = one.step(left, symbol), other.step(right, symbol)
+
+
+def test_a_member_without_a_value_is_never_written() -> None:
+    node = replace(members(), values=(NOTHING, Bytes(b":2"), Bytes(b":3")))
+    assert not compile_grammar(grammar(node)).accepts(b'{"a"')
+    assert compile_grammar(grammar(node)).explain(b"{").allowed == "'\"' or '}'"
+    assert compile_grammar(grammar(node)).explain(b'{"').allowed == "'a'-'b'"
+    assert compile_grammar(grammar(node)).explain(b'{"a').allowed == "'b'"
+    with pytest.raises(EmptyLanguage):
+        compile_grammar(grammar(replace(node, required=frozenset({0}))))
+
+
+WRONG = [
+    (replace(members(), keys=(b"", b"a", b"b")), "the key b'' of Members begins the key b''"),
+    (replace(members(), keys=(b"a", b"ab", b"c")), "the key b'a' of Members begins the key b'ab'"),
+    (replace(members(), keys=(b"a", b"a", b"c")), "the key b'a' of Members begins the key b'a'"),
+    (replace(members(), values=()), "Members has not one value for each key, or requires what has no number"),
+    (members(required={3}), "Members has not one value for each key, or requires what has no number"),
+    (
+        replace(members(), end=Bytes(b",}")),
+        "the separator and the end of Members must be told apart by their first literals",
+    ),
+    (
+        replace(members(), separator=GAP),
+        "what stands around Members must be literals and references, with one literal at least",
+    ),
+    (replace(members(), empty=Bytes(b'"')), "a key of Members begins as what ends an object without members"),
+    (
+        replace(members(), values=(Ref("gap"), Bytes(b"1"), Bytes(b"1"))),
+        "a value of the members in the rule 'start' may be empty",
+    ),
+    (
+        replace(members(), begin=Sequence((Bytes(b"{"), Ref("nothing")))),
+        "there is no text around the members in the rule 'start'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("node", "message"), WRONG)
+def test_what_is_no_members_is_refused(node: Members, message: str) -> None:
+    rules: dict[str, Node] = {**grammar(Choice((node, Bytes(b"!")))).rules, "nothing": NOTHING}
+    with pytest.raises(InvalidGrammar) as caught:
+        compile_grammar(Grammar(rules))
+    assert message in str(caught.value)
