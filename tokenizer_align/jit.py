@@ -7,8 +7,8 @@ result on disk. It holds no kernels. With `NUMBA_DISABLE_JIT=1` a kernel stays t
 numba's cache is a pickle: whoever can write it runs code here. It is kept, in this order, in
 
 1. `NUMBA_CACHE_DIR`, the package's own `__pycache__`, or numba's user-wide folder: numba's own order,
-2. `gcd-decoding/numba` in the user's cache folder, then `gcd-decoding-numba-<uid>` in the temporary folder: created
-   0700, and refused when owned by somebody else, writable by others, or a link,
+2. `gcd-decoding/numba` in the user's cache folder, then `gcd-decoding-numba-<uid>` in the temporary folder, where they
+   are ours alone (`tokenizer_align.folders`),
 3. nowhere, with one `RuntimeWarning`: every process then compiles anew.
 
 numba alone raises at import in case 2 and 3, which is what read-only containers without HOME are.
@@ -17,15 +17,14 @@ numba alone raises at import in case 2 and 3, which is what read-only containers
 from __future__ import annotations
 
 import functools
-import os
-import stat
-import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
+
+from tokenizer_align.folders import private_folder
 
 __all__ = ["inlined", "kernel"]
 
@@ -71,7 +70,7 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 def _compile_elsewhere(function: Callable[..., Any]) -> Any:
     """`function` compiled with its cache in a folder of our own, or without a cache."""
-    numba, folder = _numba(), _private_folder()
+    numba, folder = _numba(), private_folder("numba")
     if folder is not None:
         with _LOCK:  # numba reads CACHE_DIR when a dispatcher is made; functions of other libraries must not see ours
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
@@ -88,42 +87,6 @@ def _compile_elsewhere(function: Callable[..., Any]) -> Any:
 def _numba() -> Any:
     """numba, imported when the first kernel is defined (0.4 s), untyped because its types differ between releases."""
     return import_module("numba")
-
-
-@functools.cache
-def _private_folder() -> Path | None:
-    """The first folder that exists or can be made and is ours alone."""
-    for folder in _candidates():
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if is_private(folder):
-                return folder
-        except OSError:
-            continue
-    return None
-
-
-def _candidates() -> Iterator[Path]:
-    import platformdirs
-
-    cache = Path(platformdirs.user_cache_dir("gcd-decoding", appauthor=False)) / "numba"
-    if cache.is_absolute():
-        yield cache
-    yield Path(tempfile.gettempdir()) / f"gcd-decoding-numba-{_user_id()}"
-
-
-def is_private(folder: Path) -> bool:
-    """Whether `folder` is a real folder, owned by this user, that nobody else can write."""
-    info = folder.lstat()
-    if not stat.S_ISDIR(info.st_mode):
-        return False
-    if _user_id() is None:  # Windows: folders in the user's profile are private by their access list
-        return True
-    return info.st_uid == _user_id() and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def _user_id() -> int | None:
-    return os.getuid() if hasattr(os, "getuid") else None
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenizer_align.jit import is_private, kernel
+from tokenizer_align.jit import kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -135,21 +135,3 @@ def test_nowhere_to_write_is_one_warning(package, folder):
         "set NUMBA_CACHE_DIR to a folder that only you can write"
     )
     assert "kernels.py:4:" in warning
-
-
-def test_private_folders(tmp_path):
-    folder, link = tmp_path / "folder", tmp_path / "link"
-    folder.mkdir(mode=0o700)
-    link.symlink_to(folder)
-    assert is_private(folder)
-    assert not is_private(link)
-    for mode in (0o770, 0o702, 0o777):
-        folder.chmod(mode)
-        assert not is_private(folder)
-    folder.chmod(0o755)
-    assert is_private(folder)
-
-
-def test_a_folder_of_somebody_else_is_not_private(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
-    assert not is_private(tmp_path)
