@@ -100,6 +100,7 @@ def confine(place: Place) -> None:
     os.environ.update(TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
     if place.caches:
         os.environ.update(NUMBA_CACHE_DIR=str(place.caches / "numba"), XDG_CACHE_HOME=str(place.caches))
+        os.environ["GCD_VOCABULARY_CACHE"] = str(place.caches / "vocabularies")
     with suppress(ValueError, OSError):  # not on every system
         resource.setrlimit(resource.RLIMIT_AS, (place.memory, place.memory))
 

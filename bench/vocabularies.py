@@ -2,13 +2,17 @@
 
     python bench/vocabularies.py DIR
 
-DIR holds one folder per tokenizer, each with a tokenizer.json. Times are in milliseconds, the best of three. (This file
-is not called tokenizers.py: its folder comes first in sys.path, where it would hide the package of that name.)
+DIR holds one folder per tokenizer, each with a tokenizer.json. Times are in milliseconds, the best of three: the
+vocabulary read from its tokenizer.json, the trie with its children built, and both from disk, in a new process. (This
+file is not called tokenizers.py: its folder comes first in sys.path, where it would hide the package of that name.)
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +23,28 @@ from tokenizer_align.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
-COLUMNS = ("tokenizer", "V", "special", "tokens", "distinct", "nodes", "longest", "missing", "read ms", "trie ms")
+COLUMNS = (
+    "tokenizer",
+    "V",
+    "special",
+    "tokens",
+    "distinct",
+    "nodes",
+    "longest",
+    "missing",
+    "read ms",
+    "trie ms",
+    "disk ms",
+)
+
+FROM_DISK = """
+import sys, time
+from pathlib import Path
+from tokenizer_align import extract
+begin = time.perf_counter()
+extract.extract_vocabulary(Path(sys.argv[1])).trie.children
+print(1000 * (time.perf_counter() - begin))
+"""
 
 
 def timed(work: Callable[[], T]) -> tuple[T, str]:
@@ -32,9 +57,18 @@ def timed(work: Callable[[], T]) -> tuple[T, str]:
     return result, f"{best * 1000:.0f}"
 
 
+def from_disk(folder: Path) -> str:
+    """The time that a new process takes for a vocabulary with its trie, after another one has stored them."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "GCD_VOCABULARY_CACHE": cache}
+        command = [sys.executable, "-c", FROM_DISK, str(folder)]
+        runs = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(4)]
+    return f"{min(float(run.stdout) for run in runs[1:]):.0f}"
+
+
 def row(folder: Path) -> tuple[str, ...]:
     vocabulary, read_ms = timed(lambda: Vocabulary.from_tokenizer(folder))
-    trie, trie_ms = timed(lambda: Trie.build(vocabulary.tokens))
+    (trie, _), trie_ms = timed(lambda: (trie := Trie.build(vocabulary.tokens), trie.children))
     spelled = [token for token in vocabulary.tokens if token]
     counts = (
         vocabulary.size,
@@ -45,7 +79,7 @@ def row(folder: Path) -> tuple[str, ...]:
         max(map(len, spelled)),
         len(vocabulary.missing_bytes),
     )
-    return (folder.name, *(f"{count:,}" for count in counts), read_ms, trie_ms)
+    return (folder.name, *(f"{count:,}" for count in counts), read_ms, trie_ms, from_disk(folder))
 
 
 def main(directory: str) -> None:
@@ -59,4 +93,5 @@ def main(directory: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
+    os.environ["GCD_VOCABULARY_CACHE"] = "off"
     main(sys.argv[1])

@@ -8,6 +8,8 @@ import socket
 # Before anything imports them: transformers reads these once.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# Tests neither read nor write what the user has on disk; those of the store name a folder of their own.
+os.environ["GCD_VOCABULARY_CACHE"] = "off"
 # A small model on a busy machine spends its time at the barriers between threads: 2 tokens/s instead of 15.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

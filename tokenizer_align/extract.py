@@ -12,6 +12,9 @@ what they offer, so that neither transformers nor torch, tiktoken or sentencepie
 | `tiktoken.Encoding`, `sentencepiece.SentencePieceProcessor` | `extract_native` |
 | `Vocabulary` | itself |
 
+What a path gives is kept on disk (`store`) for the next process. For objects that would gain little: their content must
+be read before it can be compared, and loading them takes longer than all the rest.
+
 Refused, with the reason: WordPiece and everything else whose tokens have other bytes in other company.
 """
 
@@ -24,8 +27,16 @@ from typing import Any
 
 from tokenizer_align.errors import UnsupportedTokenizer
 from tokenizer_align.extract_hf import read_fast, read_slow
-from tokenizer_align.extract_json import TokenTable, describe_decoder, describe_tokenizer, read_document, read_path
+from tokenizer_align.extract_json import (
+    TokenTable,
+    describe_decoder,
+    describe_tokenizer,
+    files_of,
+    read_document,
+    read_path,
+)
 from tokenizer_align.extract_native import read_sentencepiece, read_tiktoken
+from tokenizer_align.store import stored
 from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = ["END_TOKENS", "extract_vocabulary"]
@@ -77,7 +88,10 @@ def extract_vocabulary(
     key = (_fingerprint(tokenizer), size, ends)
     if key[0] is not None and (found := _LAST.get(tokenizer)) is not None and found[0] == key:
         return found[1]
-    vocabulary = _from_table(_read(tokenizer), size, ends)
+    if isinstance(tokenizer, Path):
+        vocabulary = stored(files_of(tokenizer), (size, ends), lambda: _from_table(read_path(tokenizer), size, ends))
+    else:
+        vocabulary = _from_table(_read(tokenizer), size, ends)
     vocabulary = _ALIVE.setdefault(vocabulary.content_hash, vocabulary)
     if key[0] is not None:
         _LAST[tokenizer] = key, vocabulary
@@ -128,8 +142,6 @@ def _read(tokenizer: object) -> TokenTable:
             f"the tokenizer is the text {tokenizer!r}: give pathlib.Path({tokenizer!r}) for a file or folder, "
             f"or the object that AutoTokenizer.from_pretrained({tokenizer!r}) returns"
         )
-    if isinstance(tokenizer, Path):
-        return read_path(tokenizer)
     for names, read in _READERS:
         if all(hasattr(tokenizer, name) for name in names):
             return read(tokenizer)

@@ -16,7 +16,17 @@ from typing import Any, TypeAlias
 from tokenizer_align.errors import UnsupportedTokenizer, VocabularyMismatch
 from tokenizer_align.extract_decoder import read_decoder, refusal
 
-__all__ = ["Document", "TokenTable", "describe_added", "describe_tokenizer", "named", "read_document", "read_path"]
+__all__ = [
+    "Document",
+    "TokenTable",
+    "describe_added",
+    "describe_decoder",
+    "describe_tokenizer",
+    "files_of",
+    "named",
+    "read_document",
+    "read_path",
+]
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -125,12 +135,12 @@ def read_path(path: Path) -> TokenTable:
 
     EOS and BOS come from tokenizer_config.json and generation_config.json (config.json where that is missing).
     """
-    file = _find(path)
+    file, *beside = files_of(path)
     document = _load(file)
     if not isinstance(document.get("model"), Mapping):
         raise UnsupportedTokenizer(f'{file} is not a tokenizer.json: it has no "model"')
-    config = _load(file.with_name("tokenizer_config.json"))
-    generation = _load(file.with_name("generation_config.json")) or _load(file.with_name("config.json"))
+    config = _load(beside[0])
+    generation = _load(beside[1]) or _load(beside[2])
     try:
         document = {**document, "added_tokens": _merge_added(document, config)}
         table = read_document(document)
@@ -140,6 +150,12 @@ def read_path(path: Path) -> TokenTable:
     except (KeyError, TypeError, AttributeError) as error:
         raise UnsupportedTokenizer(f"{file} is not a well-formed tokenizer.json: {error!r}") from error
     return replace(table, eos_token_ids=tuple(eos), bos_token_id=bos[0] if bos else None)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """All that `read_path` reads, or would read if it were there: the tokenizer.json first."""
+    file = _find(path)
+    return file, *map(file.with_name, ("tokenizer_config.json", "generation_config.json", "config.json"))
 
 
 def _find(path: Path) -> Path:

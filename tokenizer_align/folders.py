@@ -1,7 +1,7 @@
 """Private folders: where files are kept from one process to the next that nobody else may write.
 
-Place in the walk: below `jit`, which keeps machine code there. A folder is created 0700, and refused when it
-is owned by somebody else, writable by others, or a link.
+Place in the walk: below `jit` (machine code) and `store` (tables of vocabularies), which keep their files there.
+A folder is created 0700, and refused when it is owned by somebody else, writable by others, or a link.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Children", "Trie"]
+__all__ = ["Children", "Trie", "restore_trie"]
 
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Int32: TypeAlias = npt.NDArray[np.int32]
@@ -146,3 +146,72 @@ def _from_sorted(token_ids: Int32, tokens: list[bytes]) -> Trie:
         tok_end=tok_end,
         token_ids=token_ids,
     )
+
+
+def restore_trie(
+    spellings: tuple[Int32, UInt8],
+    token_ids: Int32,
+    *,
+    depth: Int32,
+    end: Int32,
+    tok_start: Int32,
+    start: Int32,
+    node: Int32,
+) -> Trie | None:
+    """The trie and its children from arrays that may hold anything; None where a walk over them could go astray.
+
+    What is returned is a tree in depth-first order, at whose nodes every token of `spellings` (a vocabulary's) that has
+    bytes stands once, at the depth of its length. Each entry is checked before it is followed.
+    """
+    shapes = ((end, 0), (tok_start, 1), (start, 2), (node, 0))
+    if not all(len(array) == len(depth) + more for array, more in shapes) or not _is_tree(depth, end, start, node):
+        return None
+    starts, data = spellings
+    if not _holds(np.diff(starts), token_ids, depth, end, tok_start):
+        return None
+    byte = data[starts[token_ids][tok_start[:-1]] + depth - 1]
+    trie = Trie(byte, depth, end, tok_start, tok_start[1:], token_ids)
+    trie.__dict__["children"] = Children(start, node, byte[node])
+    return trie
+
+
+def _is_tree(depth: Int32, end: Int32, start: Int32, node: Int32) -> bool:
+    """Whether these are a tree in depth-first order: the children of each node p tile the nodes from p + 1 to end[p].
+
+    From the last node back to the first, that makes each end greater than its node; and since there are as many
+    children as nodes, each node is the child of one, and the root's last child ends where the nodes do.
+    """
+    size = np.int32(len(node))
+    if not (start[0] == 0 and start[-1] == size and (start[1:] >= start[:-1]).all()):
+        return False
+    if size and not 0 <= node.min() <= node.max() < size:
+        return False
+    counts = np.diff(start)  # of children; the root's first
+    below = np.repeat(np.append(np.int32(0), depth), counts)
+    below += 1
+    if not np.array_equal(depth[node], below):
+        return False
+    inner = np.flatnonzero(counts)
+    begin, last = np.empty(size, np.int32), np.arange(size + 1, dtype=np.int32)
+    reached = end[node]
+    begin[1:] = reached[:-1]
+    begin[start[inner]] = inner
+    last[inner] = reached[start[inner + 1] - 1]
+    return np.array_equal(last[1:], end) and np.array_equal(node, begin)
+
+
+def _holds(lengths: Int32, token_ids: Int32, depth: Int32, end: Int32, tok_start: Int32) -> bool:
+    """Whether at the nodes of a tree each token with bytes stands once, at its depth, and below each node there is one.
+
+    `lengths` are the tokens' by id.
+    """
+    count = len(token_ids)
+    if count and not 0 <= token_ids.min() <= token_ids.max() < len(lengths):
+        return False
+    if np.count_nonzero(lengths) != count or np.bincount(token_ids, minlength=1).max() > 1:
+        return False
+    if not (tok_start[0] == 0 and tok_start[-1] == count and (tok_start[1:] >= tok_start[:-1]).all()):
+        return False
+    if not (tok_start[end] > tok_start[:-1]).all():
+        return False
+    return np.array_equal(lengths[token_ids], np.repeat(depth, np.diff(tok_start)))

@@ -14,6 +14,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -72,16 +73,52 @@ class Vocabulary:
         for i in (*special.values(), *eos):
             spelled[i] = b""
         _check_bytes(spelled, width)
+        kept = {name: i for name, i in special.items() if i < width}
+        self._fill(tuple(spelled[:width]), eos, kept, bos_token_id)
+
+    def _fill(self, tokens: tuple[bytes, ...], eos: Sequence[int], special: Mapping[str, int], bos: int | None) -> None:
         by_id = sorted(special.items(), key=lambda item: (item[1], item[0]))
         fields = {
-            "tokens": tuple(spelled[:width]),
-            "size": width,
+            "tokens": tokens,
+            "size": len(tokens),
             "eos_token_ids": tuple(eos),
-            "special_tokens": MappingProxyType({name: i for name, i in by_id if i < width}),
-            "bos_token_id": bos_token_id,
+            "special_tokens": MappingProxyType(dict(by_id)),
+            "bos_token_id": bos,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_spellings(
+        cls,
+        starts: NDArray[np.int32],
+        data: NDArray[np.uint8],
+        *,
+        eos_token_ids: Sequence[int],
+        special_tokens: Mapping[str, int],
+        bos_token_id: int | None,
+    ) -> Vocabulary:
+        """The vocabulary with these spellings, which it keeps: from the fields of one, in a tenth of the time, itself.
+
+        >>> old = Vocabulary([b"a", b"bc", b""], eos_token_ids=[2])
+        >>> Vocabulary.from_spellings(*old.spellings, eos_token_ids=[2], special_tokens={}, bos_token_id=None) == old
+        True
+
+        Raises VocabularyMismatch as the constructor does, ValueError for what the fields of no vocabulary are.
+        """
+        ends, size = sorted(set(map(operator.index, eos_token_ids))), len(starts) - 1
+        textless = [*ends, *map(operator.index, special_tokens.values())]
+        _check_ids(size, ends, special_tokens, bos_token_id)
+        if starts[0] != 0 or starts[-1] > len(data) or (starts[1:] < starts[:-1]).any():
+            raise ValueError("the spellings do not lie one behind the other")
+        if max(textless) >= size or (starts[np.array(textless) + 1] > starts[textless]).any():
+            raise ValueError("a special token spells text, or lies outside")
+        vocabulary = cls.__new__(cls)
+        vocabulary._fill(
+            tuple(map(BytesIO(data.tobytes()).read, np.diff(starts).tolist())), ends, special_tokens, bos_token_id
+        )
+        vocabulary.__dict__["spellings"] = starts, data
+        return vocabulary
 
     @classmethod
     def from_tokenizer(
@@ -91,7 +128,7 @@ class Vocabulary:
 
         `size` is the width of the model's logits where it differs from the tokenizer's own. `eos_token_ids` replaces
         what the tokenizer says about its ends (a Vocabulary keeps its own beside them). Equal vocabularies are one
-        object as long as one of them lives.
+        object as long as one of them lives; what a path gives is also kept on disk (`tokenizer_align.store`).
 
         Raises UnsupportedTokenizer, with the reason, when tokens have no exact bytes.
         """
@@ -126,16 +163,16 @@ class Vocabulary:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256, in hex, of everything above: the same in every process, and the key of everything cached on disk."""
-        lengths = np.fromiter(map(len, self.tokens), dtype="<u4", count=self.size)
+        starts, data = self.spellings
         rest = (self.size, self.eos_token_ids, list(self.special_tokens.items()), self.bos_token_id)
         digest = hashlib.sha256(b"gcd vocabulary 1\n" + repr(rest).encode() + b"\n")
-        digest.update(lengths.tobytes())
-        digest.update(b"".join(self.tokens))
+        digest.update(np.diff(starts).astype("<u4").tobytes())
+        digest.update(data[: starts[-1]].tobytes())
         return digest.hexdigest()
 
     @cached_property
     def trie(self) -> Trie:
-        """The prefix tree of the tokens with bytes; built on first use (0.1 s for 128k tokens)."""
+        """The prefix tree of the tokens with bytes; built on first use (0.2 s for 128k tokens) if not stored."""
         from tokenizer_align.trie import Trie
 
         return Trie.build(self.tokens)
