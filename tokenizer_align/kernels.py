@@ -114,7 +114,7 @@ LEAF_OF = 67  # (S,) the leaf table of a state: 0 when nobody has asked, -1 for 
 LEAVES = 69  # (L, 5) largest grade, first of its ROW_SLOTS, first and number of its ENDINGS, first of its EXIT_BYTES
 ROW_SLOTS = 71  # 1 + the row of each grade in ROWS, 0 while nobody has asked
 ROWS = 73  # (n, words) bitmasks
-ENDINGS = 75  # (n, 2) of windows: trie nodes where the leaf may end, and the characters read
+ENDINGS = 75  # (n, 2) of windows: trie nodes where the leaf may end or can read no other character, and those read
 EXITS = 77  # (n, 3) children of nodes where the leaf may end, by byte; the characters read; the node where it ends
 EXIT_BYTES = 79  # where in EXITS the children of each byte begin
 MEMBER_COST = 89  # (L,) of the lists in LENGTH_TABLES, see `_members_cost`
@@ -1054,7 +1054,8 @@ def tabulate(
     `least[q]` is the least number of characters from q to an end, with `CLOSED` added where no other number is possible
     and `ENDS` where the leaf may end. Tokens that stay inside get a grade: the characters that must fit in all, those
     read plus the least that follow. Exits are nodes where the leaf may end, with the characters read so far; -1 exits
-    when there are more than the array holds. A subtree of bytes that all lead back to the state is taken as a whole.
+    when there are more than the array holds. Among them, as ~node, are those where it is closed and does not end yet (a
+    JSON string before its quote). A subtree of bytes that all lead back to the state is taken as a whole.
     """
     path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
     tokens_from, tokens_to, token_ids = words(c, TOKENS_FROM), words(c, TOKENS_TO), words(c, TOKEN_IDS)
@@ -1083,15 +1084,15 @@ def tabulate(
         if not whole:
             if following[target, 0] == -2:
                 _spread(c, start, target, ticking, following, loops)
-            if not least[target] & ENDS:
+            if not least[target] & (ENDS | CLOSED):
                 whole = True
                 for word in range(BYTE_WORDS):
                     whole = whole and below[node, word] & ~loops[target, word] == 0
                 last = Int(tokens_below[node]) if whole else last
-        if least[target] & ENDS:
+        if least[target] & (ENDS | CLOSED):
             if found >= len(exits):
                 return inside, -1
-            exits[found], ticks[found] = node, count
+            exits[found], ticks[found] = node if least[target] & ENDS else ~node, count
             found += 1
         if not least[target] & CLOSED:
             for i in range(tokens_from[node], last):

@@ -174,8 +174,9 @@ class Leaves:
             small = grades.astype(np.uint16) if grades.max(initial=0) <= 0xFFFF else grades
             order = np.argsort(small, kind="stable")  # of 16 bits a radix sort
             graded = _Graded(tokens[order], grades[order])
-            endings = np.stack([exits, ticks], axis=1)
-        return self._add(graded, endings, *self._children(exits, ticks))
+            endings = np.stack([np.maximum(exits, ~exits), ticks], axis=1)
+        ends = exits >= 0
+        return self._add(graded, endings, *self._children(exits[ends], ticks[ends]))
 
     def _children(self, exits: Int32, ticks: Int32) -> tuple[Int32, Int32]:
         """The children of the exits by byte, int32 (n, 3): node, characters, exit; and where those of a byte begin."""

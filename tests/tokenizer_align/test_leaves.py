@@ -22,6 +22,9 @@ GRAMMARS: dict[str, dict[str, Node]] = {
     "strings in lists": {"start": Choice((LIST, STRING))},
     "string windows": {"start": Sequence((Bytes(b"["), Repeat(SHORT, 1, 3), Bytes(b"]")))},
     "windows without quotes": {"start": Sequence((Repeat(LETTER, 3, 40), Bytes(b"!"), Repeat(LETTER, 34)))},
+    "string windows that end": {
+        "start": Sequence((JsonString(Length(Choice((Bytes(b","), Repeat(LETTER, 1))), 0, 9)), Bytes(b"!")))
+    },
     "windows with gaps": {"start": Sequence((Length(Repeat(Bytes(b"ab")), 3, 9), Bytes(b"x")))},
     "windows that end": {
         "start": Sequence((Length(Repeat(Choice((Bytes(b"a"), Bytes(b"bb"))), 0, 5), 2, 7), Bytes(b"x")))
