@@ -29,7 +29,7 @@ from grammars.tables import (
     RULE_MIN,
     STATE_RULE,
 )
-from tokenizer_align import kernels
+from tokenizer_align import kernels, leaf_kernels
 from tokenizer_align.context import put
 from tokenizer_align.entries import written_apart
 from tokenizer_align.leaves import Leaves, extent
@@ -93,8 +93,7 @@ def _find_home(context: Any, automaton: ByteAutomaton, rule: int, home: Int32, w
     first = tables.states[start : start + count + 1, FIRST_EDGE].tolist()
     edges = [tables.edges[first[q] : first[q + 1]] for q in range(count)]
     chosen = int(np.argmax([_loops(row, start + q) for q, row in enumerate(edges)]))
-    following = np.full((count, 256), -2, np.int32)
-    stride = kernels.longest_round(context, start, chosen, following, np.zeros((count, 8), np.int32))
+    stride = leaf_kernels.longest_round(context, start, chosen, *leaf_kernels.lines(count))
     if stride < 2:
         return
     home[rule] = start + chosen, stride, 0

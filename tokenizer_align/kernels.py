@@ -106,8 +106,11 @@ KID_BYTES = 55  # uint8 (nodes,) their bytes
 TOKENS_FROM = 57  # (nodes + 1,), TOKENS_TO (nodes,), TOKEN_IDS: see `tokenizer_align.trie`
 TOKENS_TO = 59
 TOKEN_IDS = 61
-BELOW = 85  # (nodes, 8) the bytes that occur below a node
+BELOW = 85  # (nodes, 12) what is below a node, see `tokenizer_align.leaf_kernels`
 TOKENS_BELOW = 87  # (nodes,) where the tokens of the subtree end in TOKEN_IDS
+KID_PLAIN = 89  # (nodes,) the longest token in the subtree of each of `KIDS` where all are plain, else 0
+KID_LEADS = 91  # (nodes,) which bytes begin characters beyond ASCII in the strings of that subtree
+CHARACTERS = 93  # (V,) bytes of a token that begin a character
 SPELLING_FROM = 63  # (V + 1,) where the bytes of a token begin in `SPELLINGS`
 SPELLINGS = 65  # uint8
 LEAF_OF = 67  # (S,) the leaf table of a state: 0 when nobody has asked, -1 for none, -k to ask again after k - 2 masks
@@ -117,9 +120,9 @@ ROWS = 73  # (n, words) bitmasks
 ENDINGS = 75  # (n, 2) of windows: trie nodes where the leaf may end or can read no other character, and those read
 EXITS = 77  # (n, 3) children of nodes where the leaf may end, by byte; the characters read; the node where it ends
 EXIT_BYTES = 79  # where in EXITS the children of each byte begin
-MEMBER_COST = 89  # (L,) of the lists in LENGTH_TABLES, see `_members_cost`
 CHOICES = 81  # (S, 3) the cheapest way to the end of a rule: symbol and target, or -1 and a call, or -1 and -1
-SLOTS = 91
+MEMBER_COST = 83  # (L,) of the lists in LENGTH_TABLES, see `_members_cost`
+SLOTS = 95
 
 NOWHERE = 0
 DEAD = -1
@@ -141,10 +144,6 @@ NEVER = 2**30  # no length, no upper bound
 TOO_MANY = 2**29  # costs stop here
 NO_BUDGET = 2**30
 RETURNED = 1 << 20  # the "symbol" of a transition from a stack set to what follows a rule that ends on it
-
-LEAST = 2**20 - 1  # in `tabulate`: the least number of characters
-CLOSED = 2**20
-ENDS = 2**21
 
 PLAIN = 0
 REPEAT = 1
@@ -1044,83 +1043,6 @@ def _set(c: Context, node: int, row: Int32) -> None:
 
 
 @kernel
-def tabulate(
-    c: Context, start: int, ticking: int, least: Int32, state: int, following: Int32, loops: Int32, tokens: Int32,
-    grades: Int32, exits: Int32, ticks: Int32,
-) -> tuple[int, int]:  # fmt: skip
-    """Walks the trie from a state of a leaf alone. Returns how many tokens stay inside, and how many nodes are exits.
-
-    States are counted from `start`, the leaf's first; `following` and `loops` are scratch space, see `_spread`.
-    `least[q]` is the least number of characters from q to an end, with `CLOSED` added where no other number is possible
-    and `ENDS` where the leaf may end. Tokens that stay inside get a grade: the characters that must fit in all, those
-    read plus the least that follow. Exits are nodes where the leaf may end, with the characters read so far; -1 exits
-    when there are more than the array holds. Among them, as ~node, are those where it is closed and does not end yet (a
-    JSON string before its quote). A subtree of bytes that all lead back to the state is taken as a whole.
-    """
-    path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
-    tokens_from, tokens_to, token_ids = words(c, TOKENS_FROM), words(c, TOKENS_TO), words(c, TOKEN_IDS)
-    tokens_below, below, lengths = words(c, TOKENS_BELOW), table(c, BELOW, BYTE_WORDS), words(c, SPELLING_FROM)
-    inside = Int(0)
-    found = Int(0)
-    depth = 0
-    _spread(c, start, state, ticking, following, loops)
-    path[0, 0], path[0, 1], path[0, 2], path[0, 3] = state, starts[0], starts[1], 0
-    while depth >= 0:
-        kid, end, before = Int(path[depth, 1]), Int(path[depth, 2]), Int(path[depth, 0])
-        count = Int(path[depth, 3])
-        after = Int(-1)
-        while kid < end and after < 0:
-            after = Int(following[before, kid_bytes[kid]])
-            kid += 1
-        path[depth, 1] = kid
-        if after < 0:
-            depth -= 1
-            continue
-        node = Int(kids[kid - 1])
-        target = after >> 1
-        count += after & 1
-        last = Int(tokens_to[node])
-        whole = starts[node + 1] == starts[node + 2]
-        if not whole:
-            if following[target, 0] == -2:
-                _spread(c, start, target, ticking, following, loops)
-            if not least[target] & (ENDS | CLOSED):
-                whole = True
-                for word in range(BYTE_WORDS):
-                    whole = whole and below[node, word] & ~loops[target, word] == 0
-                last = Int(tokens_below[node]) if whole else last
-        if least[target] & (ENDS | CLOSED):
-            if found >= len(exits):
-                return inside, -1
-            exits[found], ticks[found] = node if least[target] & ENDS else ~node, count
-            found += 1
-        if not least[target] & CLOSED:
-            for i in range(tokens_from[node], last):
-                token = token_ids[i]
-                tokens[inside] = token
-                more = (Int(lengths[token + 1]) - Int(lengths[token]) - depth - 1) if ticking == 1 else 0
-                grades[inside] = count + more + (least[target] & LEAST)
-                inside += 1
-        if not whole:
-            depth += 1
-            path[depth, 0], path[depth, 3] = target, count
-            path[depth, 1], path[depth, 2] = starts[node + 1], starts[node + 2]
-    return inside, found
-
-
-@kernel
-def sign_subtrees(c: Context) -> None:
-    """Fills `BELOW` (given as 0): the bytes that occur below each trie node; children have larger numbers."""
-    below, starts, kids = table(c, BELOW, BYTE_WORDS), words(c, TRIE_KIDS), words(c, KIDS)
-    kid_bytes = octets(c, KID_BYTES)
-    for node in range(len(below) - 1, -1, -1):
-        for kid in range(starts[node + 1], starts[node + 2]):
-            for word in range(BYTE_WORDS):
-                below[node, word] |= below[kids[kid], word]
-            below[node, kid_bytes[kid] >> 5] |= np.int32(1) << np.int32(kid_bytes[kid] & 31)
-
-
-@kernel
 def set_tokens(row: Int32, tokens: Int32, allowed: int) -> None:
     """Sets the bits of some tokens to 1 or to 0."""
     for token in tokens:
@@ -1139,52 +1061,6 @@ def digest(row: Int32) -> int:
         factor = (i * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF
         total = (total + ((Int(row[i]) & 0xFFFFFFFF) * factor & 0x7FFFFFFFFFFFFFF)) & 0x7FFFFFFFFFFFFFF
     return total
-
-
-@kernel
-def longest_round(c: Context, start: int, home: int, following: Int32, loops: Int32) -> int:
-    """The most characters that one token reads from a state of a window back to it; states as in `tabulate`."""
-    path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
-    best = Int(0)
-    depth = 0
-    path[0, 0], path[0, 1], path[0, 2], path[0, 3] = home, starts[0], starts[1], 0
-    while depth >= 0:
-        kid = Int(path[depth, 1])
-        if kid == path[depth, 2]:
-            depth -= 1
-            continue
-        path[depth, 1] = kid + 1
-        before = Int(path[depth, 0])
-        if following[before, 0] == -2:
-            _spread(c, start, before, Int(1), following, loops)
-        after = Int(following[before, kid_bytes[kid]])
-        if after < 0:
-            continue
-        node, count = Int(kids[kid]), Int(path[depth, 3]) + (after & 1)
-        if after >> 1 == home and words(c, TOKENS_FROM)[node] < words(c, TOKENS_TO)[node]:
-            best = max(best, count)
-        depth += 1
-        path[depth, 0], path[depth, 3] = after >> 1, count
-        path[depth, 1], path[depth, 2] = starts[node + 1], starts[node + 2]
-    return best
-
-
-@kernel
-def _spread(c: Context, start: int, state: int, ticking: int, following: Int32, loops: Int32) -> None:
-    """Fills the rows of a state from its edges, in `following` (states, 256), full of -2, and `loops` (states, 8).
-
-    `following[q, byte]` is 2 * target + tick, -1 for none; bit `byte` of `loops[q]` is set when the byte leads back
-    to q and ticks iff `ticking`.
-    """
-    edges, states = table(c, EDGES, EDGE_COLUMNS), table(c, STATES, STATE_COLUMNS)
-    for byte in range(256):
-        following[state, byte] = -1
-    for edge in range(states[start + state, FIRST_EDGE], states[start + state + 1, FIRST_EDGE]):
-        after = 2 * (Int(edges[edge, EDGE_TO]) - start) + Int(edges[edge, EDGE_TICK])
-        for byte in range(edges[edge, EDGE_LOW], min(255, Int(edges[edge, EDGE_HIGH])) + 1):
-            following[state, byte] = after
-            if after == 2 * state + ticking:
-                loops[state, byte >> 5] |= np.int32(1) << np.int32(byte & 31)
 
 
 # -- costs -------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ from grammars.tables import (
     STATE_FINAL,
     STATE_RULE,
 )
-from tokenizer_align import kernels
+from tokenizer_align import kernels, leaf_kernels
 from tokenizer_align.context import Context, new_context, put
 from tokenizer_align.vocabulary import Vocabulary
 
@@ -47,6 +48,29 @@ _WIDE = 48  # bytes that a state must allow for its row to be worth a table at o
 _STATES = 4096  # of a leaf: a larger one is walked like any rule, its scratch space would take more than 4 MiB
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
 _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
+_SHAPES = 8  # kept: masks ask for states of one leaf, and of the next one
+
+
+@dataclass(slots=True)
+class _Shape:
+    """What the walks from all states of a leaf share: see `leaf_kernels.survey` and `leaf_kernels.tabulate`."""
+
+    ticking: int
+    least: Int32
+    kinds: Int32
+    sets: Int32
+    room: Int32
+    spread: Int32
+    following: Int32
+
+    def covered(self, state: int) -> tuple[int, int]:
+        """How long plain strings may be that all stay inside from a state, unless they have one of these leads."""
+        best = 0, 0
+        for k in range(0 if self.ticking or self.kinds[state] else leaf_kernels.SETS):
+            reach, bits = int(self.room[state, k]), self.sets[k]
+            if reach > best[0] and (leaf_kernels.RAW & ~bits[:4] == 0).all():
+                best = reach, leaf_kernels.missing_leads(bits)
+        return best
 
 
 @dataclass(slots=True)
@@ -72,13 +96,15 @@ class Leaves:
         self._known: dict[Hashable, dict[int, int]] = {}  # by leaf and state
         self._about = np.zeros((16, 5), np.int32)
         self._slots = np.zeros(256, np.int32)
-        self._rows = np.zeros((16, self.words), np.int32)
+        self._rows = np.zeros((max(16, self.words // 4), self.words), np.int32)  # takes memory when it is written
+        self._first: dict[Hashable, Int32] = {}  # by leaf what `LEAF_OF` says at first
+        self._shapes: OrderedDict[Hashable, _Shape | None] = OrderedDict()
         self._endings, self._exits = np.zeros((1024, 2), np.int32), np.zeros((1024, 3), np.int32)
         self._exit_bytes = np.zeros(16 * 257, np.int32)
         self._used = {"leaves": 1, "slots": 0, "rows": 0, "endings": 0, "exits": 0}
         trie, kids = vocabulary.trie, vocabulary.trie.children
         self.tokens = vocabulary.size
-        self._kids, self._tokens = kids, len(trie.token_ids)
+        self._kids = kids
         self._fixed: tuple[tuple[int, NDArray[Any]], ...] = (
             (kernels.TRIE_KIDS, kids.start),
             (kernels.KIDS, kids.node),
@@ -89,16 +115,31 @@ class Leaves:
             (kernels.SPELLING_FROM, vocabulary.spellings[0]),
             (kernels.SPELLINGS, vocabulary.spellings[1]),
         )
-        below = np.zeros((len(trie), kernels.BYTE_WORDS), np.int32)
+        below = np.zeros((len(trie), leaf_kernels.BELOW_COLUMNS), np.int32)
+        starts, data = vocabulary.spellings
+        begun = np.cumsum(np.concatenate([[0], (data & 0xC0) != 0x80]), dtype=np.int32)
         self._fixed += (
             (kernels.BELOW, below),
             (kernels.TOKENS_BELOW, trie.tok_start[trie.end].astype(np.int32)),
+            (kernels.KID_PLAIN, np.zeros(len(trie), np.int32)),
+            (kernels.KID_LEADS, np.zeros(len(trie), np.int32)),
+            (kernels.CHARACTERS, begun[starts[1:]] - begun[starts[:-1]]),
         )
         self._context = new_context(kernels.SLOTS)
         for slot, array in self._fixed:
             put(self._context, slot, array)
-        kernels.sign_subtrees(self._context)
+        kinds = np.zeros(len(trie), np.int32)
+        leaf_kernels.sign_subtrees(self._context, kinds, trie.depth)
         self.depth = int(trie.depth.max(initial=0)) + 2
+        nodes = np.flatnonzero((kinds >= 0) & (trie.tok_start[:-1] < trie.tok_end))
+        nodes = nodes[np.argsort(trie.depth[nodes], kind="stable")]
+        first, last = trie.tok_start[nodes], trie.tok_end[nodes]
+        self._plain = trie.token_ids[_ranges(first, last)]  # by length
+        self._plain_until = np.cumsum(np.bincount(trie.depth[nodes], last - first, self.depth)).astype(np.int64)
+        self._plain_leads = np.repeat(below[nodes, leaf_kernels.LED], last - first)
+        self._plain_rows: dict[int, Int32] = {}  # by leads that are left out
+        count = len(trie.token_ids)
+        self._scratch = np.empty(count, np.int32), np.empty(count, np.int32), *np.empty((2, _EXITS), np.int32)
 
     @property
     def is_full(self) -> bool:
@@ -125,15 +166,17 @@ class Leaves:
         -1 where the rule is no leaf; a narrow state that no other grammar has tabulated is walked for its first few
         masks; a wide one is asked for when it is met.
         """
-        start, states = extent(automaton, rule)
         key = automaton.leaf_key(rule)
-        if key is None or states > _STATES:
-            return np.full(states, -1, np.int32)
-        found = np.where(_widths(automaton, start, states) < _WIDE, -2 - self.patience, 0).astype(np.int32)
         with self.lock:
-            for number, leaf in self._known.get(key, {}).items():
-                found[number] = leaf
-        return found
+            found = None if key is None else self._first.get(key)
+            if found is not None:
+                return found.copy()
+            start, states = extent(automaton, rule)
+            if key is None or states > _STATES:
+                return np.full(states, -1, np.int32)
+            found = np.where(_widths(automaton, start, states) < _WIDE, -2 - self.patience, 0).astype(np.int32)
+            self._first[key] = found
+            return found.copy()
 
     def of_state(self, automaton: ByteAutomaton, state: int) -> int:
         """The number of the table of a state of a leaf; -1 for a state that is to be walked."""
@@ -145,41 +188,97 @@ class Leaves:
         with self.lock:
             known = self._known.setdefault(key, {})
             if number not in known:
-                known[number] = self._tabulate(automaton, rule, number)
+                known[number] = self._tabulate(automaton, rule, key, number)
+                if key in self._first:
+                    self._first[key][number] = known[number]
             return known[number]
 
-    def _tabulate(self, automaton: ByteAutomaton, rule: int, number: int) -> int:
+    def _tabulate(self, automaton: ByteAutomaton, rule: int, key: Hashable, number: int) -> int:
+        shape = self._shape(automaton, rule, key)
+        if shape is None:
+            return -1
+        tables, start = automaton.tables, int(automaton.tables.rules[rule, RULE_START])
+        context, path = self.new_context(), np.zeros((self.depth, 4), np.int32)
+        for slot, array in ((kernels.PATH, path), (kernels.STATES, tables.states), (kernels.EDGES, tables.edges)):
+            put(context, slot, array)
+        place, row = self._place(), self._rows[self._used["rows"]]
+        covered, uncovered = shape.covered(number)
+        until = int(self._plain_until[min(covered, len(self._plain_until) - 1)])
+        if 2 * until > len(self._plain):
+            row[:] = self._plain_row(uncovered)
+            kernels.set_tokens(row, self._plain[until:], 0)
+        else:
+            covered = 0
+            row[:] = 0
+        inside, found = leaf_kernels.tabulate(
+            context, start, number, shape.ticking, covered, uncovered, shape.least, shape.kinds, shape.sets, shape.room,
+            shape.spread, shape.following, row, *self._scratch,
+        )  # fmt: skip
+        if found < 0:
+            return -1
+        tokens, grades, exits, ticks = self._scratch
+        exits, ticks = exits[:found], ticks[:found]
+        children = self._children(exits[exits >= 0], ticks[exits >= 0])
+        if not shape.ticking:
+            self._used["rows"] += 1
+            leaf = self._add(None, np.zeros((0, 2), np.int32), *children)
+            self._slots[self._about[leaf, 1]] = place + 1
+            return leaf
+        tokens, grades = tokens[:inside], grades[:inside]
+        small = grades.astype(np.uint16) if grades.max(initial=0) <= 0xFFFF else grades
+        order = np.argsort(small, kind="stable")  # of 16 bits a radix sort
+        endings = np.stack([np.maximum(exits, ~exits), ticks], axis=1)
+        return self._add(_Graded(tokens[order], grades[order]), endings, *children)
+
+    def _shape(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> _Shape | None:
+        """What the walks from all states of a leaf share; None for a leaf that has no tables."""
+        if key in self._shapes:
+            self._shapes.move_to_end(key)
+            return self._shapes[key]
+        if len(self._shapes) >= _SHAPES:
+            self._shapes.popitem(last=False)
         tables = automaton.tables
         start, states = extent(automaton, rule)
         least = _least(automaton, rule, start, states)
         if least is None:
-            return -1
-        context, path = self.new_context(), np.zeros((self.depth, 4), np.int32)
-        for slot, array in ((kernels.PATH, path), (kernels.STATES, tables.states), (kernels.EDGES, tables.edges)):
+            self._shapes[key] = None
+            return None
+        context = self.new_context()
+        for slot, array in ((kernels.STATES, tables.states), (kernels.EDGES, tables.edges)):
             put(context, slot, array)
-        tokens, grades = np.empty(self._tokens, np.int32), np.empty(self._tokens, np.int32)
-        exits, ticks = np.empty(_EXITS, np.int32), np.empty(_EXITS, np.int32)
-        following, loops = np.full((states, 256), -2, np.int32), np.zeros((states, 8), np.int32)
-        ticking = int(tables.rules[rule, RULE_KIND] == Kind.WINDOW)
-        inside, found = kernels.tabulate(
-            context, start, ticking, least, number, following, loops, tokens, grades, exits, ticks
+        shape = _Shape(
+            int(tables.rules[rule, RULE_KIND] == Kind.WINDOW),
+            least,
+            np.zeros(states, np.int32),
+            np.zeros((leaf_kernels.DRAFTS, leaf_kernels.SET_COLUMNS), np.int32),
+            np.zeros((states, leaf_kernels.SETS), np.int32),
+            *leaf_kernels.lines(states),
         )
-        if found < 0:
-            return -1
-        tokens, grades, exits, ticks = tokens[:inside], grades[:inside], exits[:found], ticks[:found]
-        if not ticking:
-            graded = _Graded(tokens.copy(), grades.copy())
-            endings = np.zeros((0, 2), np.int32)
-        else:
-            small = grades.astype(np.uint16) if grades.max(initial=0) <= 0xFFFF else grades
-            order = np.argsort(small, kind="stable")  # of 16 bits a radix sort
-            graded = _Graded(tokens[order], grades[order])
-            endings = np.stack([np.maximum(exits, ~exits), ticks], axis=1)
-        ends = exits >= 0
-        return self._add(graded, endings, *self._children(exits[ends], ticks[ends]))
+        edges = int(tables.states[start + states, FIRST_EDGE] - tables.states[start, FIRST_EDGE])
+        ranks, relevant = np.zeros((leaf_kernels.SETS, 257), np.int32), np.zeros(edges, np.int32)
+        leaf_kernels.survey(context, start, shape.ticking, least, shape.kinds, shape.sets, ranks, relevant, shape.room)
+        self._shapes[key] = shape
+        return shape
+
+    def _place(self) -> int:
+        """The number of the next row, for which there is room."""
+        rows = _longer(self._rows, self._used["rows"] + 1)
+        if rows is not self._rows:  # contexts with the shorter rows must not learn of the numbers beyond them
+            self._rows, self._slots = rows, self._slots.copy()
+        return self._used["rows"]
+
+    def _plain_row(self, leads: int) -> Int32:
+        """The row of all plain tokens without some leads."""
+        row = self._plain_rows.get(leads)
+        if row is None:
+            row = self._plain_rows[leads] = np.zeros(self.words, np.int32)
+            kernels.set_tokens(row, self._plain[self._plain_leads & leads == 0], 1)
+        return row
 
     def _children(self, exits: Int32, ticks: Int32) -> tuple[Int32, Int32]:
         """The children of the exits by byte, int32 (n, 3): node, characters, exit; and where those of a byte begin."""
+        if not len(exits):
+            return np.zeros((0, 3), np.int32), np.zeros(257, np.int32)
         first, last = self._kids.start[exits + 1], self._kids.start[exits + 2]
         at = _ranges(first, last)
         about = np.repeat(np.stack([ticks, exits], axis=1), last - first, axis=0)
@@ -189,10 +288,10 @@ class Leaves:
         np.cumsum(np.bincount(data, minlength=256), out=starts[1:])
         return children[np.argsort(data, kind="stable")], starts
 
-    def _add(self, graded: _Graded, endings: Int32, exits: Int32, exit_bytes: Int32) -> int:
-        """The number of a new table."""
+    def _add(self, graded: _Graded | None, endings: Int32, exits: Int32, exit_bytes: Int32) -> int:
+        """The number of a new table; one without grades has a single row."""
         used = self._used
-        largest = int(graded.grades[-1]) if len(graded.grades) else 0
+        largest = int(graded.grades[-1]) if graded is not None and len(graded.grades) else 0
         leaf = used["leaves"]
         self._about = _longer(self._about, leaf + 1)
         self._slots = _longer(self._slots, used["slots"] + largest + 1)
@@ -216,10 +315,7 @@ class Leaves:
             graded = self._graded[leaf]
             assert graded is not None
             count = int(np.searchsorted(graded.grades, room, side="right"))
-            number = self._used["rows"]
-            rows = _longer(self._rows, number + 1)
-            if rows is not self._rows:  # contexts with the shorter rows must not learn of the numbers beyond them
-                self._rows, self._slots = rows, self._slots.copy()
+            number = self._place()
             full = self._slots[int(self._about[leaf, 1]) + int(self._about[leaf, 0])]
             if full and 2 * count > len(graded.tokens):
                 self._rows[number] = self._rows[full - 1]
@@ -270,14 +366,14 @@ def _widths(automaton: ByteAutomaton, start: int, states: int) -> Int32:
 
 
 def _least(automaton: ByteAutomaton, rule: int, start: int, states: int) -> Int32 | None:
-    """`least` of `kernels.tabulate` for each state.
+    """`least` of `leaf_kernels.tabulate` for each state.
 
     None for a window some state of which can neither read any number of characters from some number on, nor none at
     all: it has no grades.
     """
     tables = automaton.tables
     final = tables.states[start : start + states, STATE_FINAL] == 1
-    ends = np.where(final, kernels.ENDS, 0).astype(np.int32)
+    ends = np.where(final, leaf_kernels.ENDS, 0).astype(np.int32)
     if tables.rules[rule, RULE_KIND] != Kind.WINDOW:
         return ends
     first, width, period = tables.rules[rule, [LENGTHS, LENGTHS_WIDTH, LENGTHS_PERIOD]].tolist()
@@ -287,7 +383,7 @@ def _least(automaton: ByteAutomaton, rule: int, start: int, states: int) -> Int3
     onward = (table == np.maximum(np.arange(width), least)).all(axis=1) & (least[:, 0] < width)
     if period != 1 or not (closed | onward).all():
         return None
-    return (ends | np.where(closed, kernels.CLOSED, least[:, 0])).astype(np.int32)
+    return (ends | np.where(closed, leaf_kernels.CLOSED, least[:, 0])).astype(np.int32)
 
 
 _OF: weakref.WeakKeyDictionary[Vocabulary, Leaves] = weakref.WeakKeyDictionary()

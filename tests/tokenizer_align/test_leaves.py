@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
 import pytest
 
 from grammars.compile import compile_grammar
-from grammars.ir import ANY_CHAR, Bytes, CharClass, Choice, Grammar, JsonString, Length, Node, Ref, Repeat, Sequence
-from tokenizer_align import kernels
+from grammars.errors import GrammarError
+from grammars.ir import (
+    ANY_CHAR,
+    And,
+    Bytes,
+    CharClass,
+    Choice,
+    Grammar,
+    JsonString,
+    Length,
+    Node,
+    Not,
+    Ref,
+    Repeat,
+    Sequence,
+    char_class,
+)
+from tokenizer_align import kernels, leaf_kernels
 from tokenizer_align.constraint import Constraint, align
 from tokenizer_align.leaves import leaves_of
 from tokenizer_align.vocabulary import Vocabulary
@@ -55,6 +72,18 @@ def walked(constraint: Constraint, state: object) -> np.ndarray:
     return row
 
 
+def masks_equal_walks(constraint: Constraint, rng: random.Random, *, steps: int) -> None:
+    """Compares masks along a random text, budgets left out."""
+    (eos,) = constraint.vocabulary.eos_token_ids
+    state = constraint.start
+    for _ in range(steps):
+        allowed = np.setdiff1d(bits(constraint.mask(state)), [eos])
+        assert np.array_equal(allowed, bits(walked(constraint, state)))
+        if not len(allowed):
+            break
+        state = constraint.advance(state, int(rng.choice(allowed)))
+
+
 def tables(constraint: Constraint) -> set[int]:
     """The numbers of the leaf tables that the masks of a constraint were made from."""
     known = constraint.start._arena.arrays[kernels.LEAF_OF]
@@ -86,6 +115,76 @@ def test_masks_equal_the_whole_walk(name: str) -> None:
         assert bool(tables(constraint)) is (name not in WALKED)
 
 
+PIECES = [
+    *rb"""a k z ab 7 x ! " \ \n \u00 e9""".split(),
+    *(
+        b" ",
+        b"\x1f",
+        b"\x7f",
+        b"\xc3",
+        b"\xa9",
+        b"\xe2",
+        b"\xe2\x80",
+        b"\xa8",
+        b"\xe3\x80",
+        b"\x80",
+        b"\xed\x9f",
+        b"\xbf",
+    ),
+    *(b"\xed\xa0", b"\xf0\x9f", b"\x98\x80", b"\xf4\x8f", b"\xf4\x90", b"\xc0", b"\xff"),
+    *map(str.encode, "é\u2028\u2029—中\ud7ff\ue000\uffff😀\U0010ffff"),
+]
+"""Characters of each length, escapes, and pieces of both, well-formed and not."""
+CLASSES = [
+    ANY_CHAR,
+    char_class([(0, 0x2027), (0x202A, 0x10FFFF)]),
+    char_class([(0x20, 0x77), (0x79, 0x10FFFF)]),
+    char_class([(0x20, 0x7E)]),
+    char_class([(0x2D, 0x2E), (0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A)]),
+    char_class([(0x61, 0x7A), (0xE9, 0xE9)]),
+    char_class([(0x61, 0x7A), (0x3000, 0x9FFF)]),
+    char_class([(0x21, 0x9F), (0xA1, 0x167F), (0x1681, 0x1FFF), (0x200B, 0x10FFFF)]),
+    char_class([(0x20, 0xFFFF)]),
+    char_class([(0x80, 0x10FFFF)]),
+]
+
+
+def random_leaf(rng: random.Random) -> Node:
+    """A few repeats of classes, some with a length or without some texts, inside of quotes or not."""
+    parts = [
+        Repeat(rng.choice(CLASSES), low, rng.choice([None, None, low + rng.randrange(9)]))
+        for low in rng.choices(range(3), k=rng.randrange(1, 4))
+    ]
+    node: Node = Sequence(tuple(parts))
+    if rng.random() < 0.3:
+        node = And((node, Not(rng.choice([Bytes(b"ab"), Sequence((Bytes(b"a"), Repeat(ANY_CHAR)))]))))
+    if rng.random() < 0.4:
+        low = rng.randrange(4)
+        node = Length(node, low, rng.choice([None, low + 5, low + 40]))
+    return JsonString(node) if rng.random() < 0.7 else node
+
+
+@pytest.mark.parametrize("case", range(40 if os.environ.get("NUMBA_DISABLE_JIT") != "1" else 8))
+def test_subtrees_of_characters_equal_the_whole_walk(case: int) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    longer = {b"".join(rng.choices(PIECES, k=rng.randrange(2, 9))) for _ in range(250)}
+    texts = [[bytes([byte]) for byte in range(256)], sorted({*PIECES, *longer}), [b""]]
+    tokens = [token for part in texts for token in part]
+    vocabulary = Vocabulary(tokens, eos_token_ids=[len(tokens) - 1])
+    leaves_of(vocabulary).patience = 0
+    for _ in range(3):
+        try:
+            automaton = compile_grammar(Grammar({"start": Sequence((random_leaf(rng), Bytes(b"!")))}))
+            automaton.build_all()
+        except GrammarError:  # empty, or beyond a limit
+            continue
+        constraint = align(automaton, vocabulary)
+        for _ in range(4):
+            masks_equal_walks(constraint, rng, steps=10)
+
+
 def bits(row: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
 
@@ -107,7 +206,7 @@ def test_a_leaf_with_exits_everywhere_is_walked() -> None:
     constraint = align(compile_grammar(Grammar(rules)), tokens)
     assert np.array_equal(bits(constraint.mask(constraint.start)), bits(walked(constraint, constraint.start)))
     assert not tables(constraint)
-    assert kernels.CLOSED & kernels.ENDS == 0
+    assert leaf_kernels.CLOSED & leaf_kernels.ENDS == 0
 
 
 def test_a_narrow_leaf_is_walked_before_it_gets_a_table() -> None:
