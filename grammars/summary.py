@@ -149,8 +149,10 @@ def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
 
 
 def is_split(node: Node) -> TypeGuard[JsonString]:
-    """Whether a JSON string is too large for one leaf."""
-    return isinstance(node, JsonString) and quick_facts(node) is None and measure(node) > SPLIT
+    """Whether a JSON string is too large for one leaf. One with a length is a window, which does not grow with it."""
+    if not isinstance(node, JsonString) or isinstance(node.content, Length):
+        return False
+    return quick_facts(node) is None and measure(node) > SPLIT
 
 
 def measure(node: Node) -> int:

@@ -17,6 +17,7 @@ from data import data_folder
 
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
+from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.json_schema.formats import FORMATS, UNENFORCED
 from grammars.frontends.json_schema.formats import REFUSED as HELD_BY_NO_AUTOMATON
 from grammars.ir import ByteClass, Bytes, CharClass, Choice, Grammar, Length, Node, Repeat, Sequence
@@ -270,3 +271,12 @@ def test_samples_are_members(name: str) -> None:
     rng = random.Random(name)
     for _ in range(20):
         assert accepts(name, text := sample(FORMATS[name], rng)), text
+
+
+@pytest.mark.parametrize("name", ["uri", "uri-reference"])
+def test_a_large_format_with_a_length_is_counted_at_run_time(name: str) -> None:
+    schema = {"type": "string", "format": name, "minLength": 9, "maxLength": 2000}
+    automaton = compile_grammar(parse_json_schema(schema))
+    for length, accepted in ((8, False), (9, True), (2000, True), (2001, False)):
+        text = '"' + "ab://c/".ljust(length, "d") + '"'
+        assert automaton.accepts(text.encode()) is accepted
