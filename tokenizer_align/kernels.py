@@ -613,7 +613,7 @@ def _enter(c: Context) -> int:
     return 0
 
 
-@inlined
+@kernel
 def _sort(buffer: Int32, begin: int, n: int) -> None:
     """Sorts n triples by state and counter (shell sort: short and nearly sorted lists are the rule)."""
     gap = 1
@@ -904,7 +904,7 @@ def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> 
     return beyond if beyond < 0 else max(largest, beyond, Int(words(c, HEAP)[after + 3]))
 
 
-@inlined
+@kernel
 def _add_row(c: Context, number: int, vetoes: int, row: Int32) -> None:
     """Adds a row, without the tokens that end at one of the vetoed nodes."""
     inside, vetoed, token_ids = table(c, ROWS, len(row)), words(c, VETOED), words(c, TOKEN_IDS)
@@ -959,7 +959,7 @@ def _fill_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: 
     return largest
 
 
-@inlined
+@kernel
 def _find_vetoes(c: Context, state: int) -> int:
     """Lists the trie nodes behind which a state with a default refuses what its default would read; their number.
 

@@ -4,14 +4,15 @@ Place in the walk: beside it. Importing never compiles; `gcd warm-up`, servers a
 Machine code is kept on disk (`tokenizer_align.jit`), so that all but the first call after an installation are short.
 
 numba compiles in Python, on one core. Where nothing is on disk yet, a second process compiles the kernels that make
-tables and costs while this one compiles the machine.
+tables and costs while this one compiles the machine. The machine takes longer; so the second process begins with parts
+of it that this one needs later, and finds on disk by then.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["warm_up"]
 
 
+_SECOND = ("_record_cost", "_find_vetoes", "_sort", "_add_row")
+"""Parts of the machine that the second process compiles."""
+
+_FIRST = ("_edge", "_known_union", "_push", "_forget", "_counted", "_decided", "_set", "_leaf_state", "_signed")
+"""Other parts, which this process compiles meanwhile."""
+
+
 def warm_up() -> None:
     """Compile all kernels for the argument types that they are used with, and cache them."""
     second = _second_process() if _is_cold() else None
+    if second is not None:
+        _compile(_FIRST)
     automaton, vocabulary = _example()
     _use_machine(automaton, vocabulary, budget=None)
     if second is not None:
@@ -43,12 +53,25 @@ def _is_cold() -> bool:
 
 
 def _second_process() -> subprocess.Popen[bytes] | None:
-    code = "from tokenizer_align.warm_up import _example, _use_tables; _use_tables(*_example())"
+    code = "from tokenizer_align import warm_up as w; w._compile(w._SECOND); w._use_tables(*w._example())"
     quiet = subprocess.DEVNULL
     try:
         return subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
     except OSError:
         return None
+
+
+def _compile(names: tuple[str, ...]) -> None:
+    """Compiles kernels for the types that their annotations name."""
+    from numba import int32, int64
+
+    from tokenizer_align import kernels
+
+    types = {"Context": int64[::1], "int": int64, "Int32": int32[::1]}
+    for name in names:
+        made: Any = getattr(kernels, name)
+        arguments = [text for key, text in made.py_func.__annotations__.items() if key != "return"]
+        made.compile(tuple([types[text] for text in arguments]))
 
 
 def _example() -> tuple[ByteAutomaton, Vocabulary]:
