@@ -24,7 +24,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import chain, pairwise
+from itertools import pairwise
 from operator import or_
 from typing import TypeAlias
 
@@ -74,7 +74,7 @@ class _Object:
         self.back: list[int] = []
         self.order: list[int] = []  # two of each state, see `Order`; lists are counted from the first one
         self.lists: list[int] = []
-        self.templates: dict[object, tuple[Template, list[int]] | None] = {}
+        self.known: dict[tuple[int, ...], tuple[()] | tuple[Template, list[int]] | None] = {}  # by identity
 
     def written(self, limit: int) -> tuple[Piece, Order]:
         node, count = self.node, len(self.node.keys)
@@ -105,26 +105,31 @@ class _Object:
 
     def value(self, node: Node) -> Value | None:
         """What stands before a value, and its rule; None where there is no value."""
-        items = _items(node) if _is_plain(_items(node)[:-1]) else (node,)
-        facts, rule = self.callees.callee(items[-1])
-        if facts & NULL:
-            items = (node,)
+        items = _items(node) or (node,)
+        before = self.before(items[:-1])
+        facts, rule = self.callees.callee(node if before is None else items[-1])
+        if before is None or facts & NULL:
             facts, rule = self.callees.callee(node)
-        before = self.template(_before_value, items[:-1])
-        return None if before is None or not facts & SOLID else (*before, rule)
+            before = self.before(())
+        return (*before, rule) if before and facts & SOLID else None
+
+    def before(self, items: tuple[Node, ...]) -> tuple[()] | tuple[Template, list[int]] | None:
+        """The template of what stands before a value; () where it has no text, None where it has other nodes."""
+        key = tuple(map(id, items))
+        if key not in self.known:
+            self.known[key] = self.template(_before_value, (items,)) if _is_plain(items) else None
+        return self.known[key]
 
     def template(
-        self, make: Callable[..., Template], items: tuple[Node, ...], parts: tuple[object, ...] = ()
-    ) -> tuple[Template, list[int]] | None:
-        """What `make` makes of literals and references, and the rules that it calls; None where one has no text."""
-        key = (items, parts)
-        if key not in self.templates:
-            names = dict.fromkeys([item.name for item in items if isinstance(item, Ref)])
-            callees = [self.callees.callee(Ref(name)) for name in names]
-            facts = tuple([(name, fact) for name, (fact, _) in zip(names, callees, strict=True)])
-            found = make(*(parts or (items,)), facts) if all(fact for fact, _ in callees) else None
-            self.templates[key] = None if found is None else (found, [rule for _, rule in callees])
-        return self.templates[key]
+        self, make: Callable[..., Template], parts: tuple[tuple[Node, ...] | None, ...]
+    ) -> tuple[()] | tuple[Template, list[int]]:
+        """What `make` makes of literals and references, and the rules that it calls; () where one has no text."""
+        names = dict.fromkeys([item.name for part in parts for item in part or () if isinstance(item, Ref)])
+        callees = [self.callees.callee(Ref(name)) for name in names]
+        if not all(facts for facts, _ in callees):
+            return ()
+        facts = tuple([(name, facts) for name, (facts, _) in zip(names, callees, strict=True)])
+        return make(*parts, facts), [rule for _, rule in callees]
 
     def state(self, members: list[int]) -> None:
         """The next state, which some of the members can come from; its edges and calls follow."""
@@ -181,36 +186,40 @@ class _Object:
 
     def around(self, *parts: Node | None, possible: list[int]) -> list[int]:
         """The states of what stands around members: first, and then before a key or at the end. Returns the final."""
-        items = tuple([None if part is None else _items(part) for part in parts])
-        found = self.template(_around, tuple(chain.from_iterable([part or () for part in items])), items)
-        assert found is not None, "what stands around the members has texts"
+        found = self.template(_around, tuple([None if part is None else _items(part) for part in parts]))
+        assert found, "what stands around the members has texts"
         template, rules = found
-        state = len(self.first_edge)
+        end, state = len(self.node.keys), len(self.first_edge)
+        either = possible if possible[-1:] == [end] else [*possible, end]
+        lists = {_GOES_ON: possible, _KEYS: possible, _ENDS: [end], _GOES_ON | _ENDS: either, _KEYS | _ENDS: either}
+        keys = [(byte, _place(1 + i)) for i, byte in enumerate(self.key_bytes)]
         first = pairwise([*template.first_edge, len(template.symbols)])
         calls = pairwise([*template.first_call, len(template.called)])
-        count, groups = len(self.node.keys), len(self.key_bytes)
         for (edge, next_edge), (call, next_call), reads in zip(first, calls, template.reads, strict=True):
-            self.state(sorted({*(possible if reads & _GOES_ON else ()), *([count] if reads & _ENDS else ())}))
-            row = [
-                *zip(template.symbols[edge:next_edge], [state + to for to in template.to[edge:next_edge]], strict=True)
-            ]
+            self.state(lists[reads])
+            symbols, to = template.symbols[edge:next_edge], [state + to for to in template.to[edge:next_edge]]
             if reads & _KEYS == _KEYS:
-                row = sorted([*row, *[(byte, _place(1 + i)) for i, byte in enumerate(self.key_bytes)]])
+                row = sorted([*zip(symbols, to, strict=True), *keys])
+                symbols, to = [symbol for symbol, _ in row], [target for _, target in row]
                 self.called += self.key_rules
-                self.back += [_place(1 + groups + i) for i in range(len(self.key_rules))]
-            self.symbols += [symbol for symbol, _ in row]
-            self.to += [to for _, to in row]
+                self.back += [_place(1 + len(keys) + i) for i in range(len(self.key_rules))]
+            self.symbols += symbols
+            self.to += to
             self.called += [rules[i] for i in template.called[call:next_call]]
-            self.back += [_TAIL if to < 0 else state + to for to in template.back[call:next_call]]
+            self.back += [_TAIL if back < 0 else state + back for back in template.back[call:next_call]]
         return [state + final for final in template.finals]
 
     def ordered(self, after: int) -> Order:
         """The order of the members as the machines read it."""
-        required = _first_required(self.node)
-        order = np.array(array("i", self.order), np.int32).reshape(-1, 2)
-        order[order[:, 1] > 0, 0] += len(required) + order.size
-        table = np.concatenate([np.array(required, np.int32), order.reshape(-1), np.array(self.lists, np.int32)])
-        return Order(len(self.node.keys), after, table)
+        table = _first_required(self.node)
+        base = len(table) + len(self.order)
+        order = self.order
+        for i in range(0, len(order), 2):
+            if order[i + 1] > 0:
+                order[i] += base
+        table += order
+        table += self.lists
+        return Order(len(self.node.keys), after, np.frombuffer(array("i", table), np.int32))
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------

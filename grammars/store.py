@@ -52,11 +52,11 @@ class Store:
 
     def __init__(self) -> None:
         self.tables = Tables(
-            rules=np.zeros((32, RULE_COLUMNS), np.int32),
-            states=np.zeros((512, STATE_COLUMNS), np.int32),
-            edges=np.zeros((1024, EDGE_COLUMNS), np.int32),
-            calls=np.zeros((256, CALL_COLUMNS), np.int32),
-            lengths=np.zeros(16, np.int32),
+            rules=np.zeros((64, RULE_COLUMNS), np.int32),
+            states=np.zeros((2048, STATE_COLUMNS), np.int32),
+            edges=np.zeros((4096, EDGE_COLUMNS), np.int32),
+            calls=np.zeros((512, CALL_COLUMNS), np.int32),
+            lengths=np.zeros(2048, np.int32),
         )
         self.rules = self.states = self.edges = self.calls = self.lengths = 0
         self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep

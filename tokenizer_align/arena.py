@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
-from grammars.tables import CALL_RULE, FIRST_CALL, RULE_START, STATE_RULE, UNBUILT
+from grammars.tables import CALL_RULE, FIRST_CALL, RULE_START, STATE_RULE, UNBUILT, Tables
 from tokenizer_align import kernels
 from tokenizer_align.context import put, put_parts
 from tokenizer_align.costs import Costs
@@ -56,6 +56,7 @@ class Configurations:
         self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
         self._leaves_asked: set[int] = set()
         self._put(kernels.MARK, np.zeros(0, np.int32))
+        self._tables: Tables | None = None
         self.refresh()
         self.start: int = self.step(kernels.NOWHERE, 0)
 
@@ -65,8 +66,17 @@ class Configurations:
 
     def refresh(self) -> None:
         """Takes over what the automaton and the leaves have become."""
+        self._refresh_rules()
+        for slot, array in self.leaves.arrays():
+            if array is not self.arrays.get(slot):
+                self._put(slot, array)
+
+    def _refresh_rules(self) -> None:
         tables = self.automaton.tables
-        for slot, array in (*zip(_TABLES, tables, strict=True), *self.leaves.arrays()):
+        if tables is self._tables:
+            return
+        self._tables = tables
+        for slot, array in zip(_TABLES, tables, strict=True):
             if array is not self.arrays.get(slot):
                 self._put(slot, array)
         for slot in (kernels.LEAF_OF, kernels.MARK):
@@ -101,7 +111,7 @@ class Configurations:
                 self._grow_unions()
             case kernels.WANTS_RULE:
                 self._build(wanted)
-                self.refresh()
+                self._refresh_rules()
             case kernels.WANTS_LEAF:
                 self._find_leaf(wanted)
             case kernels.WANTS_ROW:
