@@ -1,4 +1,4 @@
-"""Members: the inside of an object as one rule, whose counter says how many of the declared members are decided.
+"""Members: an object as one rule, whose counter says how many of the declared members are decided.
 
 Place in the walk: `Members` -> **Piece and Order**. Written out, an object whose members may each be left out is one
 rule for each of them, or quadratic. Here all keys are one prefix tree, and each state knows which members can still
@@ -21,7 +21,7 @@ Member k may be next iff d <= k <= r(d). So
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import pairwise
@@ -49,11 +49,6 @@ class Order:
     after: int
     """The state behind a value."""
     table: Int32
-
-    def lists(self, states: int) -> Iterator[tuple[int, int]]:
-        """Where the list of each state begins in the table, and how many members it has; or the member decided, -1."""
-        pairs = self.table[self.count + 1 : self.count + 1 + 2 * states].tolist()
-        yield from zip(pairs[::2], pairs[1::2], strict=True)
 
 
 def members_piece(node: Members, callees: Callees, *, limit: int) -> tuple[Piece, Order]:

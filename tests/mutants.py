@@ -42,6 +42,7 @@ from grammars.ir import (
 __all__ = ["CORPUS", "MUTANTS", "Mutant", "planted"]
 
 KERNELS = "tokenizer_align/kernels.py"
+LEAF_KERNELS = "tokenizer_align/leaf_kernels.py"
 CONSTRAINT = "tokenizer_align/constraint.py"
 SIMPLIFY = "grammars/simplify.py"
 AUTOMATON = "grammars/automaton.py"
@@ -124,8 +125,8 @@ COUNTERS: Rows = {
         ("max(0, Int(rules[rule, RULE_MIN]) - counter) * Int(", "Int(rules[rule, RULE_MIN]) * Int("),
     ),
     "a token's grade forgets the characters that must follow": (
-        KERNELS,
-        ("count + more + (least[target] & LEAST)", "count + more"),
+        LEAF_KERNELS,
+        ("- below[node, COUNT] + (least[target] & LEAST)", "- below[node, COUNT]"),
     ),
     "a window with gaps in its lengths has grades": (
         "tokenizer_align/leaves.py",
@@ -150,10 +151,6 @@ COUNTERS: Rows = {
     "tokens that end a window are forgotten": (
         KERNELS,
         ("            _set(c, Int(endings[ending, 0]), row)\n", "            pass\n"),
-    ),
-    "a subtree is taken whole where some of it leads away": (
-        KERNELS,
-        ("whole = whole and below[node, word] & ~loops[target, word] == 0", "whole = whole and word >= 0"),
     ),
     "the way home costs nothing": (KERNELS, ("way + rounds + _fewest_bytes(", "rounds + _fewest_bytes(")),
 }
@@ -249,6 +246,14 @@ CHARACTERS: Rows = {
 }
 
 MASKS: Rows = {
+    "a subtree is taken whole where some of it leads away": (
+        LEAF_KERNELS,
+        ("free = free and below[node, word] & ~sets[k, word] == 0", "free = free and word >= 0"),
+    ),
+    "a subtree is taken whole where the leaf may end in it": (
+        LEAF_KERNELS,
+        ("if below[node, HEIGHT] <= room[target, k]:", "if room[target, k] > 0:"),
+    ),
     "EOS is always allowed": (CONSTRAINT, ("if arena.accepting(number) and most >= -1:", "if most >= -1:")),
     "the texts of special tokens are read": (
         "tokenizer_align/vocabulary.py",
@@ -443,6 +448,11 @@ def masks() -> Iterator[Case]:
     yield case(Sequence((A, Repeat(B, 0, 1), Repeat(A, 3, 3))), [*WORDS, b"", b"aaa", b"aaa", *[b"zz"] * 40])
     yield case(Sequence((A, Repeat(SpecialToken("<t>"), 1, 2), B)), WORDS, special=("<t>", "<unnamed>"))
     yield case(Choice((A, text("abb"))), WORDS)
+    letter, letters = char_class([(97, 122)]), bytes(range(97, 123))
+    within = Sequence((text("<"), Repeat(letter), text(">")))
+    yield case({"start": Sequence((X, A)), "x": within}, [letters, b"<a", b"ab", b"a1", b"ab1c", b">a", b"b>a"])
+    short = Sequence((text("<"), letter, letter, letter, text(">")))
+    yield case({"start": Sequence((X, A)), "x": short}, [letters, b"<a", b"ab", b"abc", b"abcd", b"xy>", b">a"])
 
 
 def members() -> Iterator[Case]:
