@@ -365,6 +365,7 @@ def _items(node: Node) -> tuple[Node, ...]:
     return node.items if isinstance(node, Sequence) else (node,)
 
 
+@lru_cache(maxsize=1024)
 def _first_literal(node: Node) -> bytes:
     """The first literal of a sequence of literals and references."""
     literals = [item.data for item in _items(node) if isinstance(item, Bytes) and item.data]
@@ -379,11 +380,15 @@ def check_members(node: Members) -> None:
     between, end = _first_literal(node.separator), _first_literal(node.end)
     if between.startswith(end) or end.startswith(between):
         raise InvalidGrammar("the separator and the end of Members must be told apart by their first literals")
-    if node.empty is not None and any(key[:1] == _first_literal(node.empty)[:1] for key in node.keys):
-        raise InvalidGrammar("a key of Members begins as what ends an object without members")
-    ordered = sorted(node.keys)
-    for key, following in pairwise([b"", *ordered]):
-        if following.startswith(key) and (key or not following):
+    if node.empty is not None:
+        first = _first_literal(node.empty)[:1]
+        if any([key.startswith(first) for key in node.keys]):  # noqa: C419 - half the time
+            raise InvalidGrammar("a key of Members begins as what ends an object without members")
+    keys = sorted(node.keys)
+    if keys and not keys[0]:
+        raise InvalidGrammar("a key of Members is empty")
+    for key, following in pairwise(keys):
+        if following.startswith(key):
             raise InvalidGrammar(f"the key {key!r} of Members begins the key {following!r}")
     if len(node.values) != len(node.keys) or not all(0 <= number < len(node.keys) for number in node.required):
         raise InvalidGrammar("Members has not one value for each key, or requires what has no number")

@@ -175,8 +175,9 @@ class Survey:
                 around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
                 if not all(self.facts_of(part) for part in around):
                     raise InvalidGrammar(f"there is no text around the members in the rule {name!r}")
-                if any(self.facts_of(value) & NULL for value in (*node.values, *[value for _, value in node.rest])):
-                    raise InvalidGrammar(f"a value of the members in the rule {name!r} may be empty")
+                for value in (*node.values, *[value for _, value in node.rest]):
+                    if not _has_literal(value) and self.facts_of(value) & NULL:
+                        raise InvalidGrammar(f"a value of the members in the rule {name!r} may be empty")
 
     # -- facts about nodes
 
@@ -330,6 +331,15 @@ class Survey:
             if len(component) > 1 or component[0] in graph[component[0]]:
                 members = tuple(sorted(rest[i] for i in component))
                 self.clusters.update(dict.fromkeys(members, members))
+
+
+def _has_literal(node: Node) -> bool:
+    """Whether a node is a sequence with a literal that is not empty."""
+    if isinstance(node, Sequence):
+        for item in node.items:
+            if isinstance(item, Bytes) and item.data:
+                return True
+    return False
 
 
 def in_rule(error: GrammarError, name: str) -> GrammarError:
