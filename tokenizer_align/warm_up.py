@@ -23,18 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["warm_up"]
 
 
-_SECOND = ("_record_cost", "_find_vetoes", "_sort", "_add_row")
-"""Parts of the machine that the second process compiles."""
-
-_FIRST = ("_edge", "_known_union", "_push", "_forget", "_counted", "_decided", "_set", "_leaf_state", "_signed")
-"""Other parts, which this process compiles meanwhile."""
+_SECOND = (
+    "_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort",
+    "_set", "_leaf_state", "_find_vetoes", "_add_row",
+)  # fmt: skip
+"""Parts of the machine that the second process compiles, in the order in which they are needed."""
 
 
 def warm_up() -> None:
     """Compile all kernels for the argument types that they are used with, and cache them."""
     second = _second_process() if _is_cold() else None
-    if second is not None:
-        _compile(_FIRST)
     automaton, vocabulary = _example()
     _use_machine(automaton, vocabulary, budget=None)
     if second is not None:
