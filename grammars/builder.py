@@ -117,8 +117,10 @@ class Builder:
                 known = self.number(other)
             elif name in self.survey.clusters:
                 known = self._reserve(_Member(name))
-            elif isinstance(node, (*LEAVES, Members)) or (isinstance(node, Repeat) and self.is_counted(node)):
-                known = self.part(node, name)
+            elif isinstance(node, Members):  # to look for an equal one would take as long as to write it
+                known = self._reserve(_Object(node, name))
+            elif isinstance(node, LEAVES) or (isinstance(node, Repeat) and self.is_counted(node)):
+                known = self.part(node)
             else:
                 known = self._reserve(_Body(name, node, is_part=False))
             self.names[name] = known
