@@ -17,6 +17,7 @@ numba alone raises at import in case 2 and 3, which is what read-only containers
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         compiled = numba.njit(cache=True, **_OPTIONS)(function)
         # Without HOME and without an entry for the user numba takes "~" for a folder of the working directory.
         located = Path(compiled.stats.cache_path).is_absolute()
+        _stamp(compiled)
     except RuntimeError:  # "no locator available": none of numba's own places can be written
         located = False
     return cast("Callable[P, R]", compiled if located else _compile_elsewhere(function))
@@ -78,13 +80,35 @@ def _compile_elsewhere(function: Callable[..., Any]) -> Any:
         with _LOCK:  # numba reads CACHE_DIR when a dispatcher is made; functions of other libraries must not see ours
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
             try:
-                return numba.njit(cache=True, **_OPTIONS)(function)
+                compiled = numba.njit(cache=True, **_OPTIONS)(function)
+                _stamp(compiled)
+                return compiled
             except RuntimeError:
                 pass  # the folder cannot be written after all
             finally:
                 numba.config.CACHE_DIR = before
     _warn_once()
     return numba.njit(**_OPTIONS)(function)
+
+
+def _stamp(compiled: Any) -> None:
+    """Lets the machine code on disk depend on all files that it is made from.
+
+    numba looks at the age of a function's own file only. Constants from others (the slots of a context, the columns of
+    tables) are in the code too, and old ones would lead it to wrong addresses.
+    """
+    file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is not None:
+        file._source_stamp = file._source_stamp, _sources()
+
+
+@functools.cache
+def _sources() -> str:
+    """A hash of the files whose constants and functions are in machine code."""
+    here = Path(__file__).parent
+    files = [here / name for name in ("context.py", "kernels.py", "leaf_kernels.py", "jit.py")]
+    files.append(here.parent / "grammars" / "tables.py")
+    return hashlib.sha256(b"".join([file.read_bytes() for file in files if file.exists()])).hexdigest()
 
 
 def _numba() -> Any:

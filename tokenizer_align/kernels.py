@@ -1,8 +1,8 @@
 """The machine in numba: one step of a configuration, and walks over bytes and over the vocabulary trie.
 
 Place in the walk: ByteAutomaton × Trie -> masks. Plain functions on one context (`tokenizer_align.context`), whose
-arrays Python owns and grows (`tokenizer_align.arena`). All kernels share this file: numba's cache does not see edits in
-others.
+arrays Python owns and grows (`tokenizer_align.arena`). All kernels that call one another share this file; those that
+make the tables of leaves are in `tokenizer_align.leaf_kernels`.
 
 **Records.** Stack sets and configurations are records in one heap, hash-consed, so that equal sets are one number:
 

@@ -60,7 +60,14 @@ def patterns(places: list[str]) -> st.SearchStrategy[str]:
 
 def is_quick(pattern: str) -> bool:
     """Whether `re` ends in time: it backtracks, and four loops in one another take it minutes for three characters."""
-    return len(re.findall(r"\)(?:[*+]|\{1,\})", pattern)) <= 2
+    deepest = [0]
+    for mark in re.findall(r"\(|\)(?:[*+]|\{1,\})?", re.sub(r"\\.", "", pattern)):
+        if mark == "(":
+            deepest.append(0)
+        else:
+            inside = deepest.pop() + (mark != ")")
+            deepest[-1] = max(deepest[-1], inside)
+    return deepest[0] <= 2
 
 
 def members(node: Node, texts: list[str]) -> list[str]:

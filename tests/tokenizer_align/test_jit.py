@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,28 @@ def test_nowhere_to_write_is_one_warning(package, folder):
         "set NUMBA_CACHE_DIR to a folder that only you can write"
     )
     assert "kernels.py:4:" in warning
+
+
+COUNT = """
+import numpy as np
+from tokenizer_align import kernels
+kernels.digest(np.zeros(2, np.int32))
+print(sum(kernels.digest.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled without JIT")
+def test_machine_code_depends_on_the_constants_of_other_files(tmp_path):
+    for package in ("grammars", "tokenizer_align"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def hits() -> int:
+        command = [sys.executable, "-c", COUNT]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert [hits(), hits()] == [0, 1]
+    tables = tmp_path / "grammars" / "tables.py"
+    tables.write_text(tables.read_text() + "\nSOME_COLUMN = 3\n")
+    assert [hits(), hits()] == [0, 1]
