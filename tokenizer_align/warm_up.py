@@ -3,15 +3,18 @@
 Place in the walk: beside it. Importing never compiles; `gcd warm-up`, servers and benchmarks call this and say so.
 Machine code is kept on disk (`tokenizer_align.jit`), so that all but the first call after an installation are short.
 
-numba compiles in Python, on one core. Where nothing is on disk yet, a second process compiles the kernels that make
-tables and costs while this one compiles the machine. The machine takes longer; so the second process begins with parts
-of it that this one needs later, and finds on disk by then.
+numba compiles in Python, on one core. Where nothing is on disk yet, a second process shares the work: each compiles
+what the other needs later, and finds the other's kernels on disk by then. Neither waits: what is not there yet is
+compiled twice.
 """
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,22 +26,54 @@ if TYPE_CHECKING:
 __all__ = ["warm_up"]
 
 
-_SECOND = (
-    "_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort",
-    "_set", "_leaf_state", "_find_vetoes", "_add_row",
+_FIRST = (
+    "_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort", "_set",
+    "_intern", "_union", "_step", "_walk", "fill",
 )  # fmt: skip
-"""Parts of the machine that the second process compiles, in the order in which they are needed."""
+"""What this process compiles, in the order of need: the parts of a step, a step, the mask on top of it."""
+
+_SECOND = ("_record_cost", "_leaf_state", "_find_vetoes", "_add_row")
+"""What the second process begins with, so that `_intern` and `fill` find it; then the kernels that make tables."""
+
+_SECOND_LAST = ("advance", "settle_records")
+"""What is compiled on top of a step, which the first process has made by then."""
 
 
 def warm_up() -> None:
     """Compile all kernels for the argument types that they are used with, and cache them."""
-    second = _second_process() if _is_cold() else None
     automaton, vocabulary = _example()
-    _use_machine(automaton, vocabulary, budget=None)
-    if second is not None:
-        second.wait()  # what it may have left undone is compiled here
+    if _is_cold():
+        second = _second_process()
+        from tokenizer_align.leaves import leaves_of
+
+        with _no_collections():
+            leaves_of(vocabulary)
+            _compile(_FIRST)
+            if second is not None:
+                second.wait()
+    _use_machine(automaton, vocabulary, budget=None)  # what the second process may have left undone is compiled here
     _use_tables(automaton, vocabulary)
     _use_machine(automaton, vocabulary, budget=300)
+
+
+def _second_half() -> None:
+    """What the second process does."""
+    with _no_collections():
+        _compile(_SECOND)
+        _use_tables(*_example())
+        _compile(_SECOND_LAST)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """No garbage collection: visiting numba's trees, which live to the end, takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _is_cold() -> bool:
@@ -51,7 +86,7 @@ def _is_cold() -> bool:
 
 
 def _second_process() -> subprocess.Popen[bytes] | None:
-    code = "from tokenizer_align import warm_up as w; w._compile(w._SECOND); w._use_tables(*w._example())"
+    code = "from tokenizer_align import warm_up; warm_up._second_half()"
     quiet = subprocess.DEVNULL
     try:
         return subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)

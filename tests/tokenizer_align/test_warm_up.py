@@ -17,8 +17,17 @@ for name, value in (vars(kernels) | vars(leaf_kernels)).items():
         print(name, len(value.signatures))
 """
 
+without_jit = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled without JIT")
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled without JIT")
+
+@without_jit
+def test_the_second_process_does_its_half() -> None:
+    code = "from tokenizer_align import warm_up; warm_up._second_half()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@without_jit
 def test_every_kernel_is_compiled_for_one_signature() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     counts = {name: int(count) for name, count in map(str.split, done.stdout.splitlines())}
