@@ -63,6 +63,7 @@ class _Rows(Configurations):
     def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
         super().__init__(automaton, leaves_of(vocabulary))
         self.rows = Remembered()
+        self.row = np.zeros(self.leaves.words, np.int32)  # the one that is being made
         self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
 
 
@@ -180,8 +181,9 @@ class Constraint:
             raise ValueError("the state belongs to another constraint")
         if number == _END:
             return self._end_row
-        row = np.zeros(self.words, np.int32)
         with arena.lock:
+            row = arena.row
+            row.fill(0)
             largest = arena.call(kernels.fill, number, kernels.NO_BUDGET, row)
             for token, symbol in self._specials.items():
                 after = arena.step(number, symbol)

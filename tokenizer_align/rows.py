@@ -43,15 +43,17 @@ class Rows:
         self._order: deque[tuple[weakref.ref[Remembered], int]] = deque()
 
     def remember(self, arena: Remembered, number: int, row: Bitmask) -> Bitmask:
-        """Remembers a row, made read-only, as that of a configuration; returns it, or an equal one that is there."""
-        key = kernels.digest(row)  # before it is read-only: that is another type to numba
-        row.flags.writeable = False
+        """Remembers a copy of a row as that of a configuration; returns it, read-only, or an equal one."""
+        key = kernels.digest(row)
         with self.lock:
             known = self._alive.get(key)
-            if known is None:
-                self._alive[key] = row
-            elif np.array_equal(known, row):
+            if known is not None and known.tobytes() == row.tobytes():
                 row = known
+            else:
+                row = row.copy()
+                row.flags.writeable = False
+                if known is None:
+                    self._alive[key] = row
             arena[number] = row
             self._order.append((weakref.ref(arena), number))
             while len(self._alive) > self.most and len(self._order) > 1:

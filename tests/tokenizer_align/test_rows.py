@@ -42,18 +42,20 @@ def test_rows_of_the_same_digest_are_kept_apart(monkeypatch) -> None:
     monkeypatch.setattr(kernels, "digest", lambda row: 7)
     rows, arena = Rows(2, 1 << 10), Remembered()
     one, two = np.array([1, 0], np.int32), np.array([0, 1], np.int32)
-    assert rows.remember(arena, 1, one) is one
-    assert rows.remember(arena, 2, two) is two
-    assert rows.remember(arena, 3, one.copy()) is one
+    first, second = rows.remember(arena, 1, one), rows.remember(arena, 2, two)
+    assert first.tolist() == [1, 0]
+    assert second.tolist() == [0, 1]
+    assert rows.remember(arena, 3, one) is first
+    assert rows.remember(arena, 4, two) is not second  # equal to one that is there, but not found: a copy of its own
 
 
 def test_digests_tell_rows_apart() -> None:
-    rows = {(1 << bit, place) for bit in range(31) for place in range(40)}
+    rows = {(1 << bit, place) for bit in range(32) for place in range(40)}
     digests = set()
     for value, place in rows:
-        row = np.zeros(40, np.int32)
+        row = np.zeros(40, np.uint32)
         row[place] = value
-        digests.add(kernels.digest(row))
+        digests.add(kernels.digest(row.view(np.int32)))
     assert len(digests) == len(rows)
 
 
