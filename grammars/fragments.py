@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from grammars.chars import char_dfa
-from grammars.dfa import Dfa, Edge, trim
+from grammars.dfa import Dfa, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
 from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
 from grammars.lengths import NEVER, fewest_bytes, lengths
@@ -80,7 +80,7 @@ def fragment(piece: Piece, window: Window | None = None) -> Fragment:
 
 def dfa_fragment(dfa: Dfa, *, counts: bool = False) -> Fragment:
     """The fragment of a DFA over bytes that is trimmed and lacks the empty string; with `counts` it is a window."""
-    return fragment(Piece.from_dfa(dfa, tails=False), (lengths(dfa), fewest_bytes(dfa)) if counts else None)
+    return fragment(Piece.from_leaf(dfa), (lengths(dfa), fewest_bytes(dfa)) if counts else None)
 
 
 class _NoCallees:
@@ -213,15 +213,11 @@ def without_empty(dfa: Dfa) -> Dfa:
 
 def _quoted(dfa: Dfa) -> Dfa:
     """The same strings between quotes; the start is new, the end is the last state."""
-    end = len(dfa.edges) + 1
-    quote = 0x22
-    rows: list[tuple[Edge, ...]] = [((quote, quote, 1),)]
-    for state, row in enumerate(dfa.edges):
-        shifted = [(low, high, target + 1) for low, high, target in row]
-        if state in dfa.finals:
-            shifted.append((quote, quote, end))
-        rows.append(tuple(sorted(shifted)))
-    return Dfa((*rows, ()), frozenset({end}))
+    end, quote = len(dfa.edges) + 1, 0x22
+    rows = [tuple([(low, high, target + 1) for low, high, target in row]) for row in dfa.edges]
+    for state in dfa.finals:
+        rows[state] = tuple(sorted((*rows[state], (quote, quote, end))))
+    return Dfa((((quote, quote, 1),), *rows, ()), frozenset({end}))
 
 
 def written_out(node: Node, rules: Mapping[str, Node], inside: tuple[str, ...] = ()) -> Node:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ NEVER = np.int32(2**30)
 """No accepted length: larger than any counter."""
 
 _LIMIT = 20_000
+
+_Edges: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""States, where the edges of each begin, and the targets of these edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,14 @@ def lengths(dfa: Dfa, *, every: bool = False) -> Lengths:
     ticked, silent = _edge_pairs(dfa, every)
     live = np.zeros(len(dfa.edges), dtype=bool)
     live[list(dfa.finals)] = True
-    _pull(live, silent)
+    for edges in silent:
+        _pull(live, edges, live)
     rows = [live]
     seen = {live.tobytes(): 0}
     while True:
         following = np.zeros_like(live)
-        following[ticked[0][rows[-1][ticked[1]]]] = True
-        _pull(following, silent)
+        for edges in (ticked, *silent):
+            _pull(following, edges, rows[-1] if edges is ticked else following)
         before = seen.get(following.tobytes())
         if before is not None:
             break
@@ -112,7 +117,8 @@ def fewest_bytes(dfa: Dfa) -> FewestBytes:
     ticked, silent = _edge_pairs(dfa, False)
     column = np.full(len(dfa.edges), NEVER, dtype=np.int64)
     column[list(dfa.finals)] = 0
-    _relax(column, silent)
+    for edges in silent:
+        _lower(column, edges, column)
     columns: list[NDArray[np.int64]] = []
     seen: dict[bytes, int] = {}
     while True:
@@ -127,51 +133,50 @@ def fewest_bytes(dfa: Dfa) -> FewestBytes:
                 f"a pattern with a length bound has no regular lengths within {_LIMIT} characters",
                 hint="shorten the pattern's own repeats",
             )
-        following = np.full_like(column, NEVER)
-        _lower(following, ticked, columns[-1])
-        column = following
-        _relax(column, silent)
+        column = np.full_like(column, NEVER)
+        for edges in (ticked, *silent):
+            _lower(column, edges, columns[-1] if edges is ticked else column)
     first = seen[shape]
     before = columns[first]
     slope = base - (int(before.min()) if before.min() < NEVER else 0)
     return FewestBytes(np.stack(columns, axis=1).astype(np.int32), len(columns) - first, slope)
 
 
-def _relax(column: NDArray[np.int64], silent: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
-    while True:
-        before = column.copy()
-        _lower(column, silent, before)
-        if np.array_equal(before, column):
-            return
+def _pull(live: NDArray[np.bool_], edges: _Edges, behind: NDArray[np.bool_]) -> None:
+    """Adds the states with an edge to a live one."""
+    states, first, targets = edges
+    if len(states):
+        live[states] |= np.logical_or.reduceat(behind[targets], first)
 
 
-def _lower(
-    column: NDArray[np.int64], edges: tuple[NDArray[np.int64], NDArray[np.int64]], behind: NDArray[np.int64]
-) -> None:
-    """Lowers each source of an edge (sorted by source) to one more than the least of what is behind its edges."""
-    sources, targets = edges
-    if len(sources):
-        first = np.flatnonzero(np.diff(sources, prepend=-1))
+def _lower(column: NDArray[np.int64], edges: _Edges, behind: NDArray[np.int64]) -> None:
+    """Lowers each state to one more than the least of what is behind its edges."""
+    states, first, targets = edges
+    if len(states):
         least = np.minimum.reduceat(behind[targets], first) + 1
-        column[sources[first]] = np.minimum(column[sources[first]], np.minimum(least, NEVER))
+        column[states] = np.minimum(column[states], np.minimum(least, NEVER))
 
 
-def _edge_pairs(
-    dfa: Dfa, every: bool
-) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(sources, targets) of the edges that begin a character, and of those that do not."""
+def _edge_pairs(dfa: Dfa, every: bool) -> tuple[_Edges, list[_Edges]]:
+    """The edges that begin a character; and the others, layer by layer, a state's behind those of its targets."""
     found: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
     for source, row in enumerate(dfa.edges):
         for low, _, target in row:
             found[not every and not TICK <= low < SPECIAL].add((source, target))
-    ticked, silent = (np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2) for pairs in found)
-    return (ticked[:, 0], ticked[:, 1]), (silent[:, 0], silent[:, 1])
+    ticked, silent = (np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T for pairs in found)
+    layers = []
+    while silent.size:
+        left, waiting = np.zeros((2, len(dfa.edges)), dtype=bool)
+        left[silent[0]] = True
+        waiting[silent[0, left[silent[1]]]] = True
+        ready = ~waiting[silent[0]]
+        assert ready.any(), "the bytes of a character form no cycle"
+        layers.append(_by_state(silent[:, ready]))
+        silent = silent[:, ~ready]
+    return _by_state(ticked), layers
 
 
-def _pull(live: NDArray[np.bool_], silent: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
-    """Adds the states that reach a live one within a character; such paths are short, a character's bytes at most."""
-    while True:
-        count = int(live.sum())
-        live[silent[0][live[silent[1]]]] = True
-        if int(live.sum()) == count:
-            return
+def _by_state(edges: NDArray[np.int64]) -> _Edges:
+    """Edges (source, target), sorted, by source."""
+    first = np.flatnonzero(np.diff(edges[0], prepend=-1))
+    return edges[0, first], first, edges[1]

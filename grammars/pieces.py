@@ -58,6 +58,24 @@ class Piece:
                 columns.calls.append((callee, -1 if tail else target))
         return columns.piece()
 
+    @classmethod
+    def from_leaf(cls, dfa: Dfa) -> Piece:
+        """The arrays of a DFA over bytes, the first of a character with `TICK` added where they are to be counted."""
+        counts = np.array([len(row) for row in dfa.edges])
+        found = np.array([edge for row in dfa.edges for edge in row], np.int32).reshape(-1, 3)
+        ticks = found[:, 0] >= TICK
+        edges = np.zeros((len(found), EDGE_COLUMNS), np.int32)
+        edges[:, [EDGE_LOW, EDGE_HIGH, EDGE_TO]] = found
+        edges[:, [EDGE_LOW, EDGE_HIGH]] -= TICK * ticks[:, None]
+        edges[:, EDGE_TICK] = ticks
+        if ticks.any():  # ticked edges stood behind the others of their state
+            edges = edges[np.lexsort((edges[:, EDGE_LOW], np.repeat(np.arange(len(counts)), counts)))]
+        states = np.zeros((len(counts), STATE_COLUMNS), np.int32)
+        states[list(dfa.finals), STATE_FINAL] = 1
+        states[1:, FIRST_EDGE] = np.cumsum(counts)[:-1]
+        states[:, DEFAULT] = -1
+        return cls(states, edges, np.zeros((0, CALL_COLUMNS), np.int32))
+
     def dfa(self) -> Dfa:
         """The same as a DFA whose symbols are those of `grammars.rules`; it must have no defaults.
 

@@ -69,6 +69,7 @@ class _Writer:
         self.count = count
         self.rows: list[Row] = []
         self.states: dict[Row, int] = {}
+        self.rests: dict[tuple[Row, int, int, Spell], int] = {}
 
     def state(self, row: Iterable[Edge]) -> int:
         """The number of the state with these edges."""
@@ -89,22 +90,22 @@ class _Writer:
         if row and row[-1][1] > 0x7F:
             for first, last, missing, lead in _LENGTHS:
                 part = _common(row, ((first, last),))
-                edges += (
+                edges += [
                     (lead + a, lead + b, target) for a, b, target in self.digits(part, 64, missing, _continuation)
-                )
+                ]
         return tuple(edges)
 
     def escape(self, row: Row) -> int:
         """The state behind a backslash."""
         edges: list[Edge] = []
         for low, high, target in row:
-            edges += (
-                (ord(letter), ord(letter), target) for code, letter in SHORT_ESCAPES.items() if low <= code <= high
-            )
+            if low <= 0x5C:
+                letters = [ord(letter) for code, letter in SHORT_ESCAPES.items() if low <= code <= high]
+                edges += [(letter, letter, target) for letter in letters]
         units = list(_common(row, ((0, 0xFFFF),)))
-        astral = tuple(
+        astral = tuple([
             (low - 0x10000, high - 0x10000, target) for low, high, target in _common(row, ((0x10000, 0x10FFFF),))
-        )
+        ])  # fmt: skip
         for high_first, high_last, low_half in self.digits(astral, 1024, 1, _low_surrogate):
             units.append((0xD800 + high_first, 0xD800 + high_last, low_half))
         if units:
@@ -136,10 +137,18 @@ class _Writer:
                 last -= 1
             if first <= last:
                 edges.append((first, last, self.rest(((0, unit - 1, target),), base, missing - 1, spell)))
-        edges += ((digit, digit, self.rest(tuple(part), base, missing - 1, spell)) for digit, part in partial.items())
+        edges += [(digit, digit, self.rest(tuple(part), base, missing - 1, spell)) for digit, part in partial.items()]
         return sorted(edges)
 
     def rest(self, row: Row, base: int, missing: int, spell: Spell) -> int:
+        """The state that reads `missing` + 1 digits, which decide."""
+        key = (row, base, missing, spell)
+        known = self.rests.get(key)
+        if known is None:
+            known = self.rests[key] = self._new_rest(*key)
+        return known
+
+    def _new_rest(self, row: Row, base: int, missing: int, spell: Spell) -> int:
         if spell is _low_surrogate:
             low_half = self.unit(tuple((0xDC00 + low, 0xDC00 + high, target) for low, high, target in row))
             return self.state(((0x5C, 0x5C, self.state(((0x75, 0x75, low_half),))),))
@@ -147,7 +156,7 @@ class _Writer:
 
 
 def _continuation(edges: Iterable[Edge]) -> Iterable[Edge]:
-    return ((0x80 + low, 0x80 + high, target) for low, high, target in edges)
+    return [(0x80 + low, 0x80 + high, target) for low, high, target in edges]
 
 
 def _hex(edges: Iterable[Edge]) -> Iterable[Edge]:
@@ -166,8 +175,12 @@ def _low_surrogate(edges: Iterable[Edge]) -> Iterable[Edge]:
 
 
 def _common(row: Row, ranges: tuple[tuple[int, int], ...]) -> Row:
-    both = ((max(low, a), min(high, b), target) for a, b in ranges for low, high, target in row)
-    return tuple(edge for edge in both if edge[0] <= edge[1])
+    return tuple([
+        (low if low > a else a, high if high < b else b, target)
+        for a, b in ranges
+        for low, high, target in row
+        if low <= b and high >= a
+    ])  # fmt: skip
 
 
 def _joined(row: Iterable[Edge]) -> Row:
