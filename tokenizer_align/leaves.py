@@ -27,11 +27,13 @@ from grammars.rules import Kind
 from grammars.tables import (
     EDGE_HIGH,
     EDGE_LOW,
+    EDGE_TICK,
+    EDGE_TO,
     FIRST_EDGE,
     LENGTHS,
-    LENGTHS_PERIOD,
     LENGTHS_WIDTH,
     RULE_KIND,
+    RULE_MIN,
     RULE_START,
     STATE_FINAL,
     STATE_RULE,
@@ -48,6 +50,7 @@ _WIDE = 48  # bytes that a state must allow for its row to be worth a table at o
 _STATES = 4096  # of a leaf: a larger one is walked like any rule, its scratch space would take more than 4 MiB
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
 _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
+_GAPS = 64  # characters of a minimum up to which it is looked at whether gaps matter; with more they may
 _SHAPES = 8  # kept: masks ask for states of one leaf, and of the next one
 
 
@@ -98,7 +101,8 @@ class Leaves:
         self._slots = np.zeros(256, np.int32)
         self._rows = np.zeros((max(16, self.words // 4), self.words), np.int32)  # takes memory when it is written
         self._first: dict[Hashable, Int32] = {}  # by leaf what `LEAF_OF` says at first
-        self._shapes: OrderedDict[Hashable, _Shape | None] = OrderedDict()
+        self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
+        self._graded_from: dict[tuple[Hashable, int], bool] = {}  # by leaf and minimum
         self._endings, self._exits = np.zeros((1024, 2), np.int32), np.zeros((1024, 3), np.int32)
         self._exit_bytes = np.zeros(16 * 257, np.int32)
         self._used = {"leaves": 1, "slots": 0, "rows": 0, "endings": 0, "exits": 0}
@@ -169,10 +173,10 @@ class Leaves:
         key = automaton.leaf_key(rule)
         with self.lock:
             found = None if key is None else self._first.get(key)
-            if found is not None:
+            if found is not None and self._is_graded(automaton, rule, key):
                 return found.copy()
             start, states = extent(automaton, rule)
-            if key is None or states > _STATES:
+            if key is None or states > _STATES or not self._is_graded(automaton, rule, key):
                 return np.full(states, -1, np.int32)
             found = np.where(_widths(automaton, start, states) < _WIDE, -2 - self.patience, 0).astype(np.int32)
             self._first[key] = found
@@ -183,9 +187,9 @@ class Leaves:
         rule = int(automaton.tables.states[state, STATE_RULE])
         key = automaton.leaf_key(rule)
         number = state - int(automaton.tables.rules[rule, RULE_START])
-        if key is None:
-            return -1
         with self.lock:
+            if key is None or not self._is_graded(automaton, rule, key):
+                return -1
             known = self._known.setdefault(key, {})
             if number not in known:
                 known[number] = self._tabulate(automaton, rule, key, number)
@@ -193,10 +197,16 @@ class Leaves:
                     self._first[key][number] = known[number]
             return known[number]
 
+    def _is_graded(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> bool:
+        """Whether the tables of a leaf hold for a rule: those of a window do unless gaps and its minimum meet."""
+        low = int(automaton.tables.rules[rule, RULE_MIN])
+        found = self._graded_from.get((key, low))
+        if found is None:
+            found = self._graded_from[key, low] = not _gaps_matter(automaton, rule)
+        return found
+
     def _tabulate(self, automaton: ByteAutomaton, rule: int, key: Hashable, number: int) -> int:
         shape = self._shape(automaton, rule, key)
-        if shape is None:
-            return -1
         tables, start = automaton.tables, int(automaton.tables.rules[rule, RULE_START])
         context, path = self.new_context(), np.zeros((self.depth, 4), np.int32)
         for slot, array in ((kernels.PATH, path), (kernels.STATES, tables.states), (kernels.EDGES, tables.edges)):
@@ -230,8 +240,8 @@ class Leaves:
         endings = np.stack([np.maximum(exits, ~exits), ticks], axis=1)
         return self._add(_Graded(tokens[order], grades[order]), endings, *children)
 
-    def _shape(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> _Shape | None:
-        """What the walks from all states of a leaf share; None for a leaf that has no tables."""
+    def _shape(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> _Shape:
+        """What the walks from all states of a leaf share."""
         if key in self._shapes:
             self._shapes.move_to_end(key)
             return self._shapes[key]
@@ -239,10 +249,7 @@ class Leaves:
             self._shapes.popitem(last=False)
         tables = automaton.tables
         start, states = extent(automaton, rule)
-        least = _least(automaton, rule, start, states)
-        if least is None:
-            self._shapes[key] = None
-            return None
+        least = _least(automaton, rule)
         context = self.new_context()
         for slot, array in ((kernels.STATES, tables.states), (kernels.EDGES, tables.edges)):
             put(context, slot, array)
@@ -365,25 +372,70 @@ def _widths(automaton: ByteAutomaton, start: int, states: int) -> Int32:
     return widths
 
 
-def _least(automaton: ByteAutomaton, rule: int, start: int, states: int) -> Int32 | None:
-    """`least` of `leaf_kernels.tabulate` for each state.
-
-    None for a window some state of which can neither read any number of characters from some number on, nor none at
-    all: it has no grades.
-    """
+def _remaining(automaton: ByteAutomaton, rule: int) -> tuple[Int32, NDArray[np.bool_]]:
+    """Of a window the table of its `grammars.lengths.Lengths`, and which states can read no other character."""
     tables = automaton.tables
+    first, width = tables.rules[rule, [LENGTHS, LENGTHS_WIDTH]].tolist()
+    states = extent(automaton, rule)[1]
+    table = tables.lengths[first : first + states * width].reshape(states, width)
+    return table, (table[:, 0] == 0) & (width > 1 and table[:, min(1, width - 1)] >= kernels.NEVER)
+
+
+def _least(automaton: ByteAutomaton, rule: int) -> Int32:
+    """`least` of `leaf_kernels.tabulate` for each state."""
+    tables = automaton.tables
+    start, states = extent(automaton, rule)
     final = tables.states[start : start + states, STATE_FINAL] == 1
     ends = np.where(final, leaf_kernels.ENDS, 0).astype(np.int32)
     if tables.rules[rule, RULE_KIND] != Kind.WINDOW:
         return ends
-    first, width, period = tables.rules[rule, [LENGTHS, LENGTHS_WIDTH, LENGTHS_PERIOD]].tolist()
-    table = tables.lengths[first : first + states * width].reshape(states, width)
-    least = table[:, :1]
-    closed = (least[:, 0] == 0) & (width > 1 and table[:, min(1, width - 1)] >= kernels.NEVER)
-    onward = (table == np.maximum(np.arange(width), least)).all(axis=1) & (least[:, 0] < width)
-    if period != 1 or not (closed | onward).all():
-        return None
-    return (ends | np.where(closed, leaf_kernels.CLOSED, least[:, 0])).astype(np.int32)
+    table, closed = _remaining(automaton, rule)
+    return (ends | np.where(closed, leaf_kernels.CLOSED, table[:, 0])).astype(np.int32)
+
+
+def _gaps_matter(automaton: ByteAutomaton, rule: int) -> bool:
+    """Whether a text of a window may be in a state where the least number of characters to come does not tell all.
+
+    A state reads `least` characters more, or any number from there up to its first gap. Where the minimum of the window
+    asks for no more than that, it can go on iff `least` characters fit; the maximum decides, and tokens have a grade.
+    """
+    tables = automaton.tables
+    low = int(tables.rules[rule, RULE_MIN])
+    if tables.rules[rule, RULE_KIND] != Kind.WINDOW or low == 0:
+        return False
+    table, closed = _remaining(automaton, rule)
+    length = np.arange(table.shape[1])
+    gaps = (table != length) & (length >= table[:, :1])
+    until = np.where(gaps.any(axis=1), gaps.argmax(axis=1) - 1, np.where(table[:, 0] < len(length), kernels.NEVER, 0))
+    until[closed] = kernels.NEVER  # these are told apart, see `leaf_kernels.tabulate`
+    if until.min() >= low:
+        return False
+    return low > _GAPS or any((until[found] < low - read).any() for read, found in _reached(automaton, rule, low))
+
+
+def _reached(automaton: ByteAutomaton, rule: int, most: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Numbers of characters from 0 to `most`, and which states of a window may be reached with so many."""
+    tables = automaton.tables
+    start, states = extent(automaton, rule)
+    first = tables.states[start : start + states + 1, FIRST_EDGE]
+    edges = tables.edges[first[0] : first[-1]]
+    sources, targets, ticks = (
+        np.repeat(np.arange(states), np.diff(first)),
+        edges[:, EDGE_TO] - start,
+        edges[:, EDGE_TICK],
+    )
+    silent = sources[ticks == 0], targets[ticks == 0]
+    found = np.zeros(states, bool)
+    found[0] = True
+    for read in range(most + 1):
+        count = 0
+        while found.sum() > count:
+            count = found.sum()
+            found[silent[1][found[silent[0]]]] = True
+        yield read, found
+        following = np.zeros(states, bool)
+        following[targets[ticks & found[sources]]] = True
+        found = following
 
 
 _OF: weakref.WeakKeyDictionary[Vocabulary, Leaves] = weakref.WeakKeyDictionary()

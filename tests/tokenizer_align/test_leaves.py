@@ -35,6 +35,7 @@ LETTER = CharClass(((97, 122),))
 STRING = JsonString(Repeat(ANY_CHAR))
 LIST = Sequence((Bytes(b"["), Ref("start"), Repeat(Sequence((Bytes(b","), Ref("start")))), Bytes(b"]")))
 SHORT = JsonString(Length(Repeat(ANY_CHAR), 2, 9))
+LABELS = Sequence((Repeat(LETTER, 1, 3), Repeat(Sequence((Bytes(b","), Repeat(LETTER, 1, 3))))))
 GRAMMARS: dict[str, dict[str, Node]] = {
     "strings in lists": {"start": Choice((LIST, STRING))},
     "string windows": {"start": Sequence((Bytes(b"["), Repeat(SHORT, 1, 3), Bytes(b"]")))},
@@ -43,6 +44,8 @@ GRAMMARS: dict[str, dict[str, Node]] = {
         "start": Sequence((JsonString(Length(Choice((Bytes(b","), Repeat(LETTER, 1))), 0, 9)), Bytes(b"!")))
     },
     "windows with gaps": {"start": Sequence((Length(Repeat(Bytes(b"ab")), 3, 9), Bytes(b"x")))},
+    "windows with gaps beyond their minimum": {"start": Sequence((Length(LABELS, 1, 12), Bytes(b"x!")))},
+    "windows with gaps and no minimum": {"start": Sequence((Length(Repeat(Bytes(b"ab")), 0, 9), Bytes(b"x")))},
     "windows that end": {
         "start": Sequence((Length(Repeat(Choice((Bytes(b"a"), Bytes(b"bb"))), 0, 5), 2, 7), Bytes(b"x")))
     },
@@ -51,8 +54,8 @@ GRAMMARS: dict[str, dict[str, Node]] = {
         "word": Repeat(LETTER, 1),
     },
 }
-WALKED = {"windows with gaps", "windows that end"}
-"""Whose windows have no table: their lengths are not all from some number on."""
+WALKED = {"windows with gaps"}
+"""Whose windows have no table: their minimum may fall into a gap between the numbers of characters to come."""
 
 
 def vocabulary() -> Vocabulary:
@@ -156,6 +159,9 @@ def random_leaf(rng: random.Random) -> Node:
         for low in rng.choices(range(3), k=rng.randrange(1, 4))
     ]
     node: Node = Sequence(tuple(parts))
+    if rng.random() < 0.3:  # of these the lengths have gaps
+        again = Repeat(Sequence((Repeat(rng.choice(CLASSES), 0, 2), Bytes(b"7z"))))
+        node = Choice((node, Sequence((again, node))))
     if rng.random() < 0.3:
         node = And((node, Not(rng.choice([Bytes(b"ab"), Sequence((Bytes(b"a"), Repeat(ANY_CHAR)))]))))
     if rng.random() < 0.4:
