@@ -46,7 +46,7 @@ __all__ = ["Leaves", "extent", "leaves_of"]
 
 Int32 = NDArray[np.int32]
 
-_WIDE = 48  # bytes that a state must allow for its row to be worth a table at once; narrower ones are walked in no time
+_WIDE = 24  # bytes that a state must allow for its row to be worth a table at once; narrower ones are walked in no time
 _STATES = 4096  # of a leaf: a larger one is walked like any rule, its scratch space would take more than 4 MiB
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
 _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
@@ -319,13 +319,15 @@ class Leaves:
             slot = int(self._about[leaf, 1]) + room
             if self._slots[slot]:
                 return
-            graded = self._graded[leaf]
+            graded, largest = self._graded[leaf], int(self._about[leaf, 0])
             assert graded is not None
-            count = int(np.searchsorted(graded.grades, room, side="right"))
+            count = int(graded.grades.searchsorted(np.int32(room), side="right"))  # another type copies all
+            is_large = 2 * count > len(graded.tokens)
+            if is_large and room < largest:
+                self.make_row(leaf, largest)  # of which it is a copy with few changes, as all large ones will be
             number = self._place()
-            full = self._slots[int(self._about[leaf, 1]) + int(self._about[leaf, 0])]
-            if full and 2 * count > len(graded.tokens):
-                self._rows[number] = self._rows[full - 1]
+            if is_large and room < largest:
+                self._rows[number] = self._rows[self._slots[slot - room + largest] - 1]
                 kernels.set_tokens(self._rows[number], graded.tokens[count:], 0)
             else:
                 kernels.set_tokens(self._rows[number], graded.tokens[:count], 1)
