@@ -169,20 +169,13 @@ def complement(dfa: Dfa, alphabet: tuple[tuple[int, int], ...]) -> Dfa:
 
 def trim(dfa: Dfa) -> Dfa:
     """The same language without the states from which no final state can be reached (the start is kept)."""
-    sources: dict[int, list[int]] = defaultdict(list)
-    for state, row in enumerate(dfa.edges):
-        for _, _, target in row:
-            sources[target].append(state)
-    live = set(dfa.finals)
-    pending = list(live)
-    while pending:
-        for source in sources[pending.pop()]:
-            if source not in live:
-                live.add(source)
-                pending.append(source)
-    if len(live) == len(dfa.edges):
+    return _trimmed(dfa, _distances(dfa)[0])
+
+
+def _trimmed(dfa: Dfa, distances: list[int]) -> Dfa:
+    if -1 not in distances:
         return dfa
-    return crawl(0, lambda q: (edge for edge in dfa.edges[q] if edge[2] in live), lambda q: q in dfa.finals)
+    return crawl(0, lambda q: (edge for edge in dfa.edges[q] if distances[edge[2]] >= 0), lambda q: q in dfa.finals)
 
 
 def minimise(dfa: Dfa) -> Dfa:
@@ -191,45 +184,47 @@ def minimise(dfa: Dfa) -> Dfa:
     Partition refinement from the distances to a final state: only states before a state that changed its group are
     looked at again, and the largest part of a split group keeps its number (Hopcroft's "smaller half").
     """
-    dfa = trim(dfa)
-    edges = dfa.edges
     group, before = _distances(dfa)
+    if -1 in group:
+        dfa = _trimmed(dfa, group)
+        group, before = _distances(dfa)
+    edges = dfa.edges
+    if len(edges) == 1:
+        return dfa
     members: dict[int, set[int]] = defaultdict(set)
     for state, number in enumerate(group):
         members[number].add(state)
-    count = max(group) + 1
-    dirty = set(range(len(edges)))
-    while dirty:
-        changed: set[int] = set()
-        touched: dict[int, list[int]] = defaultdict(list)
-        for state in dirty:
-            if len(members[group[state]]) > 1:
-                touched[group[state]].append(state)
+    touched = {number: states for number, states in members.items() if len(states) > 1}
+    while touched:
         splits = []
         for number, states in touched.items():
-            parts: dict[tuple[Edge, ...], list[int]] = defaultdict(list)
+            parts: dict[tuple[int, ...], list[int]] = defaultdict(list)
             for state in states:
-                parts[_merged((lo, hi, group[t]) for lo, hi, t in edges[state])].append(state)
+                parts[_signature(edges[state], group)].append(state)
             if len(states) < len(members[number]):  # the others look as they did: alike
-                other = next(state for state in members[number] if state not in dirty)
-                parts.pop(_merged((lo, hi, group[t]) for lo, hi, t in edges[other]), None)
+                other = next(state for state in members[number] if state not in states)
+                parts.pop(_signature(edges[other], group), None)
             else:
                 parts.pop(max(parts, key=lambda signature: len(parts[signature])))
             splits += [(number, part) for part in parts.values()]
+        dirty: set[int] = set()
         for number, part in splits:
             members[number].difference_update(part)
-            members[count] = set(part)
+            added = len(members)
+            members[added] = set(part)
             for state in part:
-                group[state] = count
-            changed.update(part)
-            count += 1
-        dirty = {source for state in changed for source in before[state]}
-    if len(members) == len(edges) or all(len(states) <= 1 for states in members.values()):
+                group[state] = added
+                dirty.update(before[state])
+        touched = defaultdict(set)
+        for state in dirty:
+            if len(members[group[state]]) > 1:
+                touched[group[state]].add(state)
+    if len(members) == len(edges):
         return dfa
-    chosen = {number: min(states) for number, states in members.items() if states}
+    chosen = {number: min(states) for number, states in members.items()}
     return crawl(
         group[0],
-        lambda g: _merged((lo, hi, group[t]) for lo, hi, t in edges[chosen[g]]),
+        lambda g: [(low, high, group[target]) for low, high, target in edges[chosen[g]]],
         lambda g: chosen[g] in dfa.finals,
     )
 
@@ -261,21 +256,42 @@ def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:
     return pieces
 
 
-def _distances(dfa: Dfa) -> tuple[list[int], list[set[int]]]:
-    """Per state the number of steps to a final state (equal for equivalent states), and the states before it."""
-    before: list[set[int]] = [set() for _ in dfa.edges]
+def _distances(dfa: Dfa) -> tuple[list[int], list[list[int]]]:
+    """Per state the number of steps to a final state, -1 without any, and the states before it.
+
+    Equivalent states have equal distances.
+    """
+    before: list[list[int]] = [[] for _ in dfa.edges]
     for state, row in enumerate(dfa.edges):
-        for _, _, target in row:
-            before[target].add(state)
-    distance = [-1] * len(dfa.edges)
-    level = set(dfa.finals)
-    steps = 0
-    while level:
-        for state in level:
-            distance[state] = steps
-        steps += 1
-        level = {source for state in level for source in before[state] if distance[source] < 0}
-    return [steps if d < 0 else d for d in distance], before
+        for target in {edge[2] for edge in row}:
+            before[target].append(state)
+    distances = [-1] * len(dfa.edges)
+    reached = list(dfa.finals)
+    for state in reached:
+        distances[state] = 0
+    for state in reached:
+        for source in before[state]:
+            if distances[source] < 0:
+                distances[source] = distances[state] + 1
+                reached.append(source)
+    return distances, before
+
+
+def _signature(row: tuple[Edge, ...], group: list[int]) -> tuple[int, ...]:
+    """What is alike for the rows of states that lead into the same groups by the same symbols."""
+    if len(row) == 1:
+        low, high, target = row[0]
+        return low, high, group[target]
+    merged: list[int] = []
+    last, end = -1, -2
+    for low, high, target in row:
+        number = group[target]
+        if number == last and low == end + 1:
+            merged[-2] = high
+        else:
+            merged += (low, high, number)
+        last, end = number, high
+    return tuple(merged)
 
 
 def _merged(row: Iterable[Edge]) -> tuple[Edge, ...]:
