@@ -8,8 +8,9 @@ knows of rules or counters at run time.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
-from grammars.dfa import Dfa, complement, crawl, intersect, minimise
+from grammars.dfa import Dfa, complement, crawl, intersect, minimise, shortest, trim, without
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     ANY_CHAR,
@@ -28,6 +29,7 @@ from grammars.ir import (
     SpecialToken,
 )
 from grammars.positions import END, Positions, Set
+from grammars.words import words
 
 __all__ = ["char_dfa"]
 
@@ -45,13 +47,16 @@ def char_dfa(node: Node) -> Dfa:
     """
     match node:
         case And(items):
-            if not items:
-                return char_dfa(Repeat(ANY_CHAR))
-            return minimise(intersect(tuple(char_dfa(item) for item in items), limit=_STATES))
+            return _intersection(items)
         case Not(item):
-            return minimise(complement(char_dfa(item), ANY_CHAR.ranges))
+            dfa = char_dfa(item)
+            rest = trim(complement(dfa, ANY_CHAR.ranges))
+            return rest if dfa.finals else minimise(rest)  # what tells two states apart does so in the complement
         case Length(item, low, high):
-            return minimise(_between(char_dfa(item), low, high))
+            dfa = char_dfa(item)
+            if high is None and low <= shortest(dfa):  # all strings are long enough
+                return _between(dfa, 0, None)
+            return minimise(_between(dfa, low, high))
         case _:
             positions = _Characters()
             return minimise(positions.dfa(positions.enter(node, END), limit=_STATES))
@@ -109,6 +114,18 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise _not_whole_characters(data) from None
+
+
+def _intersection(items: tuple[Node, ...]) -> Dfa:
+    """The minimal DFA of the strings that are in all items; texts that are left out are taken away in the end."""
+    excluded = [words(item.item) if isinstance(item, Not) else None for item in items]
+    texts = [text.decode() for found in excluded if found is not None for text in found]
+    dfas = [char_dfa(item) for item, found in zip(items, excluded, strict=True) if found is None]
+    if prod(len(dfa.edges) for dfa in dfas) + sum(map(len, texts)) > _STATES:
+        return minimise(intersect(tuple([char_dfa(item) for item in items]), limit=_STATES))
+    if len(dfas) != 1:
+        dfas = [minimise(intersect(tuple(dfas)))] if dfas else [char_dfa(Repeat(ANY_CHAR))]
+    return without(dfas[0], texts)
 
 
 def _between(dfa: Dfa, low: int, high: int | None) -> Dfa:

@@ -13,7 +13,19 @@ from typing import TypeAlias, TypeVar
 
 from grammars.errors import LimitExceeded
 
-__all__ = ["Dfa", "Edge", "Nfa", "complement", "crawl", "determinise", "intersect", "minimise", "trim"]
+__all__ = [
+    "Dfa",
+    "Edge",
+    "Nfa",
+    "complement",
+    "crawl",
+    "determinise",
+    "intersect",
+    "minimise",
+    "shortest",
+    "trim",
+    "without",
+]
 
 Edge: TypeAlias = tuple[int, int, int]
 """Low, high (inclusive), target state."""
@@ -167,6 +179,73 @@ def complement(dfa: Dfa, alphabet: tuple[tuple[int, int], ...]) -> Dfa:
     return crawl(0, follow, lambda state: state == sink or state not in dfa.finals)
 
 
+def without(dfa: Dfa, texts: Iterable[str]) -> Dfa:
+    """The minimal DFA of the strings of a minimal one that are none of the texts.
+
+    A state for each beginning of a text is laid over the state that `dfa` is in there, the longest beginnings first:
+    one that has the edges of another state is that state.
+    """
+    states, children, ends = _beginnings(dfa, texts)
+    rows, finals = list(dfa.edges), set(dfa.finals)
+    known = {(row, state in finals): state for state, row in enumerate(rows)}
+    numbers = [-1] * len(states)  # of each beginning its state; -1 when no string goes on from there
+    for beginning in reversed(range(len(states))):
+        state = states[beginning]
+        replaced = {ord(char): numbers[longer] for char, longer in children[beginning].items()}
+        row = _redirected(dfa.edges[state], replaced)
+        final = state in dfa.finals and beginning not in ends
+        number = known.get((row, final))
+        if number is None and (row or final):
+            number = known[row, final] = len(rows)
+            rows.append(row)
+            if final:
+                finals.add(number)
+        numbers[beginning] = -1 if number is None else number
+    if numbers[0] < 0:
+        return Dfa(((),), frozenset())
+    return crawl(numbers[0], rows.__getitem__, finals.__contains__)
+
+
+def _beginnings(dfa: Dfa, texts: Iterable[str]) -> tuple[list[int], list[dict[str, int]], set[int]]:
+    """The prefix tree of the texts as far as `dfa` reads them: its states, the children, and where a text ends."""
+    states, children = [0], [dict[str, int]()]
+    ends = set()
+    for text in texts:
+        node = 0
+        for char in text:
+            following = children[node].get(char)
+            if following is None:
+                state = dfa.step(states[node], ord(char))
+                if state < 0:
+                    break
+                following = children[node][char] = len(states)
+                states.append(state)
+                children.append({})
+            node = following
+        else:
+            ends.add(node)
+    return states, children, ends
+
+
+def _redirected(row: tuple[Edge, ...], replaced: dict[int, int]) -> tuple[Edge, ...]:
+    """A row that leads elsewhere by some of its symbols (-1: nowhere)."""
+    if not replaced:
+        return row
+    edges: list[Edge] = []
+    symbols = sorted(replaced, reverse=True)
+    for low, high, target in row:
+        while symbols and symbols[-1] <= high:
+            symbol = symbols.pop()
+            if low < symbol:
+                edges.append((low, symbol - 1, target))
+            if replaced[symbol] >= 0:
+                edges.append((symbol, symbol, replaced[symbol]))
+            low = symbol + 1
+        if low <= high:
+            edges.append((low, high, target))
+    return _merged(edges)
+
+
 def trim(dfa: Dfa) -> Dfa:
     """The same language without the states from which no final state can be reached (the start is kept)."""
     return _trimmed(dfa, _distances(dfa)[0])
@@ -227,6 +306,11 @@ def minimise(dfa: Dfa) -> Dfa:
         lambda g: [(low, high, group[target]) for low, high, target in edges[chosen[g]]],
         lambda g: chosen[g] in dfa.finals,
     )
+
+
+def shortest(dfa: Dfa) -> int:
+    """The length of a shortest string, -1 without any."""
+    return _distances(dfa)[0][0]
 
 
 def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grammars.dfa import Dfa, Nfa, complement, determinise, intersect, minimise, split_overlaps, trim
+from grammars.dfa import Dfa, Nfa, complement, determinise, intersect, minimise, shortest, split_overlaps, trim, without
 
 ALPHABET = ((0, 3),)
 STRINGS = [s for n in range(5) for s in itertools.product(range(4), repeat=n)]
@@ -69,6 +69,26 @@ def test_intersect_is_intersection(left: Nfa, right: Nfa) -> None:
 def test_complement_is_complement(nfa: Nfa) -> None:
     dfa = determinise(nfa)
     assert language(complement(dfa, ALPHABET)) == set(STRINGS) - language(dfa)
+
+
+@given(nfas(), st.lists(st.text("\0\1\2\3\4", max_size=4), max_size=5))
+def test_without_is_the_minimal_automaton_of_the_difference(nfa: Nfa, texts: list[str]) -> None:
+    dfa = minimise(determinise(nfa))
+    excluded = Nfa()
+    for text in texts:
+        last = 0
+        for char in text:
+            excluded.edges[last].append((ord(char), ord(char), excluded.state()))
+            last = len(excluded.edges) - 1
+        excluded.finals.add(last)
+    others = complement(determinise(excluded), ALPHABET)
+    assert without(dfa, texts) == minimise(intersect((dfa, others)))
+
+
+@given(nfas())
+def test_shortest_is_the_length_of_a_shortest_string(nfa: Nfa) -> None:
+    dfa = determinise(nfa)
+    assert shortest(dfa) == min(map(len, language(dfa)), default=-1)  # five states: four symbols reach a final one
 
 
 @given(nfas(), nfas())
