@@ -170,11 +170,14 @@ class Survey:
 
     def _check_members(self) -> None:
         """Raises `InvalidGrammar` where the parts of an object are not what they must be."""
+        solid: set[Node] = set()  # what stands around them, and has a text: mostly the same
         for name, summary in self.summaries.items():
             for node in summary.members:
-                around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
-                if not all(self.facts_of(part) for part in around):
-                    raise InvalidGrammar(f"there is no text around the members in the rule {name!r}")
+                for part in (node.begin, node.separator, node.end, node.empty):
+                    if part is not None and part not in solid:
+                        if not self.facts_of(part):
+                            raise InvalidGrammar(f"there is no text around the members in the rule {name!r}")
+                        solid.add(part)
                 for value in (*node.values, *[value for _, value in node.rest]):
                     if not _has_literal(value) and self.facts_of(value) & NULL:
                         raise InvalidGrammar(f"a value of the members in the rule {name!r} may be empty")

@@ -6,6 +6,7 @@ is a right-linear rule from one optional key to the next for each number of keys
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from grammars.errors import LimitExceeded, UnsupportedFeature
@@ -20,6 +21,8 @@ __all__ = ["Rules", "in_order", "object_node"]
 
 _COUNTED = 100_000
 """Most rules that counting the keys of one object may take."""
+
+_END = Bytes(b"}")
 
 
 class Rules(Protocol):
@@ -53,19 +56,26 @@ def _members(shape: ObjectShape, rules: Rules, depth: int) -> Node:
     """The object whose keys need not be counted."""
     layout = rules.layout
     colon = layout.colon()
+    begin, separator, end = _around_members(layout, depth)
     required = frozenset([i for i, member in enumerate(shape.members) if member.required])
     is_apart = layout.indent is not None  # then an object without members begins with other bytes
     members = Members(
-        in_order(layout.opening(b"{", depth)),
+        begin,
         tuple([key_text(member.name) for member in shape.members]),
         tuple([Seq((*colon, rules.rule(member.parts, depth + 1))) for member in shape.members]),
         required,
         tuple([(JsonString(keys.content), Seq((*colon, rules.rule(keys.parts, depth + 1)))) for keys in shape.open]),
-        in_order(layout.comma(depth)),
-        in_order(layout.closing(b"}", depth)),
-        None if required or is_apart else Bytes(b"}"),
+        separator,
+        end,
+        None if required or is_apart else _END,
     )
     return Choice((in_order(layout.empty(b"{}")), members)) if is_apart and not required else members
+
+
+@lru_cache(maxsize=1024)
+def _around_members(layout: Layout, depth: int) -> tuple[Node, Node, Node]:
+    """The begin, the separator and the end of an object: shared, as is what becomes known of them."""
+    return in_order(layout.opening(b"{", depth)), in_order(layout.comma(depth)), in_order(layout.closing(b"}", depth))
 
 
 class _Chain:
