@@ -40,7 +40,7 @@ from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node
-from grammars.frontends.json_schema.values import Listed, listed, literal, only_strings, type_of
+from grammars.frontends.json_schema.values import Listed, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import Layout, Whitespace, layout
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
 
@@ -223,7 +223,7 @@ class Compiler:
             raise EmptyLanguage(_no_value(found), pointer=pointer)
         nodes: Collection[Node]
         if only_strings(values):  # each has one text of its own
-            nodes = [literal(value, self.layout, task.depth, pointer) for value in dict.fromkeys(values)]
+            nodes = [Bytes(key_text(value)) for value in dict.fromkeys(values)]
         else:
             nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
         return next(iter(nodes)) if len(nodes) == 1 else Choice(tuple(nodes))
@@ -335,6 +335,8 @@ def _location(task: _Task | None) -> str:
 
 def _target(part: Part) -> Part:
     """What a subschema that is nothing but a reference leads to, so that all references to it share its rule."""
+    if isinstance(part, Location) and not (part.own or read(part)).silent:
+        return part
     seen: set[Part] = set()
     while isinstance(part, Location):
         own = part.own or read(part)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from operator import is_
+from sys import maxunicode
 
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, Edge, complement
@@ -18,6 +20,9 @@ __all__ = ["nothing_in"]
 
 _STATES = 50_000
 """Most states of a product that are looked at."""
+
+_NO_EDGE: Edge = (maxunicode + 1, maxunicode + 1, -1)
+"""Behind the last edge of a row: beyond all characters."""
 
 
 def nothing_in(content: Node) -> bool:
@@ -52,14 +57,12 @@ def _without_maxima(node: Node, maxima: list[int]) -> Node:
             if high is not None:
                 maxima.append(high)
             return Length(_without_maxima(item, maxima), low)
-        case And(items):
-            return And(tuple(_without_maxima(item, maxima) for item in items))
-        case Sequence(items):
-            return Sequence(tuple(_without_maxima(item, maxima) for item in items))
-        case Choice(items):
-            return Choice(tuple(_without_maxima(item, maxima) for item in items))
+        case And(items) | Sequence(items) | Choice(items):
+            changed = tuple([_without_maxima(item, maxima) for item in items])
+            return node if all(map(is_, changed, items)) else type(node)(changed)
         case Repeat(item, low, high):
-            return Repeat(_without_maxima(item, maxima), low, high)
+            again = _without_maxima(item, maxima)
+            return node if again is item else Repeat(again, low, high)
         case _:
             return node
 
@@ -104,12 +107,12 @@ def _overlaps(
 ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """The ranges of `common` cut by the edges of one more automaton, with its targets added; both are sorted."""
     edges = iter(row)
-    edge = next(edges, None)
+    begin, end, target = next(edges, _NO_EDGE)
     for low, high, targets in common:
-        while edge is not None and edge[1] < low:
-            edge = next(edges, None)
-        while edge is not None and edge[0] <= high:
-            yield max(low, edge[0]), min(high, edge[1]), (*targets, edge[2])
-            if edge[1] > high:
+        while end < low:
+            begin, end, target = next(edges, _NO_EDGE)
+        while begin <= high:
+            yield max(low, begin), min(high, end), (*targets, target)
+            if end > high:
                 break
-            edge = next(edges, None)
+            begin, end, target = next(edges, _NO_EDGE)

@@ -282,25 +282,21 @@ def _points_to_nothing(location: Location, reference: str, target: object, point
 
 def _embeds(schema: object, keywords: tuple[str, ...]) -> bool:
     """Whether some object in the document, below the root, names itself a resource by one of the keywords."""
-    seen = {id(schema)}
-    pending = _inside(schema)
+    seen = set[int]()
+    pending = [schema]
     while pending:
         node = pending.pop()
         if id(node) in seen:
             continue
-        seen.add(id(node))
         if isinstance(node, dict):
             for keyword in keywords:
-                if isinstance(node.get(keyword), str):
+                if seen and isinstance(node.get(keyword), str):
                     return True
-        pending += _inside(node)
+            pending += [value for value in node.values() if isinstance(value, _CONTAINERS)]
+        elif isinstance(node, list):
+            pending += [value for value in node if isinstance(value, _CONTAINERS)]
+        seen.add(id(node))
     return False
-
-
-def _inside(node: object) -> list[object]:
-    """The objects and arrays that are values of an object or an array."""
-    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return [value for value in inner if isinstance(value, _CONTAINERS)]
 
 
 def _objects(schema: object) -> Iterator[tuple[dict[str, object], str]]:

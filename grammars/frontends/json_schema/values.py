@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from typing import TypeGuard
 
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa
@@ -58,7 +59,7 @@ def key_text(string: str) -> bytes:
         return json.dumps(string).encode()
 
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_encode = json.encoder.encode_basestring  # what `json.dumps` ends in for a string, with ensure_ascii=False
 
 
 def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Node:
@@ -140,8 +141,10 @@ class Listed:
             return iter(self.values)
         around = flatten(self.rest)
         others = around.says or around.unions or any(own.refused for own in around.owns)
-        if not others and {*map(type, self.values)} <= _PLAIN:
-            return (value for value in self.values if type_of(value) & around.types)
+        kinds = {*map(type, self.values)}
+        if not others and kinds <= _PLAIN.keys():
+            allowed = {kind for kind in kinds if _PLAIN[kind] & around.types}
+            return iter(self.values) if kinds == allowed else (v for v in self.values if type(v) in allowed)
         return (value for value in self.values if _satisfies(value, around))
 
 
@@ -230,11 +233,11 @@ def type_of(value: object, *, draft: int = 9, pointer: str | None = None) -> int
     raise InvalidGrammar(f"{show(value)} is not a JSON value", pointer=pointer)
 
 
-_PLAIN = {str, int, bool, type(None)}
+_PLAIN: dict[type, int] = {str: STRING, int: INTEGER, bool: BOOLEAN, type(None): NULL}
 """Types of values of which every draft says the same type."""
 
 
-def only_strings(values: list[object]) -> bool:
+def only_strings(values: list[object]) -> TypeGuard[list[str]]:
     """Whether there are values and all are strings: then one look at the types will do."""
     return {*map(type, values)} == {str}
 
@@ -302,9 +305,12 @@ def _format_dfa(name: str) -> Dfa:
 
 def _accepts(dfa: Dfa, string: str) -> bool:
     state = 0
-    for char in string:
-        state = dfa.step(state, ord(char))
-        if state < 0:
+    for char in map(ord, string):
+        for low, high, target in dfa.edges[state]:
+            if low <= char <= high:
+                state = target
+                break
+        else:
             return False
     return state in dfa.finals
 
