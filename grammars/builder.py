@@ -23,6 +23,7 @@ from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind, Rule, calls
+from grammars.shapes import body_piece
 from grammars.simplify import read_backwards, without_left_repeats
 from grammars.store import Store
 from grammars.strings import quoted, spelt
@@ -204,9 +205,9 @@ class Builder:
 
     def callee(self, node: Node, name: str = "part") -> tuple[int, int]:
         """Facts about what becomes a rule of its own, and the number of that rule if it is `SOLID`."""
-        if isinstance(node, Ref) and node.name in self.names:
-            return self.survey.facts[node.name], self.names[node.name]
         facts = self.survey.facts_of(node)
+        if isinstance(node, Ref) and node.name in self.names:
+            return facts, self.names[node.name]
         return facts, self.part(node, name) if facts & SOLID else -1
 
     def special(self, name: str) -> int:
@@ -299,7 +300,7 @@ class Builder:
         if isinstance(node, JsonString):
             return positions.piece(quoted(positions, self, node.content), limit=limit)
         try:
-            return positions.piece(positions.enter(node, END), limit=limit)
+            return body_piece(node, self, limit=limit)
         except LimitExceeded:
             if self.survey.is_early(node) or not isinstance(node, Sequence | Choice | Repeat):
                 raise
