@@ -56,7 +56,7 @@ class Block(NamedTuple):
 
 
 def overlay(names: Iterable[bytes]) -> Piece:
-    """The states of the JSON strings that spell none of the names; defaults beyond its own states are the host's."""
+    """The states of the JSON strings that spell none of the names; their defaults are states of the host."""
     return _overlay(tuple(sorted({name.decode() for name in names})))
 
 
@@ -102,7 +102,7 @@ def _joined(blocks: list[Block], first: list[int]) -> Piece:
     starts = np.cumsum([0, *sizes], dtype=np.int32)
     states = np.zeros((starts[-1], STATE_COLUMNS), np.int32)
     defaults = np.array(array("i", chain.from_iterable([block.defaults for block in blocks])), np.int32)
-    states[:, DEFAULT] = np.where(defaults < 0, -1, defaults + starts[-1])
+    states[:, DEFAULT] = defaults
     counts = np.array(array("i", chain.from_iterable([block.counts for block in blocks])), np.int32)
     states[1:, FIRST_EDGE] = np.cumsum(counts[:-1])
     edges = np.concatenate([block.edges for block in blocks])

@@ -8,7 +8,6 @@ whoever holds older tables may go on reading them.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grammars.errors import LimitExceeded
 from grammars.lengths import FewestBytes, Lengths
@@ -20,6 +19,9 @@ from grammars.tables import (
     CALL_RETURN,
     DEFAULT,
     EDGE_COLUMNS,
+    EDGE_HIGH,
+    EDGE_LOW,
+    EDGE_TICK,
     EDGE_TO,
     FEWEST,
     FIRST_CALL,
@@ -34,6 +36,7 @@ from grammars.tables import (
     RULE_MIN,
     RULE_START,
     STATE_COLUMNS,
+    STATE_FINAL,
     STATE_RULE,
     UNBOUNDED,
     UNBUILT,
@@ -81,7 +84,7 @@ class Store:
         order: Order | None = None,
         host: int = -1,
     ) -> None:
-        """Writes a reserved rule; states of the piece beyond its own are those of the piece that begins at `host`."""
+        """Writes a reserved rule; the defaults of the piece's states are those of the piece that begins at `host`."""
         if low >= UNBOUNDED:
             raise LimitExceeded(f"a repeat of at least {low:,} is more than can be counted")
         states, edges, calls = self.states, self.edges, self.calls
@@ -96,17 +99,16 @@ class Store:
         self._grow()
         table = self.tables
         rows, written = table.states[states : self.states], table.edges[edges : self.edges]
-        np.add(
-            piece.states, _row(STATE_COLUMNS, (STATE_RULE, rule), (FIRST_EDGE, edges), (FIRST_CALL, calls)), out=rows
-        )
-        np.add(piece.edges, _row(EDGE_COLUMNS, (EDGE_TO, 0 if host >= 0 else states)), out=written)
+        np.add(piece.states, np.array((rule, 0, edges, calls, max(host, 0)), np.int32), out=rows)
+        np.add(piece.edges, np.array((0, 0, states, 0), np.int32), out=written)
         if host >= 0:
-            _shift(written[:, EDGE_TO], states, len(piece.states), host)
-            _shift(rows[:, DEFAULT], states, len(piece.states), host)
+            rows[:, DEFAULT][piece.states[:, DEFAULT] < 0] = -1
+            written[:, EDGE_TO][piece.edges[:, EDGE_TO] < 0] = -1
         if len(piece.calls):
             called = table.calls[calls : self.calls]
             called[:] = piece.calls
-            called[:, CALL_RETURN] += np.where(called[:, CALL_RETURN] < 0, 0, states)
+            back = called[:, CALL_RETURN]
+            back[back >= 0] += states
         end = table.states[self.states]
         end[FIRST_EDGE], end[FIRST_CALL] = self.edges, self.calls
         row = table.rules[rule]
@@ -155,19 +157,6 @@ class Store:
         self.tables = grown._replace(rules=table.rules.copy()) if grown.rules is table.rules else grown
 
 
-def _row(columns: int, *values: tuple[int, int]) -> Int32:
-    """What is added to each row of a piece, by column."""
-    row = np.zeros(columns, np.int32)
-    for column, value in values:
-        row[column] = value
-    return row
-
-
-def _shift(numbers: NDArray[np.int32], own: int, count: int, host: int) -> None:
-    """Relative to absolute numbers of states: the first `count` are the piece's own; -1 stays."""
-    numbers[:] = np.where(numbers < 0, -1, np.where(numbers < count, numbers + own, numbers - count + host))
-
-
 def _longer(array: Int32, size: int) -> Int32:
     if size <= len(array):
         return array
@@ -176,6 +165,8 @@ def _longer(array: Int32, size: int) -> Int32:
     return longer
 
 
+assert tuple(range(STATE_COLUMNS)) == (STATE_RULE, STATE_FINAL, FIRST_EDGE, FIRST_CALL, DEFAULT)
+assert tuple(range(EDGE_COLUMNS)) == (EDGE_LOW, EDGE_HIGH, EDGE_TO, EDGE_TICK)
 assert (RULE_START, RULE_KIND, RULE_MIN, RULE_MAX, LENGTHS, FEWEST, MEMBERS_AT, MEMBERS_COUNT, MEMBERS_AFTER) == (
     0,
     1,
