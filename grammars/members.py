@@ -21,10 +21,10 @@ Member k may be next iff d <= k <= r(d). So
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import or_
 from typing import TypeAlias
 
@@ -61,13 +61,14 @@ class _Object:
 
     def __init__(self, node: Members, callees: Callees) -> None:
         self.node, self.callees = node, callees
-        self.first_edge: list[int] = []
-        self.first_call: list[int] = []
-        self.symbols: list[int] = []
+        self.edge_counts: list[int] = []  # of each state
+        self.call_counts: list[int] = []
+        self.first: list[int] = []  # of its pair, see `Order`; lists are counted from the first one
+        self.sizes: list[int] = []
+        self.symbols: list[int] = []  # of each edge
         self.to: list[int] = []
-        self.called: list[int] = []
+        self.called: list[int] = []  # of each call
         self.back: list[int] = []
-        self.order: list[int] = []  # two of each state, see `Order`; lists are counted from the first one
         self.lists: list[int] = []
         self.known: dict[tuple[int, ...], tuple[()] | tuple[Template, list[int]] | None] = {}  # by identity
 
@@ -80,23 +81,26 @@ class _Object:
         others = [(rule, value) for rule, value in others if rule >= 0 and value is not None]
         possible = sorted([number for _, number in keys]) + [count] * bool(others)
         groups = _groups(keys, 0, len(keys), 0)
-        self.key_bytes, self.key_rules = [byte for byte, _, _ in groups], [rule for rule, _ in others]
-        finals = self.around(node.begin, None, node.empty, possible=possible)
-        places = [0]  # see `_place`
+        starts, ends, rules = self.brackets(tuple([byte for byte, _, _ in groups]), len(others))
+        rules += [rule for rule, _ in others]
+        finals = self.around(starts, rules, possible)
+        places = []
         for _, low, high in groups:
-            places.append(len(self.first_edge))
+            places.append(len(self.sizes))
             self.tree(keys, values, low, high)
         for _, value in others:
-            places.append(len(self.first_edge))
+            places.append(len(self.sizes))
             self.copy(value, count)
-        after = places[0] = len(self.first_edge)
-        finals += self.around(None, node.separator, node.end, possible=possible)
-        if len(self.first_edge) > limit:
+        after = len(self.sizes)
+        finals += self.around(ends, rules, possible)
+        if len(self.sizes) > limit:
             raise LimitExceeded(f"the keys of an object need more than {limit} states", hint="raise Limits.states")
-        to = [places[_place(state)] if state < _TAIL else state for state in self.to]
-        back = [places[_place(state)] if state < _TAIL else state for state in self.back]
-        edge_lists, call_lists = (self.symbols, self.symbols, to), (self.called, back)
-        return flat_piece(finals, self.first_edge, self.first_call, edge_lists, call_lists), self.ordered(after)
+        places = [*places[::-1], after, _TAIL]
+        to = [state if state >= 0 else places[state] for state in self.to]
+        back = [state if state >= 0 else places[state] for state in self.back]
+        edges, calls = (self.symbols, self.symbols, to), (self.called, back)
+        piece = flat_piece(finals, _starts(self.edge_counts), _starts(self.call_counts), edges, calls)
+        return piece, self.ordered(after)
 
     def value(self, node: Node) -> Value | None:
         """What stands before a value, and its rule; None where there is no value."""
@@ -112,26 +116,27 @@ class _Object:
         """The template of what stands before a value; () where it has no text, None where it has other nodes."""
         key = tuple(map(id, items))
         if key not in self.known:
-            self.known[key] = self.template(_before_value, (items,)) if _is_plain(items) else None
+            self.known[key] = self.before_value(items) if _is_plain(items) else None
         return self.known[key]
 
-    def template(
-        self, make: Callable[..., Template], parts: tuple[tuple[Node, ...] | None, ...]
-    ) -> tuple[()] | tuple[Template, list[int]]:
-        """What `make` makes of literals and references, and the rules that it calls; () where one has no text."""
-        names = dict.fromkeys([item.name for part in parts for item in part or () if isinstance(item, Ref)])
-        callees = [self.callees.callee(Ref(name)) for name in names]
-        if not all(facts for facts, _ in callees):
-            return ()
-        facts = tuple([(name, facts) for name, (facts, _) in zip(names, callees, strict=True)])
-        return make(*parts, facts), [rule for _, rule in callees]
+    def before_value(self, items: tuple[Node, ...]) -> tuple[()] | tuple[Template, list[int]]:
+        facts, rules = self.references(items)
+        return (_before_value(items, facts), rules) if all(fact for _, fact in facts) else ()
 
-    def state(self, members: list[int]) -> None:
-        """The next state, which some of the members can come from; its edges and calls follow."""
-        self.first_edge.append(len(self.symbols))
-        self.first_call.append(len(self.called))
-        self.order += (len(self.lists), len(members))
-        self.lists += members
+    def brackets(self, key_bytes: tuple[int, ...], key_rules: int) -> tuple[Template, Template, list[int]]:
+        """What stands before the first key, what stands behind a value, and the rules that they call."""
+        node = self.node
+        begin, separator, end = _items(node.begin), _items(node.separator), _items(node.end)
+        empty = None if node.empty is None else _items(node.empty)
+        facts, rules = self.references((*begin, *(empty or ()), *separator, *end))
+        starts = _around(begin, (), empty, facts, key_bytes, key_rules)
+        return starts, _around((), separator, end, facts, key_bytes, key_rules), rules
+
+    def references(self, items: tuple[Node, ...]) -> tuple[tuple[tuple[str, int], ...], list[int]]:
+        """The references among some items with facts, and their rules."""
+        refs = {item.name: item for item in items if isinstance(item, Ref)}
+        callees = [self.callees.callee(ref) for ref in refs.values()]
+        return tuple(zip(refs, [facts for facts, _ in callees], strict=True)), [rule for _, rule in callees]
 
     def tree(self, keys: list[tuple[bytes, int]], values: list[Value | None], low: int, high: int) -> None:
         """The states of sorted keys behind the first byte, which they share, with their values."""
@@ -139,7 +144,7 @@ class _Object:
         while work:
             low, high, depth, edge = work.pop()
             if edge >= 0:
-                self.to[edge] = len(self.first_edge)
+                self.to[edge] = len(self.sizes)
             key, number = keys[low]
             if high - low == 1:
                 self.literal(key[depth:], [number])
@@ -149,89 +154,89 @@ class _Object:
             members = sorted([member for _, member in keys[low:high]])
             self.literal(key[depth:shared], members)
             self.state(members)
-            for byte, begin, end in _groups(keys, low, high, shared):
+            branches = _groups(keys, low, high, shared)
+            for byte, begin, end in branches:
                 work.append((begin, end, shared + 1, len(self.symbols)))
                 self.symbols.append(byte)
                 self.to.append(0)
+            self.edge_counts.append(len(branches))
+            self.call_counts.append(0)
+
+    def state(self, members: list[int]) -> None:
+        """The pair of the next state, which these members can come from."""
+        self.first.append(len(self.lists))
+        self.sizes.append(len(members))
+        self.lists += members
 
     def literal(self, data: bytes, members: list[int]) -> None:
         """A state for each byte."""
-        state, edge, lists, length = len(self.first_edge), len(self.symbols), len(self.lists), len(data)
-        self.first_edge.extend(range(edge, edge + length))
-        self.first_call.extend([len(self.called)] * length)
+        state, lists, length, size = len(self.sizes), len(self.lists), len(data), len(members)
+        self.edge_counts += [1] * length
+        self.call_counts += [0] * length
+        self.first += range(lists, lists + length * size, size)
+        self.sizes += [size] * length
         self.symbols += data
-        self.to.extend(range(state + 1, state + length + 1))
-        size = len(members)
-        for i in range(length):
-            self.order += (lists + i * size, size)
+        self.to += range(state + 1, state + length + 1)
         self.lists += members * length
 
     def copy(self, value: Value | None, number: int) -> None:
         """The states from the end of a key to the end of its value."""
         assert value is not None
         template, rules, rule = value
-        state, edge, call = len(self.first_edge), len(self.symbols), len(self.called)
-        self.first_edge += [edge + i for i in template.first_edge]
-        self.first_call += [call + i for i in template.first_call]
-        self.symbols += template.symbols
-        self.to += [state + to for to in template.to]
-        self.called += [rule if i == _VALUE else rules[i] for i in template.called]
-        self.back += [_place(0) if to < 0 else state + to for to in template.back]
-        self.order += (number, DECIDED, *[0] * (2 * len(template.first_edge) - 2))
+        self.append(template, [*rules, rule])
+        others = [0] * (len(template.reads) - 1)
+        self.first += (number, *others)
+        self.sizes += (DECIDED, *others)
 
-    def around(self, *parts: Node | None, possible: list[int]) -> list[int]:
-        """The states of what stands around members: first, and then before a key or at the end. Returns the final."""
-        found = self.template(_around, tuple([None if part is None else _items(part) for part in parts]))
-        assert found, "what stands around the members has texts"
-        template, rules = found
-        end, state = len(self.node.keys), len(self.first_edge)
+    def around(self, template: Template, rules: list[int], possible: list[int]) -> list[int]:
+        """The states of what stands around the members; returns the final ones."""
+        state, end = len(self.sizes), len(self.node.keys)
         either = possible if possible[-1:] == [end] else [*possible, end]
         lists = {_GOES_ON: possible, _KEYS: possible, _ENDS: [end], _GOES_ON | _ENDS: either, _KEYS | _ENDS: either}
-        keys = [(byte, _place(1 + i)) for i, byte in enumerate(self.key_bytes)]
-        first = pairwise([*template.first_edge, len(template.symbols)])
-        calls = pairwise([*template.first_call, len(template.called)])
-        for (edge, next_edge), (call, next_call), reads in zip(first, calls, template.reads, strict=True):
+        self.append(template, rules)
+        for reads in template.reads:
             self.state(lists[reads])
-            symbols, to = template.symbols[edge:next_edge], [state + to for to in template.to[edge:next_edge]]
-            if reads & _KEYS == _KEYS:
-                row = sorted([*zip(symbols, to, strict=True), *keys])
-                symbols, to = [symbol for symbol, _ in row], [target for _, target in row]
-                self.called += self.key_rules
-                self.back += [_place(1 + len(keys) + i) for i in range(len(self.key_rules))]
-            self.symbols += symbols
-            self.to += to
-            self.called += [rules[i] for i in template.called[call:next_call]]
-            self.back += [_TAIL if back < 0 else state + back for back in template.back[call:next_call]]
         return [state + final for final in template.finals]
+
+    def append(self, template: Template, rules: list[int]) -> None:
+        """The edges and calls of a copy of a template that calls these rules."""
+        state = len(self.sizes)
+        self.edge_counts += template.edge_counts
+        self.call_counts += template.call_counts
+        self.symbols += template.symbols
+        self.to += [state + to if to >= 0 else to for to in template.to]
+        self.called += [rules[i] for i in template.called]
+        self.back += [state + to if to >= 0 else to for to in template.back]
 
     def ordered(self, after: int) -> Order:
         """The order of the members as the machines read it."""
         table = _first_required(self.node)
-        base = len(table) + len(self.order)
-        order = self.order
-        for i in range(0, len(order), 2):
-            if order[i + 1] > 0:
-                order[i] += base
-        table += order
+        begin, base = len(table), len(table) + 2 * len(self.sizes)
+        table += [0] * (base - begin)
+        table[begin::2] = [
+            base + first if size > 0 else first for first, size in zip(self.first, self.sizes, strict=True)
+        ]
+        table[begin + 1 :: 2] = self.sizes
         table += self.lists
         return Order(len(self.node.keys), after, np.frombuffer(array("i", table), np.int32))
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------
 
-_TAIL, _VALUE = -1, -2
-"""The return state of a tail call; the "reference" to a value in a template."""
+_VALUE = -1
+"""The "reference" to a value in a template: the last one."""
+
+_TAIL, _AFTER, _KEY = -1, -2, -3
+"""What stands for a state that is not written yet: the return of a tail call, the state behind a value, and from here
+on downwards the states behind the first bytes of keys and those behind the keys of `rest`."""
 
 _GOES_ON, _KEYS, _ENDS = 1, 3, 4
 """What a state may still read: a separator or a key; a key at once; the end."""
 
 
-def _place(number: int) -> int:
-    """What stands for a state that is not written yet, and back.
-
-    0 is the state behind a value; then come those behind the first bytes of keys, and those behind the keys of `rest`.
-    """
-    return -2 - number
+def _starts(counts: list[int]) -> list[int]:
+    """Where the edges or calls of each state begin."""
+    return list(accumulate(counts[:-1], initial=0))
 
 
 def _groups(keys: list[tuple[bytes, int]], low: int, high: int, depth: int) -> list[tuple[int, int, int]]:
@@ -247,13 +252,13 @@ def _groups(keys: list[tuple[bytes, int]], low: int, high: int, depth: int) -> l
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A small automaton of literals and references that objects have copies of; see `flat_piece`.
+    """A small automaton of literals and references that objects have copies of: the lists of an `_Object`.
 
-    Its calls are places in the list of its references; the call of the value returns to -1, as does a tail call.
+    Its calls are places in the list of its references.
     """
 
-    first_edge: list[int]
-    first_call: list[int]
+    edge_counts: list[int]
+    call_counts: list[int]
     symbols: list[int]
     to: list[int]
     called: list[int]
@@ -290,31 +295,36 @@ def _before_value(items: tuple[Node, ...], facts: tuple[tuple[str, int], ...]) -
     """What stands between a key and its value."""
     positions = Positions(_References(facts))
     begin = positions.enter(Sequence(items), (positions.position(_VALUE, END),))
-    return _template(positions, begin, {})
+    return _template(positions, begin, {}, _AFTER)
 
 
 @lru_cache(maxsize=256)
 def _around(
-    first: tuple[Node, ...] | None,
-    between: tuple[Node, ...] | None,
+    first: tuple[Node, ...],
+    between: tuple[Node, ...],
     end: tuple[Node, ...] | None,
     facts: tuple[tuple[str, int], ...],
+    key_bytes: tuple[int, ...],
+    key_rules: int,
 ) -> Template:
-    """First this, then what stands before a key, or the end."""
+    """First this, then what stands before a key, or the end; with what keys begin with: bytes, and so many rules."""
     positions = Positions(_References(facts))
-    going_on = positions.enter(Sequence(between or ()), (positions.position((), END),))
+    going_on = positions.enter(Sequence(between), (positions.position((), END),))
     written = len(positions.reads)
     ending = () if end is None else positions.enter(Sequence(end), END)
     ends = dict.fromkeys(positions.follows[written:], _ENDS)
     following = union([going_on, ending])
     written = len(positions.reads)
-    begin = positions.enter(Sequence(first or ()), following)
+    begin = positions.enter(Sequence(first), following)
     ends.update(dict.fromkeys(positions.follows[written:], _GOES_ON if end is None else _GOES_ON | _ENDS))
-    return _template(positions, begin, ends)
+    return _with_keys(_template(positions, begin, ends, _TAIL), key_bytes, len(facts), key_rules)
 
 
-def _template(positions: Positions, begin: Set, ends: dict[Set, int]) -> Template:
-    """The automaton from `begin` on; `ends` says what positions may still read, by what follows them."""
+def _template(positions: Positions, begin: Set, ends: dict[Set, int], tail: int) -> Template:
+    """The automaton from `begin` on; `ends` says what positions may still read, by what follows them.
+
+    Calls behind which nothing is left return to `tail`.
+    """
     automaton = positions.automaton(begin, limit=1000)
 
     def reads(position: int) -> int:
@@ -330,11 +340,36 @@ def _template(positions: Positions, begin: Set, ends: dict[Set, int]) -> Templat
         if following - state > 1:  # inside of the one literal that is read here
             (inside,) = [f for p, f in zip(members, flags, strict=True) if p and isinstance(positions.reads[p], bytes)]
             found += [inside] * (following - state - 1)
-    back = [automaton.numbers[to] if to >= 0 else -1 for to in automaton.back]
+    edge_counts = [end - begin for begin, end in pairwise([*automaton.first_edge, len(automaton.low)])]
+    call_counts = [end - begin for begin, end in pairwise([*automaton.first_call, len(automaton.rule)])]
+    back = [automaton.numbers[to] if to >= 0 else tail for to in automaton.back]
     return Template(
-        automaton.first_edge, automaton.first_call, automaton.low, automaton.targets(), automaton.rule, back,
-        automaton.finals, found,
+        edge_counts, call_counts, automaton.low, automaton.targets(), automaton.rule, back, automaton.finals, found
     )  # fmt: skip
+
+
+def _with_keys(template: Template, key_bytes: tuple[int, ...], references: int, key_rules: int) -> Template:
+    """The template with the first bytes and the calls of keys at the states that may read them at once."""
+    keys = [(byte, _KEY - i) for i, byte in enumerate(key_bytes)]
+    called = list(range(references, references + key_rules))
+    back = [_KEY - len(keys) - i for i in range(key_rules)]
+    found = Template([], [], [], [], [], [], template.finals, template.reads)
+    edges = list(zip(template.symbols, template.to, strict=True))
+    edge = call = 0
+    for edge_count, call_count, reads in zip(template.edge_counts, template.call_counts, template.reads, strict=True):
+        row, calls = edges[edge : edge + edge_count], slice(call, call + call_count)
+        edge, call = edge + edge_count, call + call_count
+        if reads & _KEYS == _KEYS:
+            row, call_count = sorted([*row, *keys]), call_count + key_rules
+            found.called.extend(called)
+            found.back.extend(back)
+        found.edge_counts.append(len(row))
+        found.call_counts.append(call_count)
+        found.symbols.extend([symbol for symbol, _ in row])
+        found.to.extend([to for _, to in row])
+        found.called.extend(template.called[calls])
+        found.back.extend(template.back[calls])
+    return found
 
 
 def _first_required(node: Members) -> list[int]:
