@@ -63,16 +63,9 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """And, Not, Length or JsonString, without references."""
+    """And, Not, Length or JsonString; what becomes of it is decided when it is built."""
 
     node: Node
-
-
-@dataclass(frozen=True, slots=True)
-class _Overlay:
-    """The JSON strings that spell none of these names."""
-
-    names: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ class _Object:
     name: str
 
 
-_Plan = _Body | _Counted | _Member | _Leaf | _Overlay | _Object | Leaf
+_Plan = _Body | _Counted | _Member | _Leaf | _Object | Leaf
 
 
 class Builder:
@@ -138,11 +131,7 @@ class Builder:
 
     def _new_part(self, node: Node, name: str) -> int:
         if isinstance(node, LEAVES):
-            written = self.survey.written_out(node)
-            names = excluded_names(written.content) if isinstance(written, JsonString) else None
-            if names is not None:
-                return self._reserve(_Overlay(tuple(names))) if names else self.part(ANY_STRING)
-            return self._reserve(_Body("string", written) if is_split(written) else _Leaf(written))
+            return self._reserve(_Leaf(node))
         if isinstance(node, Members):
             return self._reserve(_Object(node, name))
         if isinstance(node, Repeat) and self.is_counted(node):
@@ -228,12 +217,7 @@ class Builder:
                 return
             match self.plans[rule]:
                 case _Leaf(node):
-                    self._append_leaf(rule, leaf(node))
-                case _Overlay(names):
-                    host = self.part(ANY_STRING)
-                    self.build(host)
-                    begin = int(self.store.tables.rules[host, RULE_START])
-                    self.store.append(rule, overlay(names), host=begin)
+                    self._build_leaf(rule, self.survey.written_out(node))
                 case Leaf() as found:
                     self._append_leaf(rule, found)
                 case _Counted(item, low, high):
@@ -266,6 +250,18 @@ class Builder:
     def _append_leaf(self, rule: int, found: Leaf) -> None:
         self.fragments[rule] = made = found.fragment
         self.store.append(rule, made.piece, found.kind, found.low, found.high, window=made.window)
+
+    def _build_leaf(self, rule: int, node: Node) -> None:
+        """Writes And, Not, Length or JsonString without references; strings that leave out names as an overlay."""
+        names = excluded_names(node.content) if isinstance(node, JsonString) else None
+        if names:
+            host = self.part(ANY_STRING)
+            self.build(host)
+            self.store.append(rule, overlay(names), host=int(self.store.tables.rules[host, RULE_START]))
+        elif is_split(node):
+            self._build_body(rule, _Body("string", node))
+        else:
+            self._append_leaf(rule, leaf(node if names is None else ANY_STRING))
 
     def _build_body(self, rule: int, body: _Body) -> None:
         node = body.node
