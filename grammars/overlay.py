@@ -15,10 +15,9 @@ Every spelling is followed: raw, the two-character escapes, \\uXXXX with hex dig
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,7 +26,6 @@ from grammars.fragments import leaf
 from grammars.pieces import Piece
 from grammars.tables import (
     CALL_COLUMNS,
-    DEFAULT,
     EDGE_COLUMNS,
     EDGE_TO,
     FIRST_EDGE,
@@ -39,20 +37,28 @@ from grammars.words import ANY_STRING
 
 __all__ = ["overlay"]
 
-_QUOTE, _REFUSED = 0x22, -1
+_QUOTE = 0x22
+
 _CHILD = 1 << 24
 """Added to the number of a place where an edge leads to one that is written elsewhere."""
+
+_REFUSED = _CHILD
+"""Where a refused edge leads: the first place, which no edge leads back to."""
 
 Path: TypeAlias = tuple[tuple[int, ...], ...]
 """A spelling: in each place the bytes that may stand there."""
 
 
 class Block(NamedTuple):
-    """The states of one place in the names. Targets count from the first of them; beyond them is the next block."""
+    """The states of one place in the names: rows as in a piece, but edges to what is beyond them lead to a block.
 
-    defaults: list[int]  # states of the host
-    counts: list[int]  # edges of each state
-    edges: Int32
+    Numbers count from the first state and the first edge of the block.
+    """
+
+    size: int
+    edge_count: int
+    states: bytes
+    edges: bytes
 
 
 def overlay(names: Iterable[bytes]) -> Piece:
@@ -64,13 +70,13 @@ def overlay(names: Iterable[bytes]) -> Piece:
 def _overlay(names: tuple[str, ...]) -> Piece:
     """One block for each place; a place before the end of what all names in a range share has one successor."""
     blocks = [_START]
-    size = len(_START.defaults)
+    size = _START.size
     first: list[int] = [size]  # state of each place that a branch leads to
     pending = [(0, len(names), 0, 0)]
     while pending:
         low, high, depth, number = pending.pop()
         first[number] = size
-        shared = _shared(names[low], names[high - 1])
+        shared = _shared(names[low], names[high - 1]) if high - low > 1 else len(names[low])
         added = [_single(char) for char in names[low][depth:shared]]
         is_name = len(names[low]) == shared
         low += is_name
@@ -84,7 +90,7 @@ def _overlay(names: tuple[str, ...]) -> Piece:
             first.append(0)
         added.append(_place(branches, is_name=is_name) if branches else _end())
         blocks += added
-        size += sum([len(block.defaults) for block in added])
+        size += sum([block.size for block in added])
     return _joined(blocks, first)
 
 
@@ -98,19 +104,25 @@ def _shared(left: str, right: str) -> int:
 
 def _joined(blocks: list[Block], first: list[int]) -> Piece:
     """The piece of the blocks one behind the other."""
-    sizes = [len(block.defaults) for block in blocks]
-    starts = np.cumsum([0, *sizes], dtype=np.int32)
-    states = np.zeros((starts[-1], STATE_COLUMNS), np.int32)
-    defaults = np.array(array("i", chain.from_iterable([block.defaults for block in blocks])), np.int32)
-    states[:, DEFAULT] = defaults
-    counts = np.array(array("i", chain.from_iterable([block.counts for block in blocks])), np.int32)
-    states[1:, FIRST_EDGE] = np.cumsum(counts[:-1])
-    edges = np.concatenate([block.edges for block in blocks])
-    to = edges[:, EDGE_TO]
-    moved = to + np.repeat(starts[:-1], [len(block.edges) for block in blocks])
-    moved = np.where(to >= _CHILD, np.array(first, np.int32)[np.maximum(to - _CHILD, 0)], moved)
-    edges[:, EDGE_TO] = np.where(to < 0, _REFUSED, moved)
+    sizes, edge_counts = [block.size for block in blocks], [block.edge_count for block in blocks]
+    states = _rows([block.states for block in blocks], STATE_COLUMNS)
+    edges = _rows([block.edges for block in blocks], EDGE_COLUMNS)
+    states[:, FIRST_EDGE] += np.repeat(_starts(edge_counts), sizes)
+    to = edges[:, EDGE_TO] + np.repeat(_starts(sizes), edge_counts)
+    far = np.flatnonzero(edges[:, EDGE_TO] >= _CHILD)
+    to[far] = np.array([-1, *first[1:]], np.int32)[edges[far, EDGE_TO] - _CHILD]
+    edges[:, EDGE_TO] = to
     return Piece(states, edges, np.empty((0, CALL_COLUMNS), np.int32))
+
+
+def _rows(parts: list[bytes], columns: int) -> Int32:
+    """The rows of an array in parts."""
+    return np.frombuffer(bytearray().join(parts), np.int32).reshape(-1, columns)
+
+
+def _starts(sizes: list[int]) -> Int32:
+    """Where each of some blocks begins."""
+    return np.array(list(accumulate(sizes[:-1], initial=0)), np.int32)
 
 
 @lru_cache(maxsize=4096)
@@ -148,8 +160,15 @@ def _place(branches: Sequence[tuple[str, int]], *, is_name: bool) -> Block:
                     following.append((rows[state], symbol))
     for row, symbol in following:
         row[symbol] = len(rows)
-    edges = [(symbol, symbol, row[symbol], 0) for row in rows for symbol in sorted(row)]
-    return Block(defaults, [len(row) for row in rows], np.array(edges, np.int32).reshape(-1, EDGE_COLUMNS))
+    return _block(defaults, [[(symbol, row[symbol]) for symbol in sorted(row)] for row in rows])
+
+
+def _block(defaults: list[int], rows: list[list[tuple[int, int]]]) -> Block:
+    """The block of states with these defaults in the host and these edges, each a symbol and where it leads."""
+    first = accumulate(map(len, rows), initial=0)
+    states = [(0, 0, begin, 0, default) for begin, default in zip(first, defaults, strict=False)]
+    edges = [(symbol, symbol, to, 0) for row in rows for symbol, to in row]
+    return Block(len(states), len(edges), np.array(states, np.int32).tobytes(), np.array(edges, np.int32).tobytes())
 
 
 @lru_cache(maxsize=4096)
@@ -178,4 +197,4 @@ def _host() -> tuple[list[dict[int, int]], int]:
     return rows, rows[0][_QUOTE]
 
 
-_START = Block([-1], [1], np.array([(_QUOTE, _QUOTE, 1, 0)], np.int32))
+_START = _block([-1], [[(_QUOTE, 1)]])
