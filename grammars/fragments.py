@@ -16,11 +16,11 @@ from grammars.chars import char_dfa
 from grammars.dfa import Dfa, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
 from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
-from grammars.lengths import NEVER, fewest_bytes, lengths
+from grammars.lengths import NEVER, Lengths, fewest_bytes, lengths
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind
-from grammars.standard import Made, standard
+from grammars.standard import standard
 from grammars.store import Window
 from grammars.utf8 import encode_json, encode_utf8
 from grammars.words import excluded_names, is_list, word_piece, words
@@ -34,8 +34,8 @@ __all__ = [
     "fragment",
     "leaf",
     "new_body_leaf",
-    "new_facts",
-    "new_leaf",
+    "new_fragment",
+    "opened",
     "quick_facts",
     "window_leaf",
     "without_empty",
@@ -115,7 +115,7 @@ def body_leaf(node: Node, limit: int) -> Leaf:
 @lru_cache(maxsize=_LEAVES)
 def _body_leaf(node: Node, limit: int) -> Leaf:
     made = standard(node)
-    return new_body_leaf(node, limit) if made is None or len(made.piece.states) > limit else _read(made)
+    return new_body_leaf(node, limit) if made is None or len(made.piece.states) > limit else Leaf(fragment(*made))
 
 
 def new_body_leaf(node: Node, limit: int) -> Leaf:
@@ -155,46 +155,39 @@ def quick_facts(node: Node) -> int | None:
 @lru_cache(maxsize=_LEAVES)
 def leaf(node: Node) -> Leaf:
     """What a part without references becomes that needs set algebra or spellings: And, Not, Length or JsonString."""
-    made = standard(node)
-    return new_leaf(node) if made is None else _read(made)
-
-
-def new_leaf(node: Node) -> Leaf:
-    """The same, made whether or not it is a standard one."""
-    content, counts, low, high = _opened(node)
+    content, counts, low, high = opened(node)
     return Leaf(_encoded(content, quoted=isinstance(node, JsonString), counts=counts), low, high)
 
 
-def _read(made: Made) -> Leaf:
-    return Leaf(fragment(made.piece, made.window), made.low, made.high)
-
-
 def facts_of_leaf(node: Node) -> int:
-    """The facts of a part without references; raises what is wrong with it."""
-    made = standard(node)
-    return new_facts(node) if made is None else made.facts
-
-
-def new_facts(node: Node) -> int:
-    """The same, decided on code points whether or not it is a standard leaf."""
-    content, counts, low, high = _opened(node)
+    """The facts of a part without references, decided on code points; raises what is wrong with it."""
+    content, counts, low, high = opened(node)
+    if isinstance(node, JsonString) and (made := standard(content, counts=counts)) is not None:
+        return SOLID if made.window is None or _fits(made.window[0], low, high) else 0
     dfa = char_dfa(content)
     nullable, solid = 0 in dfa.finals and not low, bool(dfa.edges[0])
     if counts:
-        least = lengths(dfa, every=True).next_length(0, max(1, low))
-        solid = least != NEVER and (high is None or least <= high)
+        solid = _fits(lengths(dfa, every=True), max(1, low), high)
     if isinstance(node, JsonString):
         return SOLID if nullable or solid else 0
     return (NULL if nullable else 0) | (SOLID if solid else 0)
 
 
-def _opened(node: Node) -> tuple[Node, bool, int, int | None]:
+def _fits(remaining: Lengths, low: int, high: int | None) -> bool:
+    """Whether some text has `low` to `high` characters."""
+    least = remaining.next_length(0, low)
+    return least != NEVER and (high is None or least <= high)
+
+
+def opened(node: Node) -> tuple[Node, bool, int, int | None]:
     """The characters of a part, whether they are counted at run time, and the bounds."""
     inside = node.content if isinstance(node, JsonString) else node
     low: int = 0
     high: int | None = None
-    if not isinstance(inside, Length) or (isinstance(node, JsonString) and inside.max is None and inside.min <= 4):
+    if not isinstance(inside, Length):
         return inside, False, low, high
+    if isinstance(node, JsonString) and inside.max is None and inside.min <= 4 and not isinstance(inside.item, Length):
+        return inside, False, low, high  # written out; a length within would be written out with it
     while isinstance(inside, Length):
         low, high, inside = max(low, inside.min), _least(high, inside.max), inside.item
     if isinstance(inside, Repeat) and isinstance(inside.item, CharClass):
@@ -215,7 +208,16 @@ def _class_window(ranges: tuple[tuple[int, int], ...], spelt: bool) -> Fragment:
 
 @lru_cache(maxsize=_LEAVES)
 def _encoded(content: Node, *, quoted: bool, counts: bool) -> Fragment:
-    """The fragment of a content in bytes. Code points were minimal, so that bytes are; see `grammars.utf8`."""
+    """The fragment of a content in bytes."""
+    made = standard(content, counts=counts) if quoted else None
+    return new_fragment(content, quoted=quoted, counts=counts) if made is None else fragment(*made)
+
+
+def new_fragment(content: Node, *, quoted: bool, counts: bool) -> Fragment:
+    """The same, made whether or not it is a standard one.
+
+    Code points were minimal, so that bytes are; see `grammars.utf8`.
+    """
     encode = encode_json if quoted else encode_utf8
     dfa = encode(char_dfa(content), ticks=counts)
     return dfa_fragment(trim(_quoted(dfa) if quoted else without_empty(dfa)), counts=counts)

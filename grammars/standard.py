@@ -30,31 +30,31 @@ _FILE = Path(__file__).with_name("standard.npz")
 
 
 class Made(NamedTuple):
-    """A leaf, in parts: its facts, the bounds of its counter, its automaton and, of a window, the lengths."""
+    """The automaton of a leaf and, of a window, its lengths."""
 
-    facts: int
-    low: int
-    high: int | None
     piece: Piece
     window: Window | None
 
 
-def standard(node: Node) -> Made | None:
-    """What a node becomes, where that was made ahead; None for all others."""
-    return _made(_name(node))
+def standard(content: Node, *, counts: bool | None = None) -> Made | None:
+    """What a content becomes between the quotes of JSON strings, with its characters counted or not; a body for None.
+
+    None for what was not made ahead.
+    """
+    return _made(_name(content, counts))
 
 
-def write(leaves: Iterable[tuple[Node, Made]]) -> None:
-    """Writes the file."""
+def write(leaves: Iterable[tuple[Node, bool | None, Made]]) -> None:
+    """Writes the file: what `standard` tells of each content."""
     with zipfile.ZipFile(_FILE, "w", zipfile.ZIP_DEFLATED) as file:
-        for node, made in leaves:
+        for content, counts, made in leaves:
             data = io.BytesIO()
             np.save(data, _packed(made), allow_pickle=False)
-            file.writestr(zipfile.ZipInfo(f"{_name(node)}.npy"), data.getvalue(), zipfile.ZIP_DEFLATED)
+            file.writestr(zipfile.ZipInfo(f"{_name(content, counts)}.npy"), data.getvalue(), zipfile.ZIP_DEFLATED)
 
 
-def _name(node: Node) -> str:
-    return hashlib.sha256(repr(node).encode()).hexdigest()[:32]
+def _name(content: Node, counts: bool | None) -> str:
+    return hashlib.sha256(f"{counts} {content!r}".encode()).hexdigest()[:32]
 
 
 @cache
@@ -74,8 +74,8 @@ def _made(name: str) -> Made | None:
 
 
 def _packed(made: Made) -> NDArray[np.int32]:
-    """How long the head is; facts, low, high (-1 for none), states, edges, of a window more; then all tables."""
-    head = [made.facts, made.low, -1 if made.high is None else made.high, len(made.piece.states), len(made.piece.edges)]
+    """How long the head is; how many states and edges; the numbers and widths of a window's tables; then all tables."""
+    head = [len(made.piece.states), len(made.piece.edges)]
     parts = [made.piece.states, made.piece.edges]
     if made.window is not None:
         lengths, fewest = made.window
@@ -86,17 +86,16 @@ def _packed(made: Made) -> NDArray[np.int32]:
 
 
 def _unpacked(data: NDArray[np.int32]) -> Made:
-    size = int(data[0])
-    facts, low, high, states, edges, *about = data[1 : size + 1].tolist()
+    begin = int(data[0]) + 1
+    states, edges, *about = data[1:begin].tolist()
     shapes = [(states, STATE_COLUMNS), (edges, EDGE_COLUMNS)]
     if about:
         shapes += [(states, about[2]), (states, about[5])]
-    tables, begin = [], size + 1
+    tables = []
     for shape in shapes:
         tables.append(data[begin : begin + shape[0] * shape[1]].reshape(shape))
         begin += tables[-1].size
     piece = Piece(tables[0], tables[1], np.zeros((0, CALL_COLUMNS), np.int32))
-    window = None
-    if about:
-        window = Lengths(tables[2], *about[:2]), FewestBytes(tables[3], *about[3:5])
-    return Made(facts, low, None if high < 0 else high, piece, window)
+    if not about:
+        return Made(piece, None)
+    return Made(piece, (Lengths(tables[2], *about[:2]), FewestBytes(tables[3], *about[3:5])))

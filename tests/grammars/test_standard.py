@@ -7,25 +7,26 @@ import pytest
 
 from grammars import standard as module
 from grammars.compile import compile_grammar
+from grammars.fragments import facts_of_leaf
 from grammars.frontends.json_schema import parse_json_schema
-from grammars.frontends.json_schema.standard import made, standard_nodes
-from grammars.ir import Bytes, Node, Sequence
+from grammars.frontends.json_schema.formats import FORMATS
+from grammars.frontends.json_schema.standard import made, standard_contents
+from grammars.ir import Bytes, JsonString, Length, Sequence
 from grammars.standard import standard
 
-NODES = standard_nodes()
+CONTENTS = standard_contents()
 
 
-@pytest.mark.parametrize("node", NODES, ids=range(len(NODES)))
-def test_each_is_what_would_be_made(node: Node) -> None:
-    found, again = standard(node), made(node)
+@pytest.mark.parametrize("case", range(len(CONTENTS)))
+def test_each_is_what_would_be_made(case: int) -> None:
+    content, counts = CONTENTS[case]
+    found, again = standard(content, counts=counts), made(content, counts)
     assert found is not None, "`make standard` writes those that are missing"
-    assert found[:3] == again[:3]
-    for left, right in zip(_arrays(found), _arrays(again), strict=True):
+    for left, right in zip(_parts(found), _parts(again), strict=True):
         assert np.array_equal(left, right), "`make standard` writes them anew"
 
 
-def _arrays(leaf: module.Made) -> list[object]:
-    """All that is not in the first three fields."""
+def _parts(leaf: module.Made) -> list[object]:
     arrays: list[object] = [leaf.piece.states, leaf.piece.edges, leaf.piece.calls]
     if leaf.window is not None:
         lengths, fewest = leaf.window
@@ -35,6 +36,15 @@ def _arrays(leaf: module.Made) -> list[object]:
 
 def test_other_nodes_are_not_found() -> None:
     assert standard(Sequence((Bytes(b"a"),))) is None
+    assert standard(CONTENTS[0][0], counts=False) is None
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 100), (7, 7), (0, 3), (0, 2), (255, 300), (4, 4)])
+def test_lengths_of_a_format_are_those_without_the_file(low: int, high: int, monkeypatch) -> None:
+    node = JsonString(Length(FORMATS["email"], low, high))
+    facts = facts_of_leaf(node)
+    monkeypatch.setattr("grammars.fragments.standard", lambda content, *, counts=None: None)
+    assert facts == facts_of_leaf(node)
 
 
 @pytest.mark.parametrize("data", [None, b"", b"PK\x03\x04 torn"])
@@ -46,7 +56,7 @@ def test_without_the_file_leaves_are_made(data: bytes | None, tmp_path, monkeypa
     module._file.cache_clear()
     module._made.cache_clear()
     try:
-        assert standard(NODES[0]) is None
+        assert standard(CONTENTS[0][0]) is None
         assert compile_grammar(parse_json_schema({"type": "string", "format": "ipv4"})).num_rules
     finally:
         module._file.cache_clear()
