@@ -421,12 +421,9 @@ def _reached(automaton: ByteAutomaton, rule: int, most: int) -> Iterator[tuple[i
     start, states = extent(automaton, rule)
     first = tables.states[start : start + states + 1, FIRST_EDGE]
     edges = tables.edges[first[0] : first[-1]]
-    sources, targets, ticks = (
-        np.repeat(np.arange(states), np.diff(first)),
-        edges[:, EDGE_TO] - start,
-        edges[:, EDGE_TICK],
-    )
-    silent = sources[ticks == 0], targets[ticks == 0]
+    sources, targets = np.repeat(np.arange(states), np.diff(first)), edges[:, EDGE_TO] - start
+    ticks: NDArray[np.bool_] = edges[:, EDGE_TICK] == 1
+    silent = sources[~ticks], targets[~ticks]
     found = np.zeros(states, bool)
     found[0] = True
     for read in range(most + 1):

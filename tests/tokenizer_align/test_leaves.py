@@ -46,6 +46,9 @@ GRAMMARS: dict[str, dict[str, Node]] = {
     "windows with gaps": {"start": Sequence((Length(Repeat(Bytes(b"ab")), 3, 9), Bytes(b"x")))},
     "windows with gaps beyond their minimum": {"start": Sequence((Length(LABELS, 1, 12), Bytes(b"x!")))},
     "windows with gaps and no minimum": {"start": Sequence((Length(Repeat(Bytes(b"ab")), 0, 9), Bytes(b"x")))},
+    "windows with a gap at their minimum": {  # after three letters either none may follow or two and more
+        "start": Sequence((Length(Repeat(Choice((Bytes(b"xa"), Bytes(b"xaa")))), 4, 4), Bytes(b"!")))
+    },
     "windows that end": {
         "start": Sequence((Length(Repeat(Choice((Bytes(b"a"), Bytes(b"bb"))), 0, 5), 2, 7), Bytes(b"x")))
     },
@@ -54,7 +57,7 @@ GRAMMARS: dict[str, dict[str, Node]] = {
         "word": Repeat(LETTER, 1),
     },
 }
-WALKED = {"windows with gaps"}
+WALKED = {"windows with gaps", "windows with a gap at their minimum"}
 """Whose windows have no table: their minimum may fall into a gap between the numbers of characters to come."""
 
 
@@ -189,6 +192,29 @@ def test_subtrees_of_characters_equal_the_whole_walk(case: int) -> None:
         constraint = align(automaton, vocabulary)
         for _ in range(4):
             masks_equal_walks(constraint, rng, steps=10)
+
+
+@pytest.mark.parametrize("case", range(20 if os.environ.get("NUMBA_DISABLE_JIT") != "1" else 4))
+def test_windows_over_words_equal_the_whole_walk(case: int) -> None:
+    """Numbers of characters to come with gaps of all kinds, minima in them and beside them."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    tokens = [b"x", b"a", b"!", *sorted({bytes(rng.choices(b"xa!", k=rng.randrange(2, 7))) for _ in range(60)}), b""]
+    vocabulary = Vocabulary(tokens, eos_token_ids=[len(tokens) - 1])
+    leaves_of(vocabulary).patience = 0
+    for _ in range(6):
+        words = [bytes(rng.choices(b"xa", k=rng.randrange(1, 6))) for _ in range(rng.randrange(1, 4))]
+        inside = Sequence((Repeat(Choice(tuple(map(Bytes, words)))), Repeat(Bytes(b"a"), 0, rng.randrange(2))))
+        low = rng.randrange(9)
+        body = Length(inside, low, rng.choice([None, low, low + 1, low + 4]))
+        try:
+            automaton = compile_grammar(Grammar({"start": Sequence((body, Bytes(b"!")))}))
+        except EmptyLanguage:
+            continue
+        constraint = align(automaton, vocabulary)
+        for _ in range(4):
+            masks_equal_walks(constraint, rng, steps=6)
 
 
 def bits(row: np.ndarray) -> np.ndarray:
