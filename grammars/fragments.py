@@ -45,6 +45,9 @@ __all__ = [
 _LEAVES = 2048
 """Nodes remembered."""
 
+_WRITTEN_OUT = 24
+"""Repeats of a class of characters in a JSON string up to which each is a state."""
+
 _SHARED = 4096
 """The states of a piece up to which it is looked for among the others; larger ones have no tables of a vocabulary."""
 
@@ -181,18 +184,25 @@ def _fits(remaining: Lengths, low: int, high: int | None) -> bool:
 
 def opened(node: Node) -> tuple[Node, bool, int, int | None]:
     """The characters of a part, whether they are counted at run time, and the bounds."""
+    quoted = isinstance(node, JsonString)
     inside = node.content if isinstance(node, JsonString) else node
     low: int = 0
     high: int | None = None
-    if not isinstance(inside, Length):
+    if not isinstance(inside, Length) and not (quoted and _is_long(inside)):
         return inside, False, low, high
-    if isinstance(node, JsonString) and inside.max is None and inside.min <= 4 and not isinstance(inside.item, Length):
+    small = isinstance(inside, Length) and inside.max is None and inside.min <= 4
+    if quoted and small and not (isinstance(inside, Length) and isinstance(inside.item, Length)):
         return inside, False, low, high  # written out; a length within would be written out with it
     while isinstance(inside, Length):
         low, high, inside = max(low, inside.min), _least(high, inside.max), inside.item
     if isinstance(inside, Repeat) and isinstance(inside.item, CharClass):
         low, high, inside = max(low, inside.min), _least(high, inside.max), Repeat(inside.item)
     return inside, True, low, high
+
+
+def _is_long(node: Node) -> bool:
+    """Whether a node is a repeat of a class, so often that it is counted rather than written out."""
+    return isinstance(node, Repeat) and isinstance(node.item, CharClass) and (node.max or node.min) > _WRITTEN_OUT
 
 
 def window_leaf(ranges: tuple[tuple[int, int], ...], low: int, high: int | None, *, spelt: bool) -> Leaf:

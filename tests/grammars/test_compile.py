@@ -290,3 +290,12 @@ def test_what_only_building_shows_is_raised_at_once() -> None:
     ):
         with pytest.raises(LimitExceeded, match=r"more than 1000 states \(in the rule 'x'\)"):
             compile_grammar(Grammar(rules), limits=Limits(states=1000))
+
+
+@pytest.mark.parametrize(("low", "high"), [(24, 24), (25, 25), (0, 30), (7, 40), (26, None)])
+def test_a_class_is_counted_in_a_string_as_often_as_it_is_repeated(low: int, high: int | None) -> None:
+    node = JsonString(Repeat(CharClass(((97, 102), (233, 233))), low, high))
+    recogniser = compile_grammar(Grammar({"start": node})).recogniser
+    for count in (0, 6, 7, 23, 24, 25, 26, 29, 30, 31, 39, 40, 41, 90):
+        for inside in ("a" * count, "é\\u0061" * (count // 2) + "b" * (count % 2)):
+            assert recogniser.accepts(f'"{inside}"'.encode()) == (low <= count <= (count if high is None else high))
