@@ -29,7 +29,7 @@ _MOST, _STATES = 1024, 1024
 _LARGEST = 64
 """The parts of a shape up to which it is looked for; larger bodies hardly ever have an equal one."""
 
-_LOCK = threading.Lock()
+LOCK = threading.RLock()
 
 
 def body_piece(node: Node, callees: Callees, *, limit: int) -> Piece:
@@ -52,7 +52,7 @@ def body_piece(node: Node, callees: Callees, *, limit: int) -> Piece:
 
 
 def _remember(key: object, shape: Piece) -> None:
-    with _LOCK:
+    with LOCK:
         while len(_PIECES) >= _MOST:
             del _PIECES[next(iter(_PIECES))]
         _PIECES[key] = shape

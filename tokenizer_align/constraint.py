@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars import shapes
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage
@@ -77,12 +78,13 @@ _HELD: list[Any] = []
 def _hold() -> None:
     """Before a fork: waits until no thread is changing what all constraints share, so that the child inherits it whole.
 
-    Locks are taken in the order in which the engine takes them: automata, leaves, rows. Arenas are left out, since a
-    child does not go on in those of its parent.
+    Locks are taken in the order in which the engine takes them: automata, shapes, leaves, rows. Arenas are left out,
+    since a child does not go on in those of its parent.
     """
     living = list(_LIVING)
     locks = [leaves.LOCK, rows.LOCK]
     locks += {id(c.automaton): c.automaton.lock for c in living}.values()
+    locks.append(shapes.LOCK)
     locks += {id(c._newest.leaves): c._newest.leaves.lock for c in living}.values()
     locks += {id(c._rows): c._rows.lock for c in living}.values()
     for lock in locks:
