@@ -130,7 +130,7 @@ COUNTERS: Rows = {
     ),
     "a window with gaps in its lengths has grades": (
         "tokenizer_align/leaves.py",
-        ("if period != 1 or not (closed | onward).all():", "if period == 0:"),
+        ("if until.min() >= low:", "if until.min() >= 0:"),
     ),
     "a leaf ends whatever its counter says": (
         KERNELS,
@@ -234,14 +234,17 @@ CHARACTERS: Rows = {
     "no capital hex digits": (UTF8, ("for at in (0x41, 0x61)", "for at in (0x61,)")),
     "quotes stand raw in strings": (UTF8, ("((0x20, 0x21), (0x23, 0x5B)", "((0x20, 0x5B)")),
     "a slash has no short escape": (UTF8, ('0x2F: "/", ', "")),
-    "the closing quote is allowed everywhere": (FRAGMENTS, ("if state in dfa.finals:", "if True:")),
+    "the closing quote is allowed everywhere": (
+        FRAGMENTS,
+        ("for state in dfa.finals:", "for state in range(len(rows)):"),
+    ),
     "a complement has ASCII texts only": (
         "grammars/chars.py",
-        ("complement(char_dfa(item), ANY_CHAR.ranges)", "complement(char_dfa(item), ((0, 0x7F),))"),
+        ("complement(dfa, ANY_CHAR.ranges)", "complement(dfa, ((0, 0x7F),))"),
     ),
     "surrogates are characters": (
         "grammars/chars.py",
-        ("complement(char_dfa(item), ANY_CHAR.ranges)", "complement(char_dfa(item), ((0, 0x10FFFF),))"),
+        ("complement(dfa, ANY_CHAR.ranges)", "complement(dfa, ((0, 0x10FFFF),))"),
     ),
 }
 
