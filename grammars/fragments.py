@@ -184,15 +184,11 @@ def _fits(remaining: Lengths, low: int, high: int | None) -> bool:
 
 def opened(node: Node) -> tuple[Node, bool, int, int | None]:
     """The characters of a part, whether they are counted at run time, and the bounds."""
-    quoted = isinstance(node, JsonString)
     inside = node.content if isinstance(node, JsonString) else node
     low: int = 0
     high: int | None = None
-    if not isinstance(inside, Length) and not (quoted and _is_long(inside)):
+    if not (isinstance(inside, Length) or _is_long(inside)) or (isinstance(node, JsonString) and _is_small(inside)):
         return inside, False, low, high
-    small = isinstance(inside, Length) and inside.max is None and inside.min <= 4
-    if quoted and small and not (isinstance(inside, Length) and isinstance(inside.item, Length)):
-        return inside, False, low, high  # written out; a length within would be written out with it
     while isinstance(inside, Length):
         low, high, inside = max(low, inside.min), _least(high, inside.max), inside.item
     if isinstance(inside, Repeat) and isinstance(inside.item, CharClass):
@@ -203,6 +199,11 @@ def opened(node: Node) -> tuple[Node, bool, int, int | None]:
 def _is_long(node: Node) -> bool:
     """Whether a node is a repeat of a class, so often that it is counted rather than written out."""
     return isinstance(node, Repeat) and isinstance(node.item, CharClass) and (node.max or node.min) > _WRITTEN_OUT
+
+
+def _is_small(node: Node) -> bool:
+    """Whether a length is a small minimum, which is written out; a length within would be written out with it."""
+    return isinstance(node, Length) and node.max is None and node.min <= 4 and not isinstance(node.item, Length)
 
 
 def window_leaf(ranges: tuple[tuple[int, int], ...], low: int, high: int | None, *, spelt: bool) -> Leaf:

@@ -163,7 +163,7 @@ def flat_piece(
 
 
 def _table(values: list[int], columns: int) -> Int32:
-    """The values as rows; an array of the standard library takes a list three times as fast as numpy does."""
+    """The values as rows."""
     return np.frombuffer(array("i", values or [0]), np.int32)[: len(values)].reshape(-1, columns)
 
 

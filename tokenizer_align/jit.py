@@ -119,7 +119,7 @@ def _numba() -> Any:
 @functools.cache
 def _warn_once() -> None:
     warnings.warn(
-        "no folder can hold the compiled kernels, so every process compiles them anew (about 10 s); "
+        "no folder can hold the compiled kernels, so every process compiles them anew (half a minute); "
         "set NUMBA_CACHE_DIR to a folder that only you can write",
         RuntimeWarning,
         stacklevel=4,

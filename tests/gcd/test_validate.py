@@ -156,7 +156,10 @@ def test_texts(text: str, schema: object, reason: str) -> None:
 
 
 def test_the_last_of_equal_keys_wins() -> None:
-    validate('{"a": "x", "a": 1}', {"properties": {"a": {"type": "integer"}}})
+    schema = {"properties": {"a": {"type": "integer"}}}
+    validate('{"a": "x", "a": 1}', schema)
+    with pytest.raises(ValidationFailed):
+        validate('{"a": 1, "a": "x"}', schema)
 
 
 def test_values_that_are_no_texts() -> None:

@@ -132,7 +132,7 @@ def test_nowhere_to_write_is_one_warning(package, folder):
     assert done.stdout == "12\n"
     warning, _line = done.stderr.splitlines()
     assert warning.endswith(
-        "RuntimeWarning: no folder can hold the compiled kernels, so every process compiles them anew (about 10 s); "
+        "RuntimeWarning: no folder can hold the compiled kernels, so every process compiles them anew (half a minute); "
         "set NUMBA_CACHE_DIR to a folder that only you can write"
     )
     assert "kernels.py:4:" in warning
