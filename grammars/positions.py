@@ -59,6 +59,7 @@ class Positions:
         self.numbers: dict[tuple[bytes | Ranges | int, Set], int] = {}
         self.loops: list[Set] = [()]
         self.known_loops: dict[tuple[Node, Set], tuple[Set, Set]] = {}
+        self.known_chains: dict[tuple[Node, Set], list[Set]] = {}
         self.opened: dict[Set, Set] = {}
 
     def position(self, reads: bytes | Ranges | int, after: Set) -> int:
@@ -127,9 +128,7 @@ class Positions:
         else:
             if high < low:
                 return ()
-            last = after
-            for _ in range(high - low):
-                after = union([enter(item, after), last])
+            after = self.chain(item, after, high - low, enter)
         for _ in range(low):
             after = enter(item, after) if after else ()
         return after
@@ -145,6 +144,13 @@ class Positions:
             self.loops[number] = union([once, after])
             known = self.known_loops[key] = (-number,), once
         return known
+
+    def chain(self, item: Node, after: Set, most: int, enter: Callable[[Node, Set], Set]) -> Set:
+        """The positions of none to `most` items; chains to the same end are one."""
+        known = self.known_chains.setdefault((item, after), [after]) if most else [after]
+        while len(known) <= most:
+            known.append(union([enter(item, known[-1]), after]))
+        return known[most]
 
     def embed(self, dfa: Dfa, after: Set) -> Set:
         """The positions of a trimmed DFA over bytes."""
@@ -312,15 +318,16 @@ class Automaton:
     def several(self, readers: list[int]) -> None:
         """The edges of a state that stands at several positions that read symbols."""
         source = self.positions
-        edges: list[tuple[int, int, Set]] = []
+        read: dict[tuple[int, int], list[Set]] = {}
         for position in readers:
             symbols, after = source.reads[position], source.follows[position]
             if isinstance(symbols, bytes):
                 rest = after if len(symbols) == 1 else (source.position(symbols[1:], after),)
-                edges.append((symbols[0], symbols[0], rest))
+                read.setdefault((symbols[0], symbols[0]), []).append(rest)
             elif not isinstance(symbols, int):
-                edges += [(low, high, after) for low, high in symbols]
-        edges.sort()
+                for pair in symbols:
+                    read.setdefault(pair, []).append(after)
+        edges = [(low, high, self.together(sets)) for (low, high), sets in sorted(read.items())]
         if any(edge[1] >= following[0] for edge, following in pairwise(edges)):
             edges = self.split(edges)
         begin = len(self.low)
@@ -335,9 +342,14 @@ class Automaton:
 
     def split(self, edges: list[tuple[int, int, Set]]) -> list[tuple[int, int, Set]]:
         """The edges cut where they overlap."""
-        opened = [self.positions.open(after) for _, _, after in edges]
         numbered: list[Edge] = [(low, high, i) for i, (low, high, _) in enumerate(edges)]
-        return [(low, high, union([opened[i] for i in which])) for low, high, which in split_overlaps(numbered)]
+        return [
+            (low, high, self.together([edges[i][2] for i in which])) for low, high, which in split_overlaps(numbered)
+        ]
+
+    def together(self, sets: list[Set]) -> Set:
+        """The positions in any of the sets, of several with those of their loops."""
+        return sets[0] if len(sets) == 1 else union([self.positions.open(after) for after in sets])
 
 
 def union(sets: list[Set]) -> Set:

@@ -125,20 +125,20 @@ class _Writer:
         if missing == 0:
             return list(row)
         unit = base**missing
-        partial: dict[int, list[Edge]] = {}
-        edges: list[Edge] = []
+        found: list[tuple[int, int, list[Edge]]] = []  # first and last digit, and the edges on what follows them
         for low, high, target in row:
-            first, last = low // unit, high // unit
-            if low % unit or (first == last and high % unit < unit - 1):
-                partial.setdefault(first, []).append((low % unit, min(high - first * unit, unit - 1), target))
+            first, last, end = low // unit, high // unit, high % unit
+            if low % unit or (first == last and end < unit - 1):
+                if not found or found[-1][1] != first:
+                    found.append((first, first, []))
+                found[-1][2].append((low % unit, min(high - first * unit, unit - 1), target))
                 first += 1
-            if first <= last and high % unit < unit - 1:
-                partial.setdefault(last, []).append((0, high % unit, target))
-                last -= 1
-            if first <= last:
-                edges.append((first, last, self.rest(((0, unit - 1, target),), base, missing - 1, spell)))
-        edges += [(digit, digit, self.rest(tuple(part), base, missing - 1, spell)) for digit, part in partial.items()]
-        return sorted(edges)
+            whole = last if end == unit - 1 else last - 1
+            if first <= whole:
+                found.append((first, whole, [(0, unit - 1, target)]))
+            if first <= last and whole < last:
+                found.append((last, last, [(0, end, target)]))
+        return [(first, last, self.rest(tuple(part), base, missing - 1, spell)) for first, last, part in found]
 
     def rest(self, row: Row, base: int, missing: int, spell: Spell) -> int:
         """The state that reads `missing` + 1 digits, which decide."""

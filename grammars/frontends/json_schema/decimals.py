@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from grammars.ir import NOTHING, ByteClass, Bytes, Choice, Node, Repeat, Sequence
@@ -239,6 +239,7 @@ def _mantissa(value: Decimal, rounding: str) -> tuple[int, Decimal]:
     return exponent, value.scaleb(-exponent).quantize(Decimal(1).scaleb(-DIGITS), rounding=rounding)
 
 
+@lru_cache(maxsize=256)
 def _exponent(first: int, last: int) -> Node:
     """The exponents from first to last: `e5`, `E+05`, `e-005`; at most three digits."""
     letter, parts = ByteClass(((69, 69), (101, 101))), []

@@ -8,22 +8,35 @@ from __future__ import annotations
 from grammars.fragments import new_body_leaf, new_fragment, opened
 from grammars.frontends.json_schema.compiler import parse_json_schema
 from grammars.frontends.json_schema.formats import FORMATS
+from grammars.frontends.json_schema.numbers import Bounds, number
 from grammars.ir import JsonString, Node
 from grammars.limits import Limits
 from grammars.standard import Made, write
 from grammars.summary import is_split
 
-__all__ = ["made", "standard_contents"]
+__all__ = ["BOUNDS", "made", "standard_contents"]
+
+BOUNDS = (
+    Bounds(minimum=0),
+    Bounds(exclusive_minimum=0),
+    Bounds(minimum=1),
+    Bounds(minimum=0, maximum=1),
+    Bounds(minimum=0, maximum=100),
+    Bounds(minimum=-90, maximum=90),
+    Bounds(minimum=-180, maximum=180),
+)
+"""The bounds of numbers that schemas have most: amounts and counts, shares, per cent, latitude and longitude."""
 
 
 def standard_contents() -> list[tuple[Node, bool | None]]:
-    """Any number, a body; and of the strings of each format what is in them, and whether characters are counted.
+    """Numbers, which are bodies; and of the strings of each format what is in them, and whether characters are counted.
 
     Formats that are larger than a leaf may be are left out.
     """
     any_number = parse_json_schema({"type": "number"}).rules["any number"]
     strings = [JsonString(FORMATS[name]) for name in FORMATS]
-    return [(any_number, None), *(opened(string)[:2] for string in strings if not is_split(string))]
+    numbers = [any_number, *(number(**bounds) for bounds in BOUNDS)]
+    return [*((node, None) for node in numbers), *(opened(string)[:2] for string in strings if not is_split(string))]
 
 
 def made(content: Node, counts: bool | None) -> Made:
