@@ -150,7 +150,7 @@ ARRAYS = [
     ({"type": "array", "items": [{"const": 1}], "additionalItems": False}, ["[]", "[1]"], ["[1,1]"]),
     ({"type": "array", "items": [{"const": 1}], "additionalItems": {"const": 2}}, ["[1,2,2]"], ["[1,1]", "[2]"]),
     ({"type": "array", "items": {"const": 1}, "additionalItems": False}, ["[1,1]"], ["[2]"]),
-    ({"type": "array", "items": {"not": {}, "enum": [1]}}, None, "UnsupportedFeature"),
+    ({"type": "array", "items": {"not": {}, "enum": [1]}}, ["[]"], ["[1]"]),
     ({"type": "array", "items": {"enum": []}}, ["[]"], ["[1]"]),
     ({"type": "array", "uniqueItems": False}, ["[1,1]"], ["1"]),
     ({"type": "string", "uniqueItems": True, "minProperties": 3}, ['"a"'], ["[]"]),
@@ -168,8 +168,10 @@ COMBINED = [
     ({"oneOf": [{"enum": [1, 2]}, {"enum": [2.0, 3]}]}, ["1", "3"], ["2", "2.0"]),
     ({"anyOf": [{"const": "a"}, {"enum": ["a", "b", 1]}], "type": "string"}, ['"a"', '"b"'], ["1"]),
     ({"anyOf": [{"$ref": "#"}, {"const": 1}, {"type": "null"}]}, ["1", "null"], ["2"]),
-    ({"enum": [[1], [2]], "items": {"not": {"const": 1}}}, None, "UnsupportedFeature"),
-    ({"enum": [1, "a"], "anyOf": [{"type": "string"}, {"not": {}}]}, None, "UnsupportedFeature"),
+    ({"enum": [[1], [2]], "items": {"not": {"const": 1}}}, ["[2]"], ["[1]"]),
+    ({"enum": [1, "a"], "anyOf": [{"type": "string"}, {"not": {}}]}, ['"a"'], ["1"]),
+    ({"oneOf": [{"type": "integer"}, {"type": "string"}, {"minimum": 3}]}, ["1", "3.5", "null"], ["3", '"a"', "2.5"]),
+    ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, ['{"a":1}', '{"b":1}'], ["{}", '{"a":1,"b":1}', "1"]),
     ({"oneOf": [{"type": "integer", "maximum": 1}, {"type": "number", "minimum": 2}]}, ["1", "2.5"], ["1.5"]),
     ({"oneOf": [{"required": ["t", "a"], "properties": {"t": {"const": "A"}, "a": {}}, **CLOSED},
                 {"required": ["t"], "properties": {"t": {"enum": ["B", "C"]}}, **CLOSED}]},
@@ -190,6 +192,77 @@ COMBINED = [
     ({"type": "array", "allOf": [{"items": {"minimum": 1}}, {"prefixItems": [{"const": 2}], "items": {"maximum": 3}}]},
      ["[]", "[2]", "[2,1,3]"], ["[1]", "[2,4]", "[2,0]"]),
     ({"allOf": [{"type": ["string", "null"]}, {"type": ["null", "integer"]}]}, ["null"], ['"a"', "1"]),
+]  # fmt: skip
+
+D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+
+NEGATED = [
+    ({"not": {"type": "string"}}, ["1", "null", "[]"], ['"a"']),
+    ({"not": {"type": "integer"}}, ["1.5", "-0.25", '"a"'], ["1", "0", "1.0", "1e2"]),
+    ({"type": "number", "minimum": 1, "not": {"type": "integer"}}, ["1.5", "20.001"], ["1", "0.5", "1.00", "15e-1"]),
+    ({"not": {"enum": [1, 2.5, "a", True, None, [1], {"a": 1}]}},
+     ["3", "2.25", '"b"', "false", "[]", "[2]", "[1,1]", "{}", '{"a":2}', '{"b":1}', '{"a":1,"b":1}'],
+     ["1", "2.5", "25e-1", '"a"', '"\\u0061"', "true", "null", "[1]", '{"a":1}']),
+    ({"type": "integer", "minimum": 1, "maximum": 5, "not": {"enum": [1, 3]}}, ["2", "4", "5"], ["1", "3", "0", "6"]),
+    ({"type": "number", "exclusiveMinimum": 0, "multipleOf": 0.5, "not": {"const": 1}}, ["0.5", "1.5"], ["1", "1.0"]),
+    ({"type": "integer", "not": {"minimum": 3}}, ["2", "-7"], ["3"]),
+    ({"type": "number", "not": {"maximum": 3, "minimum": 1}}, ["4", "0.5"], ["1", "3", "2.5"]),
+    ({"type": "string", "not": {"minLength": 2}}, ['""', '"a"'], ['"ab"']),
+    ({"type": "string", "not": {"pattern": "^a"}}, ['""', '"ba"'], ['"ab"', '"\\u0061"']),
+    ({"type": "string", "not": {"format": "date"}}, ['"x"', '"2020-02-30"'], ['"2020-02-28"']),
+    ({"not": {"required": ["a", "b"]}}, ["{}", '{"a":1}', '{"b":1,"c":1}'], ['{"a":1,"b":1}', "1"]),
+    ({"type": "object", "not": {"properties": {"a": {"const": 1}}}}, ['{"a":2}', '{"a":[]}'], ["{}", '{"a":1}']),
+    ({"not": {"patternProperties": {"^x": {"type": "null"}}}}, ['{"x":1}', '{"a":1,"xx":0}'], ["{}", '{"x":null}']),
+    ({"type": "object", "properties": {"a": {"type": "integer"}}, "not": {"additionalProperties": {"type": "null"}}},
+     ['{"a":1}', '{"b":1}', '{"b":null,"c":1}'], ["{}", '{"b":null}', '{"a":null}']),
+    ({"not": {"propertyNames": {"maxLength": 1}}}, ['{"ab":1}', '{"a":1,"ab":1}'], ["{}", '{"a":1}']),
+    ({"not": {"minProperties": 1}}, ["{}"], ['{"a":1}', "1"]),
+    ({"not": {"items": {"type": "integer"}}}, ['["a"]', '[1,"a",2]'], ["[]", "[1,2]"]),
+    ({"not": {"prefixItems": [{"const": 1}, {"const": 2}]}}, ["[2]", "[1,3]", "[1,3,4]"], ["[]", "[1]", "[1,2,3]"]),
+    ({"not": {"contains": {"const": 1}}}, ["[]", "[2,3]"], ["[1]", "[2,1]"]),
+    ({"not": {"anyOf": [{"type": "string"}, {"type": "null"}]}}, ["1", "{}"], ['"a"', "null"]),
+    ({"not": {"allOf": [{"minimum": 1}, {"maximum": 2}], "type": "integer"}}, ["0", "3", "1.5"], ["1", "2"]),
+    ({"not": {"oneOf": [{"minimum": 2}, {"maximum": 3}]}, "type": "integer"}, ["2", "3"], ["1", "4"]),
+    ({"not": {"not": {"required": ["a"]}}}, ['{"a":1}', '{"a":1,"b":1}'], ["{}"]),
+    ({"not": {"$ref": "#/$defs/a"}, "$defs": {"a": {"type": ["string", "null"]}}}, ["1"], ['"a"', "null"]),
+    ({"not": {"if": {"type": "string"}, "then": {"maxLength": 1}, "else": {"type": "null"}}}, ['"ab"', "1"],
+     ['"a"', "null"]),
+    ({"not": {"dependentRequired": {"a": ["b"]}}}, ['{"a":1}', '{"a":1,"c":1}'], ["{}", '{"b":1}', '{"b":1,"a":1}']),
+    ({"not": False}, ["1", "{}"], []),
+]  # fmt: skip
+
+CONDITIONAL = [
+    ({"if": {"type": "integer"}, "then": {"minimum": 3}, "else": {"type": "string"}}, ["3", '"a"'], ["2", "null"]),
+    ({"if": {"type": "integer"}, "then": {"minimum": 3}}, ["3", '"a"', "2.5"], ["2"]),
+    ({"if": {"type": "integer"}, "else": {"type": "string"}}, ["3", '"a"'], ["2.5"]),
+    ({"if": {"type": "integer"}}, ["3", '"a"'], []),
+    ({"then": {"type": "integer"}}, ["3", '"a"'], []),
+    ({"type": "object", "properties": {"k": {"enum": ["a", "b"]}, "v": {}}, "required": ["k", "v"], **CLOSED,
+      "if": {"properties": {"k": {"const": "a"}}}, "then": {"properties": {"v": {"type": "integer"}}},
+      "else": {"properties": {"v": {"type": "string"}}}},
+     ['{"k":"a","v":1}', '{"k":"b","v":"x"}'], ['{"k":"a","v":"x"}', '{"k":"b","v":1}', '{"k":"a"}']),
+    ({"dependentRequired": {"a": ["b", "c"]}}, ["{}", '{"b":1}', '{"b":1,"c":1,"a":1}', "1"],
+     ['{"a":1}', '{"b":1,"a":1}']),
+    ({**D7, "dependencies": {"a": ["b"], "b": {"properties": {"c": {"const": 1}}, "required": ["c"]}}},
+     ["{}", '{"c":2}', '{"c":1,"b":1}', '{"c":1,"b":1,"a":1}', "[]"], ['{"b":1}', '{"c":2,"b":1}', '{"c":1,"a":1}']),
+    ({"dependentSchemas": {"a": {"maxProperties": 2}, "z": False}}, ['{"a":1}', '{"a":1,"b":1}', '{"b":1,"c":1,"d":1}'],
+     ['{"a":1,"b":1,"c":1}', '{"z":1}']),
+    ({**D7, "dependentRequired": {"a": ["b"]}}, ['{"a":1}'], []),
+]  # fmt: skip
+
+CONTAINS = [
+    ({"contains": {"const": 1}}, ["[1]", "[2,1]", "[1,2,1]", '"a"'], ["[]", "[2]"]),
+    ({"contains": {"const": 1}, "minContains": 2}, ["[1,1]", "[1,2,1,1]"], ["[1]", "[1,2]"]),
+    ({"contains": {"const": 1}, "maxContains": 1}, ["[1]", "[2,1,2]"], ["[]", "[1,1]", "[1,2,1]"]),
+    ({"contains": {"const": 1}, "minContains": 0}, ["[]", "[2]", "[1]"], []),
+    ({"contains": {"const": 1}, "minContains": 0, "maxContains": 1}, ["[]", "[2]", "[1]"], ["[1,1]"]),
+    ({**D7, "contains": {"const": 1}, "minContains": 2}, ["[1]"], ["[]"]),
+    ({"contains": {"const": 1}, "items": {"type": "integer"}, "minItems": 2, "maxItems": 3}, ["[1,2]", "[2,2,1]"],
+     ["[1]", "[2,2]", '[1,"a"]', "[1,1,1,1]"]),
+    ({"prefixItems": [{"const": 2}, {"type": "string"}], "contains": {"const": 1}}, ['[2,"a",1]'], ["[2]", "[1]"]),
+    ({"contains": {"type": "string"}, "allOf": [{"contains": {"type": "null"}}]}, ['["a",null]', '[null,1,"a"]'],
+     ['["a"]', "[null]"]),
+    ({"contains": {"type": "string"}, "items": {"type": "integer"}, "type": ["array", "null"]}, ["null"], ["[]"]),
 ]  # fmt: skip
 
 LIST = {"type": "object", "properties": {"v": {"const": 1}, "next": {"$ref": "#"}}, "required": ["v"],
@@ -223,7 +296,16 @@ REFERENCES = [
      ["[1]"], ["[2]"]),
 ]  # fmt: skip
 
-ALL = [*TYPES, *STRINGS, *NUMBERS, *FINITE, *OBJECTS, *COUNTED_OBJECTS, *ARRAYS, *COMBINED, *REFERENCES]
+NAMES = [
+    ({"propertyNames": {"anyOf": [{"const": "a"}, {"pattern": "b"}]}}, ["{}", '{"a":1}', '{"xbx":1}'], ['{"c":1}']),
+    ({"propertyNames": {"not": {"enum": ["a"]}}}, ["{}", '{"b":1}'], ['{"a":1}']),
+    ({"propertyNames": {"oneOf": [{"pattern": "a"}, {"pattern": "b"}]}}, ['{"a":1}', '{"b":1}'], ['{"ab":1}', '{}{}']),
+]  # fmt: skip
+
+ALL = [
+    *TYPES, *STRINGS, *NUMBERS, *FINITE, *OBJECTS, *COUNTED_OBJECTS, *ARRAYS, *COMBINED, *NEGATED, *CONDITIONAL,
+    *CONTAINS, *NAMES, *REFERENCES,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("schema", "accepted", "refused"), ALL, ids=[json.dumps(row[0])[:70] for row in ALL])

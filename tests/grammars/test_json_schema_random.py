@@ -57,6 +57,8 @@ LEAVES = {
     "maxItems": lambda pick, _: pick.randint(0, 2),
     "minProperties": lambda pick, _: pick.randint(0, 2),
     "maxProperties": lambda pick, _: pick.randint(0, 2),
+    "minContains": lambda pick, _: pick.randint(0, 2),
+    "maxContains": lambda pick, _: pick.randint(0, 2),
     "required": lambda pick, _: pick.sample(NAMES, pick.randint(0, 2)),
     "$ref": lambda pick, _: pick.choice(["#/$defs/x", "#/$defs/y"]),
 }
@@ -70,6 +72,13 @@ WRITERS = LEAVES | {
     "anyOf": schemas,
     "oneOf": schemas,
     "allOf": schemas,
+    "not": random_schema,
+    "if": random_schema,
+    "then": random_schema,
+    "else": random_schema,
+    "contains": random_schema,
+    "dependentRequired": lambda pick, _: {pick.choice(NAMES): pick.sample(NAMES, pick.randint(0, 2))},
+    "dependentSchemas": lambda pick, depth: schema_map(NAMES, pick, depth),
 }
 
 

@@ -5,26 +5,36 @@ Place in the walk: conjunction -> **ArrayShape** -> rules.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
-from grammars.errors import EmptyLanguage
+from grammars.errors import EmptyLanguage, LimitExceeded
 from grammars.frontends.json_schema.chains import Rules, in_order
-from grammars.frontends.json_schema.conjunction import Part, count_range, statically_false, tightest
-from grammars.frontends.json_schema.keywords import Own
-from grammars.ir import Choice, Node, Repeat
+from grammars.frontends.json_schema.conjunction import count_range, statically_false, tightest
+from grammars.frontends.json_schema.negation import negated
+from grammars.frontends.json_schema.parts import Own, Part, SomeItems
+from grammars.ir import Choice, Node, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
 __all__ = ["ArrayShape", "array_node", "array_shape"]
 
 
+_STATES = 10_000
+"""Most rules that counting the items of one array may take."""
+
+
 class ArrayShape(NamedTuple):
-    """Arrays with `low` to `high` items: the parts of the first ones, then those of all others (None: no others)."""
+    """Arrays with `low` to `high` items: the parts of the first ones, then those of all others (None: no others).
+
+    `some` say how many of the items satisfy a part.
+    """
 
     prefix: tuple[tuple[Part, ...], ...]
     rest: tuple[Part, ...] | None
     low: int = 0
     high: int | None = None
+    some: tuple[SomeItems, ...] = ()
 
 
 def array_shape(owns: Sequence[Own]) -> ArrayShape:
@@ -51,7 +61,7 @@ def array_shape(owns: Sequence[Own]) -> ArrayShape:
         )
     if high is not None and high <= len(prefix):
         prefix, rest = prefix[:high], None
-    return ArrayShape(tuple(prefix), rest, low, high)
+    return ArrayShape(tuple(prefix), rest, low, high, tuple([some for own in owns for some in own.some_items]))
 
 
 def _item(own: Own, index: int) -> Part | None:
@@ -65,6 +75,8 @@ def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
     """
     layout = rules.layout
     empty = Seq(layout.empty(b"[]"))
+    if shape.some:
+        return _Counted(shape, rules, name, depth).node(empty)
     if not shape.prefix and shape.rest is None:
         return empty
     comma = layout.comma(depth)
@@ -84,3 +96,76 @@ def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
             tail = (rules.define(f"{name}~[{index}]", Choice((Seq(tail), in_order(closing)))),)
     full = Seq((*layout.opening(b"[", depth), *tail))
     return full if shape.low else Choice((empty, full))
+
+
+class _Counted:
+    """The rules of an array that counts which of its items satisfy what.
+
+    State (i, counts): i items are written, and so many of them counted for each of `some`. Neither is counted further
+    than it matters. Where there is no maximum, an item that would count need not be counted; where there is one, those
+    that are not counted do not satisfy the part.
+    """
+
+    def __init__(self, shape: ArrayShape, rules: Rules, name: str, depth: int) -> None:
+        self.shape, self.rules, self.name, self.depth = shape, rules, name, depth
+        starts = [some.start for some in shape.some]
+        self.most = max(len(shape.prefix), shape.low, shape.high or 0, *starts)
+        self.made: dict[tuple[int, tuple[int, ...]], Ref] = {}
+        self.pending: list[tuple[int, tuple[int, ...]]] = []
+
+    def node(self, empty: Node) -> Node:
+        layout = self.rules.layout
+        begin = (0, (0,) * len(self.shape.some))
+        options = self.items(*begin)
+        nodes: list[Node] = [Seq((*layout.opening(b"[", self.depth), *option)) for option in options]
+        if self.may_end(*begin):
+            nodes.append(empty)
+        while self.pending:
+            state = self.pending.pop()
+            following: list[Node] = [Seq((*layout.comma(self.depth), *option)) for option in self.items(*state)]
+            if self.may_end(*state):
+                following.append(in_order(layout.closing(b"]", self.depth)))
+            self.rules.define(self.made[state].name, Choice(tuple(following)))
+        return Choice(tuple(nodes))
+
+    def may_end(self, index: int, counts: tuple[int, ...]) -> bool:
+        enough = all(count >= some.low for count, some in zip(counts, self.shape.some, strict=True))
+        return enough and index >= self.shape.low
+
+    def items(self, index: int, counts: tuple[int, ...]) -> Iterator[tuple[Node, ...]]:
+        """What the next item may be, each with the state behind it."""
+        shape = self.shape
+        if shape.high is not None and index >= shape.high:
+            return
+        base = shape.prefix[index] if index < len(shape.prefix) else shape.rest
+        if base is None:
+            return
+        for counted in product(
+            *(self.choices(some, index, count) for some, count in zip(shape.some, counts, strict=True))
+        ):
+            parts = (*base, *[part for added in counted for part in added[1]])
+            if statically_false(parts) is not None:
+                continue
+            after = min(index + 1, self.most), tuple([added[0] for added in counted])
+            yield self.rules.rule(parts, self.depth + 1), self.goto(after)
+
+    def choices(self, some: SomeItems, index: int, count: int) -> Iterator[tuple[int, tuple[Part, ...]]]:
+        """The count behind the next item, and what that asks of it."""
+        if index < some.start or (some.high is None and count == some.low):
+            yield count, ()
+            return
+        yield count, () if some.high is None else (negated(some.part),)
+        if some.high is None or count < some.high:
+            yield count + 1, (some.part,)
+
+    def goto(self, state: tuple[int, tuple[int, ...]]) -> Ref:
+        made = self.made.get(state)
+        if made is None:
+            if len(self.made) >= _STATES:
+                raise LimitExceeded(
+                    f"counting the items of an array needs more than {_STATES:,} rules",
+                    hint="use smaller counts for contains, minItems and maxItems",
+                )
+            made = self.made[state] = Ref(f"{self.name}~[{state[0]};{','.join(map(str, state[1]))}]")
+            self.pending.append(state)
+        return made

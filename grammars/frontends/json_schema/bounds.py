@@ -7,13 +7,17 @@ or `1.2e1`, which are the same values (of 4,628 valid instances of MaskBench non
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
+from typing import TypeAlias
 
-from grammars.errors import GrammarError
+from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import common_multiple, tightest
-from grammars.frontends.json_schema.keywords import FRACTION, Own, Scalar
+from grammars.frontends.json_schema.decimals import no_integer
 from grammars.frontends.json_schema.numbers import Bounds, NumberRules, integer, integer_rules, number, number_rules
-from grammars.ir import Node
+from grammars.frontends.json_schema.parts import FRACTION, INTEGER, Own, Scalar
+from grammars.ir import Choice, Node, Ref
 
 __all__ = ["merged_number_rules"]
 
@@ -29,17 +33,61 @@ def merged_number_rules(owns: Sequence[Own], types: int, prefix: str) -> NumberR
     """
     limits = [tightest(owns, keyword) for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")]
     low, high, above, below = (None if limit is None else limit.value for limit in limits)
-    fraction = bool(types & FRACTION)
     multiple = common_multiple(owns)
+    pointers = [limit.pointer.rpartition("/")[0] for limit in limits if limit is not None]
+    pointers += [own.location.pointer for own in owns if "multipleOf" in own.scalars]
     try:
-        if multiple is None:
-            return NumberRules({prefix: _number(fraction, low, high, above, below)}, prefix)
-        build = number_rules if fraction else integer_rules
-        return build(prefix, multiple_of=multiple, **_bounds(low, high, above, below))
+        excluded = _excluded(owns)
+        if not excluded:
+            return _between(types, (low, high, above, below), multiple, prefix)
+        return _around(types, (low, high, above, below), multiple, prefix, excluded)
     except GrammarError as error:
-        pointers = [limit.pointer.rpartition("/")[0] for limit in limits if limit is not None]
-        pointers += [own.location.pointer for own in owns if "multipleOf" in own.scalars]
         raise type(error)(error.message, pointer=pointers[0] if pointers else None, hint=error.hint) from None
+
+
+_Four: TypeAlias = tuple[Scalar | None, Scalar | None, Scalar | None, Scalar | None]
+"""Minimum, maximum, exclusiveMinimum, exclusiveMaximum."""
+
+
+def _excluded(owns: Sequence[Own]) -> list[Scalar]:
+    """The numbers that are left out, ascending."""
+    values = [v for own in owns for v in own.excluded if isinstance(v, int | float) and not isinstance(v, bool)]
+    return sorted({v if isinstance(v, int) else Decimal(repr(v)) for v in values})
+
+
+def _between(types: int, bounds: _Four, multiple: Scalar | None, prefix: str) -> NumberRules:
+    fraction = bool(types & FRACTION)
+    if multiple is None:
+        node = _number(fraction, *bounds)
+        return NumberRules({prefix: node if types & INTEGER else no_integer(node)}, prefix)
+    if not types & INTEGER:
+        raise UnsupportedFeature("a multiple that is no integer is not supported yet")
+    build = number_rules if fraction else integer_rules
+    return build(prefix, multiple_of=multiple, **_bounds(*bounds))
+
+
+def _around(types: int, bounds: _Four, multiple: Scalar | None, prefix: str, excluded: Sequence[Scalar]) -> NumberRules:
+    """The numbers below, between and above the excluded ones."""
+    low, high, above, below = bounds
+    rules: dict[str, Node] = {}
+    starts: list[str] = []
+    problem: EmptyLanguage | None = None
+    for place, (left, right) in enumerate(pairwise([None, *excluded, None])):
+        floor = above if left is None or (above is not None and above > left) else left
+        ceiling = below if right is None or (below is not None and below < right) else right
+        try:
+            made = _between(types, (low, high, floor, ceiling), multiple, f"{prefix}~{place}")
+        except EmptyLanguage as error:
+            problem = error
+            continue
+        rules.update(made.rules)
+        starts.append(made.start)
+    if not starts:
+        assert problem is not None
+        raise problem
+    if len(rules) == len(starts):
+        return NumberRules({prefix: Choice(tuple(rules.values()))}, prefix)
+    return NumberRules(rules | {prefix: Choice(tuple([Ref(start) for start in starts]))}, prefix)
 
 
 @lru_cache(maxsize=_KEPT, typed=True)

@@ -6,21 +6,28 @@ is a right-linear rule from one optional key to the next for each number of keys
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import combinations, product
+from math import prod
 from typing import Protocol
 
 from grammars.errors import LimitExceeded, UnsupportedFeature
-from grammars.frontends.json_schema.conjunction import Part
+from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.objects import Member, ObjectShape
-from grammars.frontends.json_schema.values import key_text
+from grammars.frontends.json_schema.parts import Part, SomeKey
+from grammars.frontends.json_schema.values import in_content, key_text
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import NOTHING, Bytes, Choice, JsonString, Members, Node, Ref, Repeat
+from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
 __all__ = ["Rules", "in_order", "object_node"]
 
 _COUNTED = 100_000
 """Most rules that counting the keys of one object may take."""
+
+_SHAPES = 256
+"""In how many ways, at most, the properties that keywords ask for may be found among the members of an object."""
 
 _END = Bytes(b"}")
 
@@ -39,7 +46,10 @@ class Rules(Protocol):
 
 def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> Node:
     """The objects of a shape; `name` prefixes the chain's rules, `pointer` is named when the shape is refused."""
-    if not shape.low and shape.high is None and (shape.members or shape.open):
+    if shape.some:
+        shapes = _with_some(shape, pointer)
+        return Choice(tuple([object_node(s, rules, f"{name}~{i}", depth, pointer) for i, s in enumerate(shapes)]))
+    if not shape.low and shape.high is None and not shape.last and (shape.members or shape.open):
         return _members(shape, rules, depth)
     layout = rules.layout
     chain = _Chain(shape, rules, name, depth, pointer)
@@ -47,9 +57,40 @@ def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer
     full = None if body is None else Seq((*layout.opening(b"{", depth), *body))
     chain.finish()
     empty = in_order(layout.empty(b"{}"))
-    if shape.low or any(member.required for member in shape.members):
+    if shape.low or shape.last or any(member.required for member in shape.members):
         return NOTHING if full is None else full
     return empty if full is None else Choice((empty, full))
+
+
+def _with_some(shape: ObjectShape, pointer: str) -> Iterator[ObjectShape]:
+    """The shapes in which each of `some` is met: by a member, or by an open key, which then stands last.
+
+    Readers of JSON keep the last of two equal keys, so that nothing behind it can undo what it meets.
+    """
+    choices: list[list[int]] = []
+    for some in shape.some:
+        found = [i for i, member in enumerate(shape.members) if in_content(some.content, member.name)]
+        choices.append([*found, -1] if shape.open else found)
+    if prod(map(len, choices)) > _SHAPES:
+        raise LimitExceeded(f"there are more than {_SHAPES} ways to have the properties asked for", pointer=pointer)
+    for chosen in product(*choices):
+        members = [*shape.members]
+        last = []
+        for some, place in zip(shape.some, chosen, strict=True):
+            if place < 0:
+                last.append(some)
+            else:
+                member = members[place]
+                members[place] = Member(member.name, (*member.parts, some.part), required=True)
+        _refuse_shared_keys(last, pointer)
+        yield shape._replace(members=tuple(members), last=tuple(last), some=())
+
+
+def _refuse_shared_keys(last: Sequence[SomeKey], pointer: str) -> None:
+    """Two open keys that are asked for could be the same key, of which readers keep one."""
+    for left, right in combinations(last, 2):
+        if not nothing_in(And((left.content, right.content))):
+            raise UnsupportedFeature("two keywords ask for properties that may be one", pointer=pointer)
 
 
 def _members(shape: ObjectShape, rules: Rules, depth: int) -> Node:
@@ -95,6 +136,7 @@ class _Chain:
         self.most = max(self.least, 0 if shape.high is None else shape.high + 1)
         self.entries = [self._entry(member) for member in shape.members]
         self.open = self._open_entry()
+        self.last = [self._open_entry(some) for some in shape.last]
         self.closing = rules.layout.closing(b"}", depth)
         self.pending: list[tuple[int, int]] = []
         self.made: dict[tuple[int, int], tuple[Ref]] = {}
@@ -109,12 +151,14 @@ class _Chain:
         value = self.rules.rule(member.parts, self.depth + 1)
         return (Bytes(key_text(member.name)), *self.rules.layout.colon(), value)
 
-    def _open_entry(self) -> Node | None:
+    def _open_entry(self, some: SomeKey | None = None) -> Node | None:
+        """Any open key with its value, or one of some that are asked for."""
         colon = self.rules.layout.colon()
-        entries = [
-            Seq((JsonString(keys.content), *colon, self.rules.rule(keys.parts, self.depth + 1)))
-            for keys in self.shape.open
-        ]
+        entries = []
+        for content, parts in self.shape.open:
+            if some is not None:
+                content, parts = And((content, some.content)), (*parts, some.part)
+            entries.append(Seq((JsonString(content), *colon, self.rules.rule(parts, self.depth + 1))))
         if not entries:
             return None
         return entries[0] if len(entries) == 1 else Choice(tuple(entries))
@@ -161,22 +205,42 @@ class _Chain:
 
     def _end(self, count: int) -> tuple[Node, ...] | None:
         """After the last member: open keys, as many as the bounds still ask for and allow, and the bracket."""
-        low = max(0, self.shape.low - count)
-        high = None if self.shape.high is None else self.shape.high - count
+        low = max(0, self.shape.low - count - len(self.last))
+        high = None if self.shape.high is None else self.shape.high - count - len(self.last)
+        if self.last and self.open is not None:
+            return self._end_with_last(count, low, high)
         if self.open is None:
             return self.closing if count and not low else None
         if high == 0:
             return self.closing if count else None
         if low > 1:
-            raise UnsupportedFeature(
-                f"minProperties {self.shape.low} needs {low} distinct open keys, which cannot be counted here",
-                pointer=f"{self.pointer}/minProperties",
-                hint="use minProperties 1, or close the object with additionalProperties: false",
-            )
+            raise self._too_many(low)
         following = Seq((*self.comma, self.open))
         if count:
             return (Repeat(following, low, high), *self.closing)
         return (self.open, Repeat(following, 0, None if high is None else high - 1), *self.closing)
+
+    def _end_with_last(self, count: int, low: int, high: int | None) -> tuple[Node, ...] | None:
+        """Open keys, then those that are asked for."""
+        assert self.open is not None
+        if low > 0 or (high is not None and high < 0):
+            if low > 0 and (high is None or high >= low):
+                raise self._too_many(low)
+            return None
+        last: list[Node] = []
+        for entry in self.last:
+            assert entry is not None
+            last += [*(self.comma if last else ()), entry]
+        if count:
+            return (Repeat(Seq((*self.comma, self.open)), 0, high), *self.comma, *last, *self.closing)
+        return (Repeat(Seq((self.open, *self.comma)), 0, high), *last, *self.closing)
+
+    def _too_many(self, low: int) -> UnsupportedFeature:
+        return UnsupportedFeature(
+            f"minProperties {self.shape.low} needs {low} distinct open keys, which cannot be counted here",
+            pointer=f"{self.pointer}/minProperties",
+            hint="use minProperties 1, or close the object with additionalProperties: false",
+        )
 
     def finish(self) -> None:
         """Builds the rules that others refer to, until no new one is met."""

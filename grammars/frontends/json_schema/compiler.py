@@ -17,26 +17,27 @@ from dataclasses import dataclass
 from functools import cache
 
 from grammars.errors import EmptyLanguage, GrammarError, LimitExceeded, UnsupportedFeature
+from grammars.frontends.json_schema.alternatives import alternatives
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
 from grammars.frontends.json_schema.arrays import array_node, array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
 from grammars.frontends.json_schema.chains import object_node
-from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten, type_clash
-from grammars.frontends.json_schema.disjoint import overlapping_branches
-from grammars.frontends.json_schema.keywords import (
+from grammars.frontends.json_schema.conjunction import Conjunction, flatten, type_clash
+from grammars.frontends.json_schema.keywords import KEYWORDS, read
+from grammars.frontends.json_schema.objects import object_shape
+from grammars.frontends.json_schema.parts import (
     ARRAY,
     BOOLEAN,
+    FRACTION,
     INTEGER,
-    KEYWORDS,
     NULL,
     NUMBER,
     OBJECT,
     STRING,
     Own,
+    Part,
     Union,
-    read,
 )
-from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node
@@ -46,8 +47,11 @@ from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
 
 __all__ = ["Compiler", "parse_json_schema"]
 
-_RULES = 100_000
+_RULES = 20_000
 """Most subschemas, alone and combined, of one grammar: the largest real schema at hand has 9,000."""
+
+_BRANCHES = 200_000
+"""Most branches of unions that are looked at for one grammar: about two seconds."""
 
 
 def parse_json_schema(schema: Mapping[str, object] | bool | str, *, whitespace: Whitespace = "bounded") -> Grammar:
@@ -93,6 +97,7 @@ class Compiler:
         self._taken: dict[str, int] = {}
         self._pending: deque[_Task] = deque()
         self._task: _Task | None = None
+        self._looked_at = 0  # branches of unions
         self._shared: dict[str, None] = {}
 
     def grammar(self) -> Grammar:
@@ -125,17 +130,17 @@ class Compiler:
         ref = self._refs.get(key)
         if ref is None:
             if len(self._refs) == _RULES:
-                raise LimitExceeded(
-                    f"the schema needs more than {_RULES:,} rules",
-                    pointer=_location(self._task),
-                    hint="several anyOf or oneOf that hold at once multiply: merge them",
-                )
+                raise self._too_large(f"more than {_RULES:,} rules")
             ref = self._refs[key] = Ref(self._new_name(parts))
             task = _Task(ref.name, parts, depth, self._task)
             if depth:
                 self._refuse_endless_indent(task)
             self._pending.append(task)
         return ref
+
+    def _too_large(self, what: str) -> LimitExceeded:
+        hint = "several anyOf, oneOf or not that hold at once multiply: merge them, or add a type and a const to each"
+        return LimitExceeded(f"the schema needs {what}", pointer=_location(self._task), hint=hint)
 
     def _add_shared_rules(self) -> None:
         """Adds the rules for values of any kind that are referred to."""
@@ -231,15 +236,11 @@ class Compiler:
     def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:
         if self._refuse_keywords(conjunction, conjunction.types):
             return NOTHING
-        union = conjunction.unions[0]
-        choices = [conjunction.choose(union, branch) for branch in union.branches]
-        branches = [flatten(parts) for parts in choices]
-        if union.keyword == "oneOf" and (error := overlapping_branches(union, conjunction, branches)) is not None:
-            self._refuse(error)
-        typed = [parts for parts, branch in zip(choices, branches, strict=True) if branch.types]
-        if not typed:
-            raise type_clash(branches[0])
-        return Choice(tuple([self.rule(parts, task.depth) for parts in typed]))
+        self._looked_at += sum([len(union.branches) for union in conjunction.unions])
+        if self._looked_at > _BRANCHES:
+            raise self._too_large(f"more than {_BRANCHES:,} alternatives")
+        choices = alternatives(conjunction)
+        return Choice(tuple([self.rule(parts, task.depth) for parts in choices]))
 
     def _by_type(self, conjunction: Conjunction, task: _Task) -> Node:
         if self._refuse_keywords(conjunction, conjunction.types):
@@ -262,6 +263,10 @@ class Compiler:
         return _NULL
 
     def boolean(self, owns: tuple[Own, ...], task: _Task) -> Node:
+        for own in owns:
+            for value in own.excluded:
+                if isinstance(value, bool):
+                    return Bytes(b"false" if value else b"true")
         return _BOOLEAN
 
     def number(self, owns: tuple[Own, ...], task: _Task) -> Node:
@@ -319,7 +324,7 @@ _TYPES: tuple[tuple[int, str | None, _Build], ...] = (
 def _builders(types: int) -> tuple[tuple[int, str | None, _Build], ...]:
     """What `_TYPES` has for a set of types, where a number may be an integer only."""
     return tuple(
-        (bits, "any integer" if types & bits == INTEGER else name, build)
+        (bits, {INTEGER: "any integer", FRACTION: None}.get(types & bits, name), build)
         for bits, name, build in _TYPES
         if types & bits
     )

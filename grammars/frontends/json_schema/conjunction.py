@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import gcd, lcm
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from grammars.errors import EmptyLanguage, InvalidGrammar
-from grammars.frontends.json_schema.keywords import ALL, INTEGER, NUMBER, TYPE_NAMES, Own, Scalar, Union, never, read
+from grammars.frontends.json_schema.keywords import TYPE_NAMES, never, read
+from grammars.frontends.json_schema.parts import ALL, INTEGER, NUMBER, Every, Own, Part, Scalar, Union
 from grammars.frontends.json_schema.refs import Location, show
 
 __all__ = [
-    "Bound", "Conjunction", "Part", "common_multiple", "count_range", "flatten", "statically_false", "tightest",
+    "Bound", "Conjunction", "common_multiple", "count_range", "flatten", "statically_false", "tightest",
     "type_clash",
 ]  # fmt: skip
-
-Part: TypeAlias = Location | Own | Union
-"""A subschema with all that it refers to; or its own keywords alone; or one `anyOf` or `oneOf` of it."""
 
 
 class Conjunction(NamedTuple):
@@ -39,7 +37,7 @@ class Conjunction(NamedTuple):
     types: int
     says: int
 
-    def choose(self, union: Union, *branches: Location) -> tuple[Part, ...]:
+    def choose(self, union: Union, *branches: Part) -> tuple[Part, ...]:
         """The parts with one union replaced by some of its branches."""
         place = self.parts.index(union)
         return (*self.parts[:place], *branches, *self.parts[place + 1 :])
@@ -92,8 +90,13 @@ def flatten(parts: Sequence[Part]) -> Conjunction:
             if own.before:
                 pending += reversed(own.before)
         elif isinstance(part, Union):
+            if part.negated is not None and len(part.branches) == 1:
+                pending.append(part.branches[0])
+                continue
             found.append(part)
             unions.append(part)
+        elif isinstance(part, Every):
+            pending += reversed(part.parts)
         elif not part.silent:
             found.append(part)
             owns.append(part)
@@ -104,11 +107,11 @@ def flatten(parts: Sequence[Part]) -> Conjunction:
 
 def _refuse_cycle(start: Location) -> None:
     """Raises when following `$ref` and `allOf` from a location leads back to it; a second way to it is fine."""
-    pending: list[Location | Union] = [*read(start).before, *read(start).after]
+    pending = [*read(start).before, *read(start).after]
     seen: set[Location] = set()
     while pending:
         location = pending.pop()
-        if isinstance(location, Union):
+        if not isinstance(location, Location):
             continue
         if location is start:
             raise InvalidGrammar(
@@ -179,7 +182,10 @@ def type_clash(conjunction: Conjunction) -> EmptyLanguage:
     owns = conjunction.owns
     false = next((own for own in owns if own.types == 0), None)
     if false is not None:
-        return EmptyLanguage("the schema false allows no value", pointer=false.location.pointer)
+        pointer = false.location.pointer
+        if false.location.schema is False:
+            return EmptyLanguage("the schema false allows no value", pointer=pointer)
+        return EmptyLanguage("none is left of all values but those of this schema, which are all", pointer=pointer)
     typed = [own for own in owns if own.types != ALL]
     listed = " and ".join(f"{_names(own.types)} (#{own.pointer('type')})" for own in typed[:3])
     return EmptyLanguage(

@@ -11,11 +11,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache, lru_cache
 from typing import TypeVar
 
-from grammars.ir import NOTHING, ByteClass, Bytes, Choice, Node, Repeat, Sequence
+from grammars.ir import NOTHING, And, ByteClass, Bytes, Choice, Length, Node, Repeat, Sequence
 
 __all__ = [
     "DIGITS", "EXACT", "LARGEST", "PRECISION", "ZERO_FRACTION", "any_number", "choice", "integers", "literal",
-    "magnitudes", "optional", "signed",
+    "magnitudes", "no_integer", "optional", "signed",
 ]  # fmt: skip
 
 DIGITS = 64
@@ -267,3 +267,13 @@ def any_number() -> Node:
     exponent = _exponent(SMALLEST.adjusted() + DIGITS, LARGEST.adjusted() - DIGITS)
     plain = Sequence((whole, optional(FRACTION), optional(exponent)))
     return Sequence((optional(Bytes(b"-")), Choice((plain, *_scientific(Decimal(0), LARGEST)))))
+
+
+def no_integer(numbers: Node) -> Node:
+    """Those of some numbers that are no integers, as plain decimals of at most 15 digits, which a double keeps apart.
+
+    12.50 stands, 12.0 does not, and neither does 1.25e1, which is the same number.
+    """
+    fraction = Sequence((Repeat(DIGIT), NONZERO, Repeat(DIGIT)))
+    plain = Sequence((optional(Bytes(b"-")), Repeat(DIGIT, 1), Bytes(b"."), fraction))
+    return Length(And((numbers, plain)), 0, EXACT + 1)

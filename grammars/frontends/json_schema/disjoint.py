@@ -1,28 +1,29 @@
 """Proofs that no value satisfies two subschemas at once, for `oneOf`.
 
-Place in the walk: conjunction -> **is this oneOf an anyOf?** "Exactly one branch" is "some branch" when no two
-branches share a value. The proofs look at types, at finite values of required properties (a discriminator), at bounds
-and lengths, at patterns, and into required properties and items, to a limited depth; they never guess. What they
-cannot prove is refused.
+Place in the walk: conjunction -> **branches of a oneOf**. "Exactly one branch" is "some branch" when no two branches
+share a value. The proofs look at types, at finite values of required properties (a discriminator), at bounds and
+lengths, at patterns, and into required properties and items, to a limited depth; they never guess. Where there is no
+proof, each of two branches comes with the complement of the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.arrays import array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
-from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
+from grammars.frontends.json_schema.conjunction import Conjunction, flatten
 from grammars.frontends.json_schema.emptiness import nothing_in
-from grammars.frontends.json_schema.keywords import ARRAY, NUMBER, OBJECT, STRING, TYPE_NAMES, Own, Union
+from grammars.frontends.json_schema.negation import negated
 from grammars.frontends.json_schema.objects import object_shape
+from grammars.frontends.json_schema.parts import ARRAY, NUMBER, OBJECT, STRING, Every, Own, Part, Union
 from grammars.frontends.json_schema.strings import string_content
 from grammars.frontends.json_schema.values import equality_key, listed
 from grammars.ir import And, Length
 
-__all__ = ["overlapping_branches"]
+__all__ = ["exclusive", "overlapping"]
 
 _DEPTH = 4
 """How deep a proof looks into required properties, items and branches."""
@@ -32,30 +33,33 @@ _LENGTH = 64
 """Up to which length of strings it combines lengths with patterns."""
 
 
-def overlapping_branches(
-    union: Union, around: Conjunction, branches: Sequence[Conjunction]
-) -> UnsupportedFeature | None:
-    """Why a `oneOf`, with what holds around it, is not known to be an `anyOf`; None when it is.
+def exclusive(union: Union, around: Conjunction, possible: Sequence[Part]) -> list[Part]:
+    """Those branches of a `oneOf` that are `possible` with what holds around it.
 
-    `branches` are what holds in each branch, with what is around it.
+    Each comes without the values that another one may have too.
     """
-    if _typed_apart(branches):
-        return None
-    objects = [branch for branch in branches if branch.types == OBJECT]
+    others: list[list[Part]] = [[] for _ in possible]
+    for left, right in overlapping(possible, lambda *branches: around.choose(union, *branches)):
+        others[left].append(negated(possible[right]))
+        others[right].append(negated(possible[left]))
+    return [Every((branch, *also)) if also else branch for branch, also in zip(possible, others, strict=True)]
+
+
+def overlapping(
+    branches: Sequence[Part], around: Callable[..., tuple[Part, ...]] = lambda *branches: branches
+) -> Iterator[tuple[int, int]]:
+    """The pairs of branches of which it is not proved that no value satisfies both, with what holds `around` them."""
+    flat = [flatten(around(branch)) for branch in branches]
+    if _typed_apart(flat):
+        return
+    objects = [branch for branch in flat if branch.types == OBJECT]
     apart = OBJECT if _discriminated(objects) else 0
-    if len(objects) == len(branches) and apart:
-        return None
     proof = _Proof()
-    for (i, left), (j, right) in combinations(enumerate(branches), 2):
+    for (i, left), (j, right) in combinations(enumerate(flat), 2):
         if not left.types & right.types or left.types == right.types == apart:
             continue
-        if not proof.empty(around.choose(union, union.branches[i], union.branches[j]), _DEPTH):
-            return UnsupportedFeature(
-                f"oneOf: it cannot be shown that no value satisfies both branch {i} and branch {j}",
-                pointer=union.pointer,
-                hint=_hint(left, right),
-            )
-    return None
+        if not proof.empty(around(branches[i], branches[j]), _DEPTH):
+            yield i, j
 
 
 def _typed_apart(branches: Sequence[Conjunction]) -> bool:
@@ -66,16 +70,6 @@ def _typed_apart(branches: Sequence[Conjunction]) -> bool:
             return False
         seen |= branch.types
     return True
-
-
-def _hint(left: Conjunction, right: Conjunction) -> str:
-    """What would make two branches disjoint: first of all a type, when neither says what it is about."""
-    said = 0
-    for own in (*left.owns, *right.owns):
-        said |= own.says
-    if said and left.types & right.types & ~said:
-        return f'a value of another type satisfies both: add "type": "{TYPE_NAMES.get(said, "...")}" to them'
-    return "use anyOf, or give each branch a required property with its own const"
 
 
 def _discriminated(branches: Sequence[Conjunction]) -> bool:

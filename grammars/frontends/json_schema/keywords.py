@@ -10,28 +10,35 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TypeAlias
 
 from grammars.errors import GrammarError, InvalidGrammar, UnsupportedFeature
+from grammars.frontends.json_schema.negation import having, lacking, negated
+from grammars.frontends.json_schema.parts import (
+    ALL,
+    ARRAY,
+    BOOLEAN,
+    FRACTION,
+    INTEGER,
+    NULL,
+    NUMBER,
+    OBJECT,
+    STRING,
+    Every,
+    Own,
+    Part,
+    Pattern,
+    Scalar,
+    SomeItems,
+    Union,
+)
 from grammars.frontends.json_schema.refs import Dialect, Location, escape, show
-from grammars.ir import Node
 
-if TYPE_CHECKING:
-    from grammars.dfa import Dfa
-
-__all__ = [
-    "ALL", "ARRAY", "BOOLEAN", "FRACTION", "INTEGER", "KEYWORDS", "NULL", "NUMBER", "OBJECT", "STRING", "TYPE_NAMES",
-    "Keyword", "Own", "Pattern", "Refusal", "Union", "never", "read",
-]  # fmt: skip
-
-NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = 1, 2, 4, 8, 16, 32, 64
-NUMBER = INTEGER | FRACTION
-ALL = 127
-"""Sets of JSON types as bits; a number is an integer or a fraction."""
+__all__ = ["KEYWORDS", "READ_WITH", "TYPE_NAMES", "Keyword", "never", "read"]
 
 _TYPES = {
     "null": NULL, "boolean": BOOLEAN, "integer": INTEGER, "number": NUMBER, "string": STRING, "array": ARRAY,
@@ -46,84 +53,6 @@ _MEANT = {
 
 _PATTERNS = 4096
 """How many regular expressions are remembered."""
-
-Scalar: TypeAlias = int | Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A keyword that cannot be enforced here, and the types it speaks of."""
-
-    types: int
-    error: GrammarError
-
-
-@dataclass(slots=True, eq=False)
-class Pattern:
-    """A regular expression in a schema: its text and the strings in which it finds a match."""
-
-    source: str
-    node: Node
-    dfa: Dfa | None = None  # of `node`, filled when first asked for
-
-
-@dataclass(slots=True, eq=False)
-class Union:
-    """One `anyOf` or `oneOf`; `values` are those of branches that all list theirs, once `asked` for."""
-
-    keyword: Literal["anyOf", "oneOf"]
-    pointer: str
-    branches: tuple[Location, ...]
-    asked: bool = False
-    values: list[object] | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Own:
-    """What the keywords of one subschema say about a value, without the subschemas that it refers to or combines.
-
-    `says` are the types that some keyword beside `type` speaks of; `scalars` the keywords whose value is one number.
-    `before` and `after` are what else holds (`$ref`, `allOf`, `anyOf`, `oneOf`), as written around `properties`;
-    `required` has the index of each name in its list; `silent` tells whether every value passes.
-    """
-
-    location: Location
-    types: int = ALL
-    says: int = 0
-    values: tuple[tuple[str, list[object]], ...] = ()
-    value_keys: list[set[Hashable]] | None = None  # of `values`, filled when first asked for
-    scalars: dict[str, Scalar] = field(default_factory=dict)
-    patterns: tuple[Pattern, ...] = ()
-    formats: tuple[str, ...] = ()
-    prefix: tuple[Location, ...] = ()
-    items: Location | None = None
-    properties: dict[str, Location] | None = None
-    pattern_properties: tuple[tuple[Pattern, Location], ...] = ()
-    additional: Location | None = None
-    names: Location | None = None
-    required: dict[str, int] = field(default_factory=dict)
-    before: tuple[Location | Union, ...] = ()
-    after: tuple[Location | Union, ...] = ()
-    refused: tuple[Refusal, ...] = ()
-    silent: bool = False
-
-    def pointer(self, keyword: str) -> str:
-        """Where a keyword of this subschema stands."""
-        return f"{self.location.pointer}/{escape(keyword)}"
-
-    def required_pointer(self, name: str) -> str:
-        """Where the name of a required property stands."""
-        return f"{self.location.pointer}/required/{self.required[name]}"
-
-    def conjoin(self, *parts: Location | Union) -> None:
-        if self.properties is None:
-            self.before += parts
-        else:
-            self.after += parts
-
-    def refuse(self, types: int, error: GrammarError) -> None:
-        self.refused += (Refusal(types, error),)
-
 
 Reader: TypeAlias = Callable[[Own, str, object], None]
 
@@ -163,7 +92,7 @@ def read(location: Location) -> Own:
             elif not isinstance(name, str):
                 raise InvalidGrammar(f"a keyword must be a string, got {show(name)}", pointer=location.pointer)
         if own.properties is None:  # nothing to be written before
-            own.before, own.after = (), own.before
+            own.before, own.after = (), own.before + own.after
     own.silent = own.types == ALL and not own.says and not own.values and not own.refused
     location.own = own
     return own
@@ -386,7 +315,48 @@ def _all_of(own: Own, name: str, value: object) -> None:
 
 
 def _any_of(own: Own, name: str, value: object) -> None:
-    own.conjoin(Union("oneOf" if name == "oneOf" else "anyOf", own.pointer(name), _schemas(own, name, value)))
+    branches = _schemas(own, name, value)
+    own.conjoin(Union(name, own.pointer(name), lambda: branches))
+
+
+def _not(own: Own, name: str, value: object) -> None:
+    own.after += (negated(own.location.child(value, name)),)
+
+
+def _if(own: Own, name: str, value: object) -> None:
+    """Values that satisfy `if` and `then`, or `else` and not `if`."""
+    schema = own.location.schema
+    assert isinstance(schema, dict)
+    condition = own.location.child(value, name)
+    then, otherwise = ([own.location.child(schema[key], key)] if key in schema else [] for key in ("then", "else"))
+    if then or otherwise:
+        branches = Every((condition, *then)), Every((negated(condition), *otherwise))
+        _either(own, name, *branches)
+
+
+def _either(own: Own, name: str, *branches: Part) -> None:
+    """One of these holds."""
+    own.after += (Union(name, f"{own.location.pointer}/{name}", lambda: branches),)
+
+
+def _dependencies(own: Own, name: str, value: object) -> None:
+    """For each property: objects without it, or with what comes with it, a list of properties or a subschema."""
+    if not isinstance(value, dict):
+        raise _expect(own, name, "an object", value)
+    for key, needed in value.items():
+        if not isinstance(key, str):
+            raise _expect(own, name, "an object with strings for keys", key)
+        below = f"{name}/{escape(key)}"
+        part: Part
+        if not isinstance(needed, list) or name == "dependentSchemas":
+            part = own.location.child(needed, below)
+        elif all(isinstance(other, str) for other in needed):
+            part = having(own.location, *needed)
+        else:
+            raise _expect(own, below, "a list of strings", needed)
+        if needed != []:
+            branches = lacking(own.location, key), Every((part, having(own.location, key)))
+            _either(own, below, *branches)
 
 
 def _ref(own: Own, name: str, value: object) -> None:
@@ -414,16 +384,15 @@ def _refused(types: int, hint: str, *, vacuous: object = None, since: int = 4, u
     return Keyword(refuse, types, since, until)
 
 
-def _if(own: Own, name: str, value: object) -> None:
-    schema = own.location.schema
-    if isinstance(schema, dict) and ("then" in schema or "else" in schema):
-        _refuse(own, name, "write the alternatives as anyOf")
-
-
 def _contains(own: Own, name: str, value: object) -> None:
-    schema = own.location.schema
-    if not isinstance(schema, dict) or schema.get("minContains") != 0 or "maxContains" in schema:
-        _refuse(own, name, "describe the items with items or prefixItems instead")
+    """How many items satisfy a subschema: since 2019-09 as `minContains` and `maxContains` say, else one or more."""
+    schema, dialect = own.location.schema, own.location.dialect
+    assert isinstance(schema, dict)
+    counts = schema if dialect.knows(8, 9) else {}
+    low = _whole(own, "minContains", counts.get("minContains", 1))
+    high = _whole(own, "maxContains", counts["maxContains"]) if "maxContains" in counts else None
+    if low or high is not None:
+        own.some_items += (SomeItems(own.location.child(value, name), low, high),)
 
 
 def _unique_items(own: Own, name: str, value: object) -> None:
@@ -433,8 +402,6 @@ def _unique_items(own: Own, name: str, value: object) -> None:
         _refuse(own, name, "leave it out and check the finished value")
 
 
-_OTHER_BRANCH = "write what is allowed instead: a narrower type, enum, pattern or anyOf"
-_PRESENCE = "write one anyOf branch for each combination of properties"
 _DYNAMIC = "use $ref and $defs"
 _ANNOTATION = Keyword(None)
 
@@ -466,18 +433,18 @@ KEYWORDS: dict[str, Keyword] = {
     "required": Keyword(_required, OBJECT),
     "minProperties": Keyword(_count, OBJECT),
     "maxProperties": Keyword(_count, OBJECT),
-    "not": _refused(ALL, _OTHER_BRANCH, vacuous=False),
-    "if": Keyword(_if, ALL, since=7),
+    "not": Keyword(_not),
+    "if": Keyword(_if, since=7),
     "uniqueItems": Keyword(_unique_items, ARRAY),
     "contains": Keyword(_contains, ARRAY, since=6),
     "unevaluatedItems": _refused(ARRAY, "use items: false", vacuous=True, since=8),
     "unevaluatedProperties": _refused(OBJECT, "use additionalProperties: false", vacuous=True, since=8),
-    "dependentRequired": _refused(OBJECT, _PRESENCE, vacuous={}, since=8),
-    "dependentSchemas": _refused(OBJECT, _PRESENCE, vacuous={}, since=8),
-    "dependencies": _refused(OBJECT, _PRESENCE, vacuous={}, until=7),
+    "dependentRequired": Keyword(_dependencies, since=8),
+    "dependentSchemas": Keyword(_dependencies, since=8),
+    "dependencies": Keyword(_dependencies, until=7),
     "$dynamicRef": _refused(ALL, _DYNAMIC, since=9),
     "$recursiveRef": _refused(ALL, _DYNAMIC, since=8, until=8),
-    # Read together with another keyword: `additionalItems` with `items`, `then` and `else` with `if`, ...
+    # Those of `READ_WITH`.
     "additionalItems": _ANNOTATION,
     "then": _ANNOTATION,
     "else": _ANNOTATION,
@@ -506,3 +473,12 @@ KEYWORDS: dict[str, Keyword] = {
     "contentMediaType": _ANNOTATION,
     "contentSchema": _ANNOTATION,
 }
+
+READ_WITH = {
+    "additionalItems": "items",
+    "then": "if",
+    "else": "if",
+    "minContains": "contains",
+    "maxContains": "contains",
+}
+"""Keywords that say something beside another one only, whose reader reads them."""

@@ -14,17 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from grammars.errors import EmptyLanguage, LimitExceeded, UnsupportedFeature
-from grammars.frontends.json_schema.conjunction import Part, count_range, flatten, statically_false, tightest
+from grammars.errors import EmptyLanguage, LimitExceeded
+from grammars.frontends.json_schema.conjunction import count_range, flatten, statically_false, tightest
 from grammars.frontends.json_schema.emptiness import nothing_in
-from grammars.frontends.json_schema.keywords import STRING, Own, Pattern
+from grammars.frontends.json_schema.parts import STRING, Own, Part, Pattern, SomeKey
 from grammars.frontends.json_schema.refs import Location, show
-from grammars.frontends.json_schema.strings import ANY_TEXT, string_content
+from grammars.frontends.json_schema.strings import ANY_TEXT, excluding, string_content, texts_of
 from grammars.frontends.json_schema.values import finds, holds, listed, value_parts
 from grammars.ir import NOTHING, And, Choice, Node, Not
-from grammars.ir import text as text_node
 
-__all__ = ["Member", "ObjectShape", "OpenKeys", "object_shape"]
+__all__ = ["Member", "ObjectShape", "OpenKeys", "names_content", "object_shape"]
 
 _KEY_REGIONS = 256
 
@@ -45,12 +44,17 @@ class OpenKeys(NamedTuple):
 
 
 class ObjectShape(NamedTuple):
-    """The objects of a conjunction: members in order, then open keys, `low` to `high` of them altogether."""
+    """The objects of a conjunction: members in order, then open keys, `low` to `high` of them altogether.
+
+    `some` are those of which there must be at least one each; `last` such open keys, one each, at the end.
+    """
 
     members: tuple[Member, ...]
     open: tuple[OpenKeys, ...]
     low: int = 0
     high: int | None = None
+    some: tuple[SomeKey, ...] = ()
+    last: tuple[SomeKey, ...] = ()
 
 
 def object_shape(owns: Sequence[Own]) -> ObjectShape:
@@ -86,13 +90,13 @@ def object_shape(owns: Sequence[Own]) -> ObjectShape:
     shape_open = () if closed else tuple(_open_keys(owns, [*names], name_owns))
     if low or high is not None:
         _check_counts(owns, len(required), None if shape_open else len(members))
-    return ObjectShape(tuple(members), shape_open, low, high)
+    return ObjectShape(tuple(members), shape_open, low, high, tuple([some for own in owns for some in own.some_keys]))
 
 
 def _closed(own: Own) -> bool:
     """Whether only declared keys are possible, whatever else is conjoined."""
     additional = own.additional
-    return not own.pattern_properties and additional is not None and additional.schema is False
+    return not own.pattern_properties and isinstance(additional, Location) and additional.schema is False
 
 
 def _impossible(name: str, parts: tuple[Part, ...], name_owns: list[Location], owns: Sequence[Own]) -> str | None:
@@ -123,9 +127,9 @@ def _listed_names(name_owns: list[Location]) -> list[str] | None:
     return None if found is None else [value for value in found.values if isinstance(value, str)]
 
 
-def _open_keys(owns: Sequence[Own], names: list[str], name_owns: list[Location]) -> Iterator[OpenKeys]:
+def _open_keys(owns: Sequence[Own], declared: list[str], name_owns: list[Location]) -> Iterator[OpenKeys]:
     """The open keys, in regions of equal treatment: each pattern alone, patterns that overlap together, all others."""
-    names_content = _names_content(name_owns)
+    names = names_content(name_owns)
     patterns = [*{p.source: p for own in owns for p, _ in own.pattern_properties}.values()]
     for inside, outside in _regions(patterns):
         sources = {pattern.source for pattern in inside}
@@ -138,44 +142,40 @@ def _open_keys(owns: Sequence[Own], names: list[str], name_owns: list[Location])
                 parts.append(own.additional)
         if statically_false(parts) is not None:
             continue
-        excluded = [name for name in names if all(finds(pattern, name) for pattern in inside)] if inside else names
-        limits = [pattern.node for pattern in inside] + names_content
+        excluded = (
+            [name for name in declared if all(finds(pattern, name) for pattern in inside)] if inside else declared
+        )
+        limits = [pattern.node for pattern in inside]
+        limits += [] if names == ANY_TEXT else [names]
         limits += [Not(Choice(tuple(pattern.node for pattern in outside)))] if outside else []
-        limits += _excluding(excluded)
+        limits += excluding(excluded)
         content = ANY_TEXT if not limits else limits[0] if len(limits) == 1 else And(tuple(limits))
         yield OpenKeys(content, tuple(dict.fromkeys(parts)))
 
 
-def _excluding(names: list[str]) -> list[Node]:
-    """Everything but the names; one with a lone surrogate needs no exclusion, as open keys never have one."""
-    texts = []
-    for name in names:
-        try:
-            texts.append(text_node(name))
-        except UnicodeEncodeError:
-            continue
-    return [Not(Choice(tuple(texts)))] if texts else []
-
-
-def _names_content(name_owns: list[Location]) -> list[Node]:
-    """What `propertyNames` asks of the characters of a key."""
-    if not name_owns:
-        return []
-    conjunction = flatten(name_owns)
-    if conjunction.unions:
-        union = conjunction.unions[0]
-        raise UnsupportedFeature(
-            f"{union.keyword} inside propertyNames is not supported yet",
-            pointer=union.pointer,
-            hint="use one pattern, or list the names with enum",
-        )
-    refused = next((r for own in conjunction.owns for r in own.refused if r.types & STRING), None)
-    if refused is not None:
-        raise refused.error
+def names_content(parts: Sequence[Part]) -> Node:
+    """The characters of the strings that satisfy parts, such as `propertyNames`: what they ask of a key."""
+    conjunction = flatten(parts)
+    if (found := listed(conjunction)) is not None:
+        return Choice(tuple(texts_of([value for value in found.passing() if isinstance(value, str)])))
     if not conjunction.types & STRING:
-        return [NOTHING]
-    content = string_content(conjunction.owns)
-    return [] if content == ANY_TEXT else [content]
+        return NOTHING
+    for own in conjunction.owns:
+        for refusal in own.refused:
+            if refusal.types & STRING:
+                raise refusal.error
+    if not conjunction.unions:
+        try:
+            return string_content(conjunction.owns)
+        except EmptyLanguage:  # then there are no keys, which is no contradiction
+            return NOTHING
+    union = conjunction.unions[0]
+    branches = [names_content(conjunction.choose(union, branch)) for branch in union.branches]
+    if union.keyword != "oneOf" or union.negated is not None:
+        return Choice(tuple(branches))
+    return Choice(tuple([
+        And((branch, Not(Choice((*branches[:i], *branches[i + 1 :]))))) for i, branch in enumerate(branches)
+    ]))  # fmt: skip
 
 
 def _regions(patterns: list[Pattern]) -> Iterator[tuple[list[Pattern], list[Pattern]]]:

@@ -69,5 +69,7 @@ def _has_text(node: Node, productive: set[str]) -> bool:
         entries = [_has_text(value, productive) for value in node.values]
         if not all(entries[number] for number in node.required):
             return False
+        if node.empty is not None and not node.required:
+            return True
         return any(entries) or any(_has_text(value, productive) for _, value in node.rest)
     return not isinstance(node, Repeat) or node.min == 0 or _has_text(node.item, productive)

@@ -21,7 +21,7 @@ from grammars.errors import InvalidGrammar, LimitExceeded, Span, UnsupportedFeat
 if TYPE_CHECKING:
     from referencing._core import Resolver
 
-    from grammars.frontends.json_schema.keywords import Own
+    from grammars.frontends.json_schema.parts import Own, Union
 
 __all__ = ["Dialect", "Document", "Location", "escape", "show"]
 
@@ -68,7 +68,7 @@ class Location:
     Compared by identity; `Document.locate` makes one per subschema object.
     """
 
-    __slots__ = ("depth", "dialect", "document", "own", "parent", "pointer", "resolver", "schema")
+    __slots__ = ("complement", "depth", "dialect", "document", "own", "parent", "pointer", "resolver", "schema")
 
     def __init__(self, schema: object, pointer: str, document: Document, parent: Location | None) -> None:
         self.schema, self.pointer, self.document, self.parent = schema, pointer, document, parent
@@ -76,6 +76,7 @@ class Location:
         self.dialect: Dialect = document.dialect if parent is None else parent.dialect
         self.resolver: Resolver[Any] | None = None  # set where a reference by URI led here
         self.own: Own | None = None  # what the keywords say, filled by `keywords.read`
+        self.complement: Union | None = None  # filled by `negation.negated`
 
     def __repr__(self) -> str:
         return f"Location(#{self.pointer})"

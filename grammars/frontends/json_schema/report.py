@@ -13,7 +13,7 @@ from typing import Literal
 
 from grammars.errors import GrammarError, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.compiler import Compiler
-from grammars.frontends.json_schema.keywords import KEYWORDS
+from grammars.frontends.json_schema.keywords import KEYWORDS, READ_WITH
 from grammars.frontends.json_schema.refs import Document, Location, escape
 from grammars.frontends.json_schema.whitespace import layout
 
@@ -93,7 +93,9 @@ def _why_not_enforced(location: Location, name: str, value: object) -> str:
     if keyword is None:
         return "unknown keyword"
     if keyword.read is None:
-        return "annotation"
+        read_with = READ_WITH.get(name)
+        if read_with not in location.schema:  # type: ignore[operator]
+            return "annotation" if read_with is None else f"says nothing without {read_with}"
     if not dialect.knows(keyword.since, keyword.until):
         return f"not a keyword of {dialect.name}"
     if "$ref" in location.schema and name != "$ref" and dialect.ref_stands_alone:  # type: ignore[operator]

@@ -9,26 +9,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grammars.frontends.json_schema.conjunction import count_range
-from grammars.frontends.json_schema.keywords import Own
-from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Repeat
+from grammars.frontends.json_schema.parts import Own
+from grammars.ir import ANY_CHAR, And, Choice, JsonString, Length, Node, Not, Repeat
+from grammars.ir import text as text_node
 
-__all__ = ["ANY_TEXT", "format_node", "string_content", "string_node"]
+__all__ = ["ANY_TEXT", "excluding", "format_node", "string_content", "string_node", "texts_of"]
 
 ANY_TEXT = Repeat(ANY_CHAR)
 
 
 def string_content(owns: Sequence[Own]) -> Node:
-    """The characters of the strings that satisfy `minLength`, `maxLength`, `pattern` and `format` of all subschemas.
+    """The characters of the strings that satisfy the keywords about strings of all subschemas.
 
     Raises `EmptyLanguage` when the lengths contradict.
     """
     low, high = count_range(owns, "minLength", "maxLength")
     nodes = [pattern.node for own in owns for pattern in own.patterns]
     nodes += [format_node(name) for own in owns for name in own.formats]
+    nodes += excluding([value for own in owns for value in own.excluded if isinstance(value, str)])
     if len(nodes) > 1:  # hashing one is not free
         nodes = list(dict.fromkeys(nodes))
     content: Node = ANY_TEXT if not nodes else nodes[0] if len(nodes) == 1 else And(tuple(nodes))
     return Length(content, low, high) if low or high is not None else content
+
+
+def excluding(strings: Sequence[str]) -> list[Node]:
+    """Everything but some strings."""
+    texts = texts_of(strings)
+    return [Not(Choice(tuple(texts)))] if texts else []
+
+
+def texts_of(strings: Sequence[str]) -> list[Node]:
+    """The nodes of strings without those that have a lone surrogate, which free strings never have."""
+    found: list[Node] = []
+    for string in strings:
+        try:
+            found.append(text_node(string))
+        except UnicodeEncodeError:
+            continue
+    return found
 
 
 def string_node(owns: Sequence[Own]) -> Node:

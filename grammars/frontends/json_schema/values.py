@@ -20,8 +20,8 @@ from typing import TypeGuard
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa
 from grammars.errors import InvalidGrammar
-from grammars.frontends.json_schema.conjunction import Conjunction, Part, flatten
-from grammars.frontends.json_schema.keywords import (
+from grammars.frontends.json_schema.conjunction import Conjunction, flatten
+from grammars.frontends.json_schema.parts import (
     ALL,
     ARRAY,
     BOOLEAN,
@@ -31,6 +31,7 @@ from grammars.frontends.json_schema.keywords import (
     OBJECT,
     STRING,
     Own,
+    Part,
     Pattern,
     Scalar,
     Union,
@@ -42,8 +43,8 @@ from grammars.ir import Bytes, Node
 from grammars.ir import Sequence as Seq
 
 __all__ = [
-    "Listed", "equality_key", "finds", "holds", "key_text", "listed", "literal", "only_strings", "type_of",
-    "value_parts",
+    "Listed", "equality_key", "finds", "holds", "in_content", "key_text", "listed", "literal", "only_strings",
+    "type_of", "value_parts",
 ]  # fmt: skip
 
 
@@ -186,7 +187,7 @@ def _values_of_branches(union: Union) -> list[object] | None:
         for key, value in passed.items():
             found.setdefault(key, value)
             branches[key] = branches.get(key, 0) + 1
-    most = 1 if union.keyword == "oneOf" else len(union.branches)
+    most = 1 if union.keyword == "oneOf" and union.negated is None else len(union.branches)
     return [value for key, value in found.items() if branches[key] <= most]
 
 
@@ -206,9 +207,11 @@ def _satisfies(value: object, conjunction: Conjunction) -> bool:
 
 
 def _union_holds(value: object, union: Union) -> bool:
-    if union.keyword == "anyOf":
-        return any(holds(value, (branch,)) for branch in union.branches)
-    return sum(holds(value, (branch,)) for branch in union.branches) == 1
+    if union.negated is not None:
+        return not holds(value, (union.negated,))
+    if union.keyword == "oneOf":
+        return sum(holds(value, (branch,)) for branch in union.branches) == 1
+    return any(holds(value, (branch,)) for branch in union.branches)
 
 
 def type_of(value: object, *, draft: int = 9, pointer: str | None = None) -> int:
@@ -255,6 +258,8 @@ def _own_holds(value: object, own: Own) -> bool:
         key = equality_key(value)
         if not all(key in keys for keys in own.value_keys):
             return False
+    if own.excluded and equality_key(value) in {equality_key(other) for other in own.excluded}:
+        return False
     if not kind & own.says:
         return True
     if isinstance(value, str):
@@ -318,7 +323,13 @@ def _accepts(dfa: Dfa, string: str) -> bool:
 def _items_hold(value: list[object], own: Own) -> bool:
     first = all(holds(item, (location,)) for item, location in zip(value, own.prefix, strict=False))
     rest = own.items
-    return first and (rest is None or all(holds(item, (rest,)) for item in value[len(own.prefix) :]))
+    if not first or not (rest is None or all(holds(item, (rest,)) for item in value[len(own.prefix) :])):
+        return False
+    for some in own.some_items:
+        count = sum(holds(item, (some.part,)) for item in value[some.start :])
+        if count < some.low or (some.high is not None and count > some.high):
+            return False
+    return True
 
 
 def _properties_hold(value: dict[str, object], own: Own) -> bool:
@@ -329,7 +340,15 @@ def _properties_hold(value: dict[str, object], own: Own) -> bool:
             return False
         if not holds(item, value_parts(own, name)):
             return False
-    return True
+    return all(
+        any(in_content(some.content, name) and holds(item, (some.part,)) for name, item in value.items())
+        for some in own.some_keys
+    )
+
+
+def in_content(content: Node, string: str) -> bool:
+    """Whether a string is one of a regular node."""
+    return _accepts(char_dfa(content), string)
 
 
 def value_parts(own: Own, name: str) -> tuple[Part, ...]:

@@ -1,0 +1,136 @@
+"""Alternatives: one step from a conjunction with unions towards conjunctions of keywords alone.
+
+Place in the walk: conjunction -> **conjunctions, one of which holds** -> rules. Written out at once, unions that hold
+together multiply. So that few of the products are ever made, a union of which one branch holds anyway is dropped, a
+branch that what stands around it rules out is too, and the union with the fewest branches left is written out first:
+what negation makes of a `oneOf` is mostly settled that way, as by unit propagation (Davis, Logemann, Loveland 1962).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from grammars.errors import UnsupportedFeature
+from grammars.frontends.json_schema.conjunction import Conjunction, flatten, type_clash
+from grammars.frontends.json_schema.disjoint import exclusive
+from grammars.frontends.json_schema.keywords import never, read
+from grammars.frontends.json_schema.parts import ALL, OBJECT, Every, Own, Part, Union
+from grammars.frontends.json_schema.refs import Location
+from grammars.frontends.json_schema.values import holds, in_content, listed
+
+__all__ = ["alternatives"]
+
+
+def alternatives(conjunction: Conjunction) -> list[tuple[Part, ...]]:
+    """Tuples of parts, one of which holds iff the conjunction does; it has a union.
+
+    Raises `EmptyLanguage` when they have no type in common with what stands around them.
+    """
+    best: tuple[Union, list[Part]] | None = None
+    if len(conjunction.unions) > 1 or conjunction.owns:
+        for union in conjunction.unions:
+            if union.keyword != "oneOf" and any(_holds_anyway(branch, conjunction) for branch in union.branches):
+                return [conjunction.choose(union)]
+            left = [branch for branch in union.branches if not _ruled_out(conjunction.choose(union, branch), branch)]
+            if left and (best is None or _first(union, left) < _first(*best)):
+                best = union, left
+    union, branches = best or (conjunction.unions[0], [*conjunction.unions[0].branches])
+    if union.keyword == "oneOf":
+        branches = exclusive(union, conjunction, branches)
+    choices = [conjunction.choose(union, branch) for branch in branches]
+    flat = [flatten(parts) for parts in choices]
+    typed = [parts for parts, branch in zip(choices, flat, strict=True) if branch.types]
+    if not typed:
+        raise type_clash(flat[0])
+    return typed
+
+
+def _first(union: Union, left: list[Part]) -> tuple[bool, bool, int]:
+    """What is written out first: what has no choice left, then what says what a value is before what it is not."""
+    return len(left) > 1, union.negated is not None, len(left)
+
+
+def _holds_anyway(branch: Part, around: Conjunction) -> bool:
+    """Whether what stands around a branch is seen to imply it."""
+    if not isinstance(branch, Own):
+        return False
+    if around.types & ~branch.types or branch.refused or branch.values or branch.excluded or branch.scalars:
+        return False
+    if not branch.says or not around.types & branch.says:
+        return True
+    if branch.says != OBJECT or around.types != OBJECT:
+        return False
+    required = {name for own in around.owns for name in own.required}
+    if not all(name in required for name in branch.required):
+        return False
+    if not all(_has_only(part, name, around.owns) for name, part in (branch.properties or {}).items()):
+        return False
+    return all(
+        _is_anything(some.part) and any(in_content(some.content, name) for name in required)
+        for some in branch.some_keys
+    )
+
+
+def _ruled_out(parts: tuple[Part, ...], branch: Part) -> bool:
+    """Whether it is seen at once that no value satisfies all the parts, of which the branch is one.
+
+    No type is left, or a property is needed that is forbidden or has no value.
+    """
+    conjunction = flatten(parts)
+    if not conjunction.types:
+        return True
+    if conjunction.types != OBJECT:
+        return False
+    required = {name for own in conjunction.owns for name in own.required}
+    if any(_is_missing(name, conjunction.owns) for name in required):
+        return True
+    return any(_values(name, conjunction.owns) == [] for name in _declared(branch) if name in required)
+
+
+def _declared(branch: Part) -> Iterator[str]:
+    """The properties that a branch itself declares."""
+    if isinstance(branch, Every):
+        for part in branch.parts:
+            yield from _declared(part)
+    elif not isinstance(branch, Union):
+        yield from (branch if isinstance(branch, Own) else read(branch)).properties or ()
+
+
+def _values(name: str, owns: Sequence[Own]) -> list[object] | None:
+    """The values that are left for a property by all subschemas that declare it, where these list some."""
+    parts = [own.properties[name] for own in owns if own.properties is not None and name in own.properties]
+    found = listed(flatten(parts)) if parts else None
+    try:
+        return None if found is None else [*found.passing()]
+    except UnsupportedFeature:
+        return None
+
+
+def _has_only(part: Part, name: str, owns: Sequence[Own]) -> bool:
+    """Whether a property, if it is there, is seen to satisfy a part."""
+    if _is_missing(name, owns):
+        return True
+    values = _values(name, owns)
+    try:
+        return values is not None and all(holds(value, (part,)) for value in values)
+    except UnsupportedFeature:
+        return False
+
+
+def _is_missing(name: str, owns: Sequence[Own]) -> bool:
+    """Whether some subschema forbids a property, as far as can be seen at once."""
+    for own in owns:
+        declared = None if own.properties is None else own.properties.get(name)
+        part = own.additional if declared is None and not own.pattern_properties else declared
+        if part is not None and _is_never(part):
+            return True
+    return False
+
+
+def _is_never(part: Part) -> bool:
+    return isinstance(part, Location) and never(part)
+
+
+def _is_anything(part: Part) -> bool:
+    conjunction = flatten((part,))
+    return conjunction.types == ALL and not conjunction.owns and not conjunction.unions
