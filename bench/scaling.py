@@ -56,6 +56,7 @@ from grammars.errors import GrammarError
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.lark import parse_lark
 from tokenizer_align import leaves
+from tokenizer_align.batch import fill_bitmask
 from tokenizer_align.constraint import Constraint, State, align
 from tokenizer_align.vocabulary import Vocabulary
 from tokenizer_align.warm_up import warm_up
@@ -64,7 +65,7 @@ ROUNDS, PATIENCE = 5, 2e9  # rounds of a row at most, and ns after which no othe
 END = 20  # tokens at the end of a text
 STRETCH = 200  # tokens over which an ambiguous grammar is timed
 LONGEST, MOST_ITEMS = 100_000, 10_000  # characters of a string in a text, and items of an array
-STATES = 512  # that are masked in batches
+STATES, GRAMMARS = 512, 8  # states that are masked in batches, and the grammars by turns in one
 
 Schema = dict[str, Any]
 Times = Sequence[float]
@@ -181,6 +182,12 @@ def record(salt: int) -> tuple[Schema, str]:
     return {"type": "object", "properties": fields, "required": list(fields)}, json.dumps(value, ensure_ascii=False)
 
 
+def groups(salt: int) -> tuple[Schema, str]:
+    """A string whose lengths have gaps at first: every mask is a walk over the tokens."""
+    pattern = rf"^(x{salt}?[0-9a-f]{{2}}[g-z]{{0,3}})+$"
+    return {"type": "string", "pattern": pattern, "minLength": 400, "maxLength": 900}, json.dumps(f"x{salt}0f" * 100)
+
+
 # How a row is measured
 
 
@@ -273,52 +280,71 @@ def vocabulary_row(vocabulary: Vocabulary, size: int) -> Times:
 
 
 def batch_row(vocabulary: Vocabulary, size: int) -> Times:
-    """ns a state: the same states for each size, filled `size` at a time by one thread, or half by each of two."""
-    schema, text = record(0)
-    schema = {"type": "array", "items": schema, "maxItems": 1000}
-    token_ids = spelled(vocabulary, f"[{', '.join([text] * 40)}]")
-    automata = [compile_grammar(parse_json_schema(schema)) for _ in range(2)]
+    """ns a state: the same number of states for each size, filled `size` at a time, or one by one.
+
+    All are of one grammar and filled by one thread, or half by each of two; or each is of another grammar than the one
+    before it in the batch, with masks that are made fast or slowly, and a batch is filled by up to one or two threads.
+    """
+
+    def records(salt: int) -> tuple[Schema, str]:
+        schema, text = record(salt)
+        return {"type": "array", "items": schema, "maxItems": 1000}, f"[{', '.join([text] * 40)}]"
+
+    def compiled(make: Callable[[int], tuple[Schema, str]]) -> list[tuple[ByteAutomaton, list[int]]]:
+        """Grammars, and the tokens of a text of each."""
+        made = [make(10 + number) for number in range(min(size, GRAMMARS))]
+        return [(compile_grammar(parse_json_schema(schema)), spelled(vocabulary, text)) for schema, text in made]
+
+    fast = compiled(records)
+    slow = compiled(groups) if size > 1 else []
     out = np.ones((size, (vocabulary.size + 31) // 32), np.int32)
     half = size // 2
 
-    def batches(automaton: ByteAutomaton) -> tuple[Constraint, list[list[State]]]:
-        """A new constraint and the states of a text, none masked yet: in an order by chance, `size` at a time."""
+    def drawn(automaton: ByteAutomaton, token_ids: list[int]) -> tuple[Constraint, list[State]]:
+        """A new constraint and states of a text, none masked yet, in an order by chance."""
         constraint = align(automaton, vocabulary)
         states = [constraint.start]
         for token_id in token_ids:
             states.append(constraint.advance(states[-1], token_id))
         distinct = list(dict.fromkeys(states))
         random.Random(0).shuffle(distinct)
-        distinct = distinct[:STATES]
-        return constraint, [distinct[first : first + size] for first in range(0, len(distinct), size)]
+        return constraint, distinct[:STATES]
 
-    def alone(constraint: Constraint, work: list[list[State]]) -> float:
+    def timed(fill: Callable[[list[State]], None], states: list[State]) -> float:
+        work = [states[first : first + size] for first in range(0, len(states), size)]
         gc.collect()
         begin = wall()
-        for states in work:
-            constraint.fill_bitmask(states, out)
-        return (wall() - begin) / sum(map(len, work))
-
-    def halved(first: Constraint, second: Constraint, pairs: list[tuple[list[State], list[State]]]) -> float:
-        gc.collect()
-        begin = wall()
-        for ours, theirs in pairs:
-            other = pool.submit(second.fill_bitmask, theirs, out[half:])
-            first.fill_bitmask(ours, out[:half])
-            other.result()
-        return (wall() - begin) / sum(len(ours) + len(theirs) for ours, theirs in pairs)
+        for batch in work:
+            fill(batch)
+        return (wall() - begin) / len(states)
 
     def measure(_: int) -> Times:
-        one = batches(automata[0])
-        times = [alone(*one), alone(*one)]
+        constraint, states = drawn(*fast[0])
+
+        def together(batch: list[State]) -> None:
+            constraint.fill_bitmask(batch, out)
+
+        def one_by_one(batch: list[State]) -> None:
+            for row, state in enumerate(batch):
+                constraint.fill_bitmask([state], out[row : row + 1])
+
+        def halved(batch: list[State]) -> None:
+            other = pool.submit(constraint.fill_bitmask, batch[half:], out[half:])
+            constraint.fill_bitmask(batch[:half], out[:half])
+            other.result()
+
+        times = [timed(together, states), timed(one_by_one, states), timed(together, states)]
         if size == 1:
-            return [*times, *[float("nan")] * 3]
-        shared, work = batches(automata[0])
-        pairs = [(states[:half], states[half:]) for states in work]
-        times += [halved(shared, shared, pairs), halved(shared, shared, pairs)]
-        (first, ours), (second, theirs) = batches(automata[0]), batches(automata[1])
-        pairs = [(a[:half], b[half:]) for a, b in zip(ours, theirs, strict=True)]
-        return [*times, halved(first, second, pairs)]
+            return [*times, *[float("nan")] * 6]
+        times.append(timed(halved, states))
+        constraint, states = drawn(*fast[0])
+        times.append(timed(halved, states))
+        for grammars in (fast, slow):
+            for threads in (1, 2):
+                each = [drawn(*grammar)[1][: STATES // GRAMMARS] for grammar in grammars]
+                mixed = [state for by_turns in zip(*each, strict=True) for state in by_turns]
+                times.append(timed(partial(fill_bitmask, out=out, threads=threads), mixed))
+        return times
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()  # the thread is there
@@ -362,7 +388,10 @@ SWEEPS = {
     "palindrome": of_ambiguous('start: "a" start "a" | "a"', "a"),
     "batch": Sweep(
         "states",
-        ("new", "remembered", "new, 2 threads", "remembered, 2 threads", "new, 2 threads, a grammar each"),
+        (
+            "new", "remembered, one by one", "remembered", "remembered, halved", "new, halved",
+            "new, grammars by turns", "the same, 2 threads", "slow, grammars by turns", "the same, 2 threads",
+        ),
         batch_row, (1, 8, 64, 512), (1, 8, 64, 512),
     ),
 }  # fmt: skip

@@ -12,6 +12,7 @@
 | `load`                                         | a model by name or path, loaded once                         |
 | `Constraint`, `Vocabulary`                     | the engine's side, for samplers of your own                  |
 | `GrammarLogitsProcessor`                       | the masks inside transformers' own `generate`                |
+| `fill_bitmask`                                 | the masks of a batch, each row of its own grammar            |
 | `apply_bitmask_`                               | masks into logits in place, on CUDA by one kernel            |
 | `LanguageModel`, `ScriptedLM`, `TransformersLM`| what a model is; one written down; one of transformers       |
 | `errors`                                       | everything that this library raises, as one tree             |
@@ -59,13 +60,14 @@ if TYPE_CHECKING:
     from gcd.models.scripted import ScriptedLM
     from gcd.models.transformers_lm import TransformersLM
     from gcd.sampling.bitmask import apply_bitmask_
+    from tokenizer_align.batch import fill_bitmask
     from tokenizer_align.constraint import Constraint
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "LanguageModel", "Report", "ScriptedLM",
     "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "check", "compile", "errors",
-    "generate", "load", "stream",
+    "fill_bitmask", "generate", "load", "stream",
 ]  # fmt: skip
 
 _LAZY = {
@@ -80,6 +82,7 @@ _LAZY = {
     "TransformersLM": "gcd.models.transformers_lm",
     "Vocabulary": "tokenizer_align.vocabulary",
     "apply_bitmask_": "gcd.sampling.bitmask",
+    "fill_bitmask": "tokenizer_align.batch",
     "load": "gcd.models.load",
 }
 

@@ -148,6 +148,9 @@ class Walk:
         wide = np.full((2, len(row) + 2), -1, np.int32)
         c.fill_bitmask([c.start, s], wide)
         self.same("fill_bitmask", bits(wide[1]), allowed | eos)
+        narrow = np.full((3, len(row)), -1, np.int32)
+        c.fill_bitmask([c.start, s], narrow)
+        self.same("fill_bitmask, rows", (bits(narrow[1]), narrow[2].tolist()), (allowed | eos, [-1] * len(row)))
         after = self.check_advance(allowed | eos)
         self.check_budget(accepting, {t: c.min_tokens_to_end(to) for t, to in after.items() if t not in eos}, eos)
         self.met["accepting"] += accepting
@@ -174,8 +177,12 @@ class Walk:
         self.same("min_tokens_to_end == 0", suffices == 0, accepting)
         if not accepting:
             assert min(costs.values(), default=suffices) < suffices, self.what("min_tokens_to_end", suffices, costs)
-        for budget in {1, 2, suffices, suffices + 1, suffices + 2, self.rng.randint(1, suffices + 4)} - {0}:
+        budgets = sorted({1, 2, suffices, suffices + 1, suffices + 2, self.rng.randint(1, suffices + 4)} - {0})
+        rows = np.full((len(budgets), c.words), -1, np.int32)
+        c.fill_bitmask([s] * len(budgets), rows, budgets)
+        for budget, row in zip(budgets, rows, strict=True):
             expected = {t for t, cost in costs.items() if cost <= budget - 2} | eos
+            self.same(f"fill_bitmask(budget={budget})", bits(row), expected)
             self.same(f"mask(budget={budget})", bits(c.mask(s, budget=budget)), expected)
             assert expected or budget <= suffices, self.what(f"mask(budget={budget})", expected, suffices)
             self.met["budget binds"] += len(expected) < len(costs) + len(eos)

@@ -44,6 +44,8 @@ __all__ = ["CORPUS", "MUTANTS", "Mutant", "planted"]
 KERNELS = "tokenizer_align/kernels.py"
 LEAF_KERNELS = "tokenizer_align/leaf_kernels.py"
 CONSTRAINT = "tokenizer_align/constraint.py"
+STATES = "tokenizer_align/states.py"
+BATCH = "tokenizer_align/batch.py"
 SIMPLIFY = "grammars/simplify.py"
 AUTOMATON = "grammars/automaton.py"
 BUILDER = "grammars/builder.py"
@@ -257,14 +259,14 @@ MASKS: Rows = {
         LEAF_KERNELS,
         ("if below[node, HEIGHT] <= room[target, k]:", "if room[target, k] > 0:"),
     ),
-    "EOS is always allowed": (CONSTRAINT, ("if arena.accepting(number) and most >= -1:", "if most >= -1:")),
+    "EOS is always allowed": (STATES, ("if self.accepting(number) and most >= -1:", "if most >= -1:")),
     "the texts of special tokens are read": (
         "tokenizer_align/vocabulary.py",
         ("for i in (*special.values(), *eos):", "for i in ():"),
     ),
     "special tokens are allowed wherever they are named": (
-        CONSTRAINT,
-        ("if after != DEAD and arena.cost(after) <= most:", "if arena.cost(after) <= most:"),
+        STATES,
+        ("if after != DEAD and self.cost(after) <= most:", "if self.cost(after) <= most:"),
     ),
     "of tokens with equal bytes one is allowed": (
         KERNELS,
@@ -280,16 +282,28 @@ MASKS: Rows = {
             "        pass",
         ),
     ),
-    "words beyond the vocabulary keep what was there": (CONSTRAINT, ("            rows[i, self.words :] = 0\n", "")),
+    "words beyond the vocabulary keep what was there": (
+        BATCH,
+        ("        if len(mask) < width:\n            array[row, len(mask) :] = 0\n", ""),
+    ),
+    "a batch is written to the last rows": (BATCH, ("out=array[:count]", "out=array[-count:]")),
+    "a batch takes a remembered row whatever the budget": (
+        BATCH,
+        ("if budgets is None else arena.known(number, budgets[row])", "if True else None"),
+    ),
+    "all rows of a batch that are made have the first one's budget": (
+        BATCH,
+        ("else budgets[row])\n", "else budgets[0])\n"),
+    ),
     "the last byte of an edge is not looked for": (
         KERNELS,
         ("bits = ((1 << (last + 1)) - 1)", "bits = ((1 << last) - 1)"),
     ),
     "a budget does not count EOS": (
-        CONSTRAINT,
-        ("else self._fill_within(arena, number, budget - 2)", "else self._fill_within(arena, number, budget - 1)"),
+        STATES,
+        ("else self._fill_within(number, budget - 2)", "else self._fill_within(number, budget - 1)"),
     ),
-    "a budget is looked at too late": (CONSTRAINT, ("largest <= budget - 2", "largest <= budget")),
+    "a budget is looked at too late": (STATES, ("if largest <= budget - 2", "if largest <= budget")),
     "a complete text costs what its items cost": (
         KERNELS,
         ("    if heap[record + 2] == 1:\n        return 0\n", ""),

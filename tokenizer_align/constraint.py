@@ -22,12 +22,10 @@ from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.limits import Limits
 from tokenizer_align import kernels, leaves, rows
-from tokenizer_align.arena import Configurations
-from tokenizer_align.costs import Costs, settle_costs
+from tokenizer_align.batch import write_masks
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
 from tokenizer_align.kernels import DEAD, NOWHERE
-from tokenizer_align.leaves import leaves_of
-from tokenizer_align.rows import Remembered, rows_of
+from tokenizer_align.states import END, Arena, Bitmask, Common, State
 from tokenizer_align.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -35,37 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Constraint", "State", "align"]
 
-Bitmask = NDArray[np.int32]
-
 _ROTATE = 1 << 24  # words of records after which new requests start in a new arena: 64 MiB
-
-
-class State:
-    """Where a text may go on, as a value: equal states of one constraint have equal futures."""
-
-    __slots__ = ("_arena", "_number")
-
-    def __init__(self, arena: _Rows, number: int) -> None:
-        self._arena, self._number = arena, number
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, State) and self._arena is other._arena and self._number == other._number
-
-    def __hash__(self) -> int:
-        return hash((id(self._arena), self._number))
-
-    def __repr__(self) -> str:
-        return f"State({self._number})"
-
-
-class _Rows(Configurations):
-    """An arena with the masks of its configurations."""
-
-    def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
-        super().__init__(automaton, leaves_of(vocabulary))
-        self.rows = Remembered()
-        self.row = np.zeros(self.leaves.words, np.int32)  # the one that is being made
-        self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
 
 
 _LIVING: weakref.WeakSet[Constraint] = weakref.WeakSet()
@@ -86,7 +54,7 @@ def _hold() -> None:
     locks += {id(c.automaton): c.automaton.lock for c in living}.values()
     locks.append(shapes.LOCK)
     locks += {id(c._newest.leaves): c._newest.leaves.lock for c in living}.values()
-    locks += {id(c._rows): c._rows.lock for c in living}.values()
+    locks += {id(c._common.rows): c._common.rows.lock for c in living}.values()
     for lock in locks:
         lock.acquire()
         _HELD.append(lock)
@@ -101,14 +69,11 @@ def _begin_anew() -> None:
     """In a forked child: no arena is one that a thread that is not there was writing to."""
     _release()
     for constraint in _LIVING:
-        constraint._newest = constraint._arena()
+        constraint._newest = Arena(constraint._common)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_begin_anew)
-
-
-_END = 0  # the number of the state behind EOS; records begin later
 
 
 class Constraint:
@@ -132,12 +97,8 @@ class Constraint:
         self._specials = _special_symbols(automaton, vocabulary)
         self._eos = frozenset(vocabulary.eos_token_ids)
         self._apart = self._eos | self._specials.keys()  # tokens that are not read byte by byte
-        self._end_row = np.zeros(self.words, np.int32)
-        _set_bits(self._end_row, vocabulary.eos_token_ids)
-        self._end_row.flags.writeable = False
-        self._rows = rows_of(vocabulary)
-        self._costs: Costs | None = None
-        self._newest = self._arena()
+        self._common = Common(automaton, vocabulary, self._specials)
+        self._newest = Arena(self._common)
         _LIVING.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -154,7 +115,7 @@ class Constraint:
         """The state before the first token."""
         arena = self._newest
         if arena.words > _ROTATE:
-            arena = self._newest = self._arena()
+            arena = self._newest = Arena(self._common)
         return State(arena, arena.start)
 
     def mask(self, state: State, budget: int | None = None) -> Bitmask:
@@ -166,74 +127,29 @@ class Constraint:
         arena, number = state._arena, state._number
         if budget is None:
             row = arena.rows.get(number)
-            return self._fill(arena, number) if row is None else row
-        if number == _END:
-            return self._end_row
-        with arena.lock:
-            self._settle(arena)
-            row, largest = arena.rows.get(number), arena.largest.get(number)
-            if row is None or largest is None:
-                row = self._fill(arena, number)
-                largest = arena.largest[number]
-            return row if largest <= budget - 2 else self._fill_within(arena, number, budget - 2)
+            if row is not None:
+                return row
+        self._check(arena)
+        return arena.mask(number, budget)
 
-    def _fill(self, arena: _Rows, number: int) -> Bitmask:
-        """The row of a configuration, made and remembered."""
+    def _check(self, arena: Arena) -> None:
         if arena.automaton is not self.automaton or arena.leaves.words != self.words:
             raise ValueError("the state belongs to another constraint")
-        if number == _END:
-            return self._end_row
-        with arena.lock:
-            row = arena.row
-            row.fill(0)
-            largest = arena.call(kernels.fill, number, kernels.NO_BUDGET, row)
-            for token, symbol in self._specials.items():
-                after = arena.step(number, symbol)
-                if after != DEAD:
-                    _set_bits(row, (token,))
-                    largest = max(largest, arena.cost(after))
-            if arena.accepting(number):
-                row |= self._end_row
-            row = self._rows.remember(arena.rows, number, row)
-            if arena.is_settled:
-                arena.largest[number] = largest
-        return row
-
-    def _fill_within(self, arena: _Rows, number: int, most: int) -> Bitmask:
-        """The row of the tokens after which `most` tokens suffice."""
-        row = np.zeros(self.words, np.int32)
-        arena.call(kernels.fill, number, most, row)
-        for token, symbol in self._specials.items():
-            after = arena.step(number, symbol)
-            if after != DEAD and arena.cost(after) <= most:
-                _set_bits(row, (token,))
-        if arena.accepting(number) and most >= -1:
-            row |= self._end_row
-        row.flags.writeable = False
-        return row
-
-    def _settle(self, arena: _Rows) -> None:
-        """Sees to it that the records of an arena have their costs."""
-        if not arena.is_settled:
-            if self._costs is None:
-                self._costs = settle_costs(self.automaton, arena.leaves)
-            arena.settle(self._costs)
 
     def fill_bitmask(
         self, states: Sequence[State], out: NDArray[np.int32] | Any, budgets: Sequence[int | None] | None = None
     ) -> None:
         """Writes the masks of `states` into the rows of `out`: int32 (n, words), numpy or a CPU torch tensor.
 
-        `out` may be wider than the vocabulary, further words become zero; `ValueError` when it is narrower.
+        `out` may be wider than the vocabulary, further words become zero; `ValueError` when it is narrower. See
+        `tokenizer_align.batch.fill_bitmask`, which takes states of several constraints.
         """
-        rows = out if isinstance(out, np.ndarray) else out.numpy()
-        if rows.dtype != np.int32 or rows.ndim != 2 or len(rows) < len(states) or rows.shape[1] < self.words:
-            raise ValueError(
-                f"the bitmask must be int32 of at least ({len(states)}, {self.words}), not {rows.dtype} {rows.shape}"
-            )
-        for i, state in enumerate(states):
-            rows[i, : self.words] = self.mask(state, budgets[i] if budgets is not None else None)
-            rows[i, self.words :] = 0
+        arena = None
+        for state in states:
+            if state._arena is not arena:
+                arena = state._arena
+                self._check(arena)
+        write_masks(states, out, budgets, self.words)
 
     def advance(self, state: State, token_id: int) -> State:
         """The state after one token; raises `TokenRejected` when it is not in the mask of `state`."""
@@ -252,8 +168,8 @@ class Constraint:
         """The state after one token, None when it is not in the mask of `state`."""
         arena, number = state._arena, state._number
         if token_id in self._eos:
-            return State(arena, _END) if self.is_accepting(state) else None
-        if number == _END or not 0 <= token_id < arena.leaves.tokens:
+            return State(arena, END) if self.is_accepting(state) else None
+        if number == END or not 0 <= token_id < arena.leaves.tokens:
             return None
         if token_id in self._specials:
             after = arena.step(number, self._specials[token_id])
@@ -267,7 +183,7 @@ class Constraint:
 
     def _rejection(self, state: State, token_id: int) -> TokenRejected:
         arena, number = state._arena, state._number
-        if number == _END:
+        if number == END:
             return TokenRejected(token_id, None, 0, "nothing: the text has ended")
         data = self._bytes(token_id)
         offset = 0
@@ -279,7 +195,7 @@ class Constraint:
             offset += 1
         return TokenRejected(token_id, data or None, offset, self._describe(arena, number))
 
-    def _describe(self, arena: _Rows, number: int) -> str:
+    def _describe(self, arena: Arena, number: int) -> str:
         ranges: list[tuple[int, int]] = []
         for symbol in arena.symbols(number):
             if ranges and ranges[-1][1] + 1 == symbol:
@@ -290,11 +206,11 @@ class Constraint:
 
     def is_accepting(self, state: State) -> bool:
         """Whether the text so far is in the language; then, and only then, the EOS tokens are in the mask."""
-        return state._number == _END or state._arena.accepting(state._number)
+        return state._number == END or state._arena.accepting(state._number)
 
     def is_terminated(self, state: State) -> bool:
         """Whether EOS was taken: only EOS may follow."""
-        return state._number == _END
+        return state._number == END
 
     def forced_tokens(self, state: State) -> list[int]:
         """The longest run of tokens that are each alone in their mask, EOS left out; taking them keeps the law."""
@@ -328,19 +244,19 @@ class Constraint:
         Some token of the mask lowers it by at least one. It is the length of a greedy spelling of a shortest text,
         frame by frame, not the least number there is.
         """
-        if state._number == _END:
+        if state._number == END:
             return 0
-        self._settle(state._arena)
+        state._arena.settle_all()
         return state._arena.cost(state._number)
 
     def min_tokens_lower_bound(self, state: State) -> int:
         """A number of tokens, EOS left out, below which no text can be completed from the start."""
         if self.is_accepting(state):
             return 0
-        self._settle(state._arena)
-        assert self._costs is not None
+        state._arena.settle_all()
+        assert self._common.costs is not None
         longest = max(map(len, self.vocabulary.tokens), default=1)
-        return max(1, -(-self._costs.fewest_bytes // max(1, longest))) if state == self.start else 1
+        return max(1, -(-self._common.costs.fewest_bytes // max(1, longest))) if state == self.start else 1
 
     def check_budget(self, budget: int) -> None:
         """Raises `BudgetTooSmall` unless `budget` tokens, EOS included, suffice from the start."""
@@ -353,9 +269,6 @@ class Constraint:
         from tokenizer_align.matcher import Matcher
 
         return Matcher(self)
-
-    def _arena(self) -> _Rows:
-        return _Rows(self.automaton, self.vocabulary)
 
 
 def align(automaton: ByteAutomaton, vocabulary: Vocabulary) -> Constraint:
@@ -420,11 +333,6 @@ def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomato
 def _named(data: set[int]) -> str:
     shown = [f"0x{byte:02X}" for byte in sorted(data)]
     return ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "")
-
-
-def _set_bits(row: Bitmask, tokens: Sequence[int]) -> None:
-    for token in tokens:
-        row[token >> 5] |= np.array(1 << (token & 31), np.uint32).astype(np.int32)
 
 
 def _single_bit(row: Bitmask) -> int:

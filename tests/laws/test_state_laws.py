@@ -22,6 +22,8 @@ from naive import Language
 from random_grammars import Case, random_case
 
 from grammars.errors import GrammarError
+from tokenizer_align import batch
+from tokenizer_align.batch import fill_bitmask
 from tokenizer_align.constraint import Constraint, State
 from tokenizer_align.errors import AlignmentError
 
@@ -174,6 +176,54 @@ def test_batches_equal_single_masks(pair: tuple[Case, Constraint]) -> None:
     assert (out[-1] == -1).all()
 
 
+Request = tuple[State, int | None, list[int]]
+"""A state, a budget, and the mask that another constraint of the same grammar says it has."""
+
+
+def requests(seed: int) -> list[Request]:
+    """States of new constraints of all cases in random order, some twice, some behind EOS; no mask is made yet."""
+    rng = random.Random(seed)
+    found: list[Request] = []
+    for case, twin in CONSTRAINTS:
+        constraint = build(case)
+        states = [(constraint.start, twin.start)]
+        for token in random_path(twin, rng):
+            states.append((constraint.advance(states[-1][0], token), twin.advance(states[-1][1], token)))
+        eos = case.eos_token_ids[0]
+        ends = [(constraint.advance(s, eos), twin.advance(t, eos)) for s, t in states if twin.is_accepting(t)]
+        for state, known in states + ends:
+            budget = rng.choice((None, None, 1, 2, 5))
+            found += [(state, budget, twin.mask(known, budget).tolist())] * rng.choice((1, 1, 2))
+    rng.shuffle(found)
+    return found
+
+
+def unlike(asked: list[Request], threads: int) -> list[int]:
+    """The rows of a batch that are not the masks of its states."""
+    width = max(len(mask) for *_, mask in asked) + 1
+    out = np.full((len(asked) + 1, width), -1, np.int32)
+    fill_bitmask([state for state, *_ in asked], out, budgets=[budget for _, budget, _ in asked], threads=threads)
+    wanted = [[*mask, *[0] * (width - len(mask))] for *_, mask in asked] + [[-1] * width]
+    return [row for row, words in enumerate(wanted) if out[row].tolist() != words]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_of_many_constraints_equal_single_masks(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "_ALONE", 0.0)
+    mixed = requests(threads)
+    assert unlike(mixed, threads) == []
+    assert unlike(mixed, threads) == []  # remembered, but for those within a budget
+
+
+def test_batches_from_four_threads_equal_single_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All threads fill the same states at once, each in its own order, with the help of others."""
+    monkeypatch.setattr(batch, "_ALONE", 0.0)
+    mixed = requests(0)
+    with ThreadPoolExecutor(4) as pool:
+        orders = [random.Random(seed).sample(mixed, len(mixed)) for seed in range(4)]
+        assert list(pool.map(unlike, orders, [3] * 4)) == [[], [], [], []]
+
+
 def test_pickle_and_copies_answer_the_same(pair: tuple[Case, Constraint]) -> None:
     case, constraint = pair
     path = random_path(constraint, random.Random(case.seed))
@@ -212,7 +262,7 @@ from tokenizer_align.vocabulary import Vocabulary
 
 vocabulary = Vocabulary([*(bytes([byte]) for byte in range(256)), b""], eos_token_ids=[256])
 constraint = align(compile_grammar(Grammar({"start": JsonString(Repeat(ANY_CHAR))})), vocabulary)
-locks = {"leaves": leaves_of(vocabulary).lock, "rows": constraint._rows.lock, "rules": constraint.automaton.lock}
+locks = {"leaves": leaves_of(vocabulary).lock, "rows": constraint._common.rows.lock, "rules": constraint.automaton.lock}
 held = threading.Event()
 
 def hold():

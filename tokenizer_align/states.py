@@ -1,0 +1,134 @@
+"""States, and the arenas in which they are numbers: the masks of configurations, made and remembered.
+
+Place in the walk: between `Configurations` and `Constraint`. An arena knows all that its masks are made of, so that a
+state alone says what may come next; which token leads where, and what is refused, is `Constraint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grammars.automaton import ByteAutomaton
+from tokenizer_align import kernels
+from tokenizer_align.arena import Configurations
+from tokenizer_align.costs import Costs, settle_costs
+from tokenizer_align.kernels import DEAD
+from tokenizer_align.leaves import leaves_of
+from tokenizer_align.rows import Remembered, rows_of
+from tokenizer_align.vocabulary import Vocabulary
+
+__all__ = ["END", "Arena", "Bitmask", "Common", "State"]
+
+Bitmask = NDArray[np.int32]
+
+END = 0  # the number of the state behind EOS; records begin later
+
+
+class State:
+    """Where a text may go on, as a value: equal states of one constraint have equal futures."""
+
+    __slots__ = ("_arena", "_number")
+
+    def __init__(self, arena: Arena, number: int) -> None:
+        self._arena, self._number = arena, number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, State) and self._arena is other._arena and self._number == other._number
+
+    def __hash__(self) -> int:
+        return hash((id(self._arena), self._number))
+
+    def __repr__(self) -> str:
+        return f"State({self._number})"
+
+
+class Common:
+    """What the arenas of one constraint have in common; `specials` are symbols of the automaton by token id."""
+
+    def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary, specials: Mapping[int, int]) -> None:
+        self.automaton, self.vocabulary, self.specials = automaton, vocabulary, specials
+        self.rows = rows_of(vocabulary)
+        self.end_row = np.zeros((vocabulary.size + 31) // 32, np.int32)
+        _set_bits(self.end_row, vocabulary.eos_token_ids)
+        self.end_row.flags.writeable = False
+        self.costs: Costs | None = None
+
+
+class Arena(Configurations):
+    """An arena with the masks of its configurations."""
+
+    def __init__(self, common: Common) -> None:
+        super().__init__(common.automaton, leaves_of(common.vocabulary))
+        self.common = common
+        self.rows = Remembered({END: common.end_row})
+        self.row = np.zeros(self.leaves.words, np.int32)  # the one that is being made
+        self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
+
+    def known(self, number: int, budget: int | None) -> Bitmask | None:
+        """The mask of a configuration within a budget, None when it has to be made; waits for nobody."""
+        row = self.rows.get(number)
+        if row is None or budget is None or number == END:
+            return row
+        largest = self.largest.get(number)
+        return row if largest is not None and largest <= budget - 2 else None
+
+    def mask(self, number: int, budget: int | None = None) -> Bitmask:
+        """The mask of a configuration, read-only: remembered, or made; `Constraint.mask` says what it is."""
+        if number == END:
+            return self.common.end_row
+        with self.lock:
+            row = self.rows.get(number)
+            if budget is None:
+                return self._fill(number) if row is None else row
+            self.settle_all()
+            largest = self.largest.get(number)
+            if row is None or largest is None:
+                row = self._fill(number)
+                largest = self.largest[number]
+            return row if largest <= budget - 2 else self._fill_within(number, budget - 2)
+
+    def _fill(self, number: int) -> Bitmask:
+        """The row of a configuration, made and remembered."""
+        row, common = self.row, self.common
+        row.fill(0)
+        largest = self.call(kernels.fill, number, kernels.NO_BUDGET, row)
+        for token, symbol in common.specials.items():
+            after = self.step(number, symbol)
+            if after != DEAD:
+                _set_bits(row, (token,))
+                largest = max(largest, self.cost(after))
+        if self.accepting(number):
+            row |= common.end_row
+        row = common.rows.remember(self.rows, number, row)
+        if self.is_settled:
+            self.largest[number] = largest
+        return row
+
+    def _fill_within(self, number: int, most: int) -> Bitmask:
+        """The row of the tokens after which `most` tokens suffice."""
+        row = np.zeros_like(self.row)
+        self.call(kernels.fill, number, most, row)
+        for token, symbol in self.common.specials.items():
+            after = self.step(number, symbol)
+            if after != DEAD and self.cost(after) <= most:
+                _set_bits(row, (token,))
+        if self.accepting(number) and most >= -1:
+            row |= self.common.end_row
+        row.flags.writeable = False
+        return row
+
+    def settle_all(self) -> None:
+        """Sees to it that all records have their costs."""
+        if not self.is_settled:
+            common = self.common
+            if common.costs is None:
+                common.costs = settle_costs(common.automaton, self.leaves)
+            self.settle(common.costs)
+
+
+def _set_bits(row: Bitmask, tokens: Sequence[int]) -> None:
+    for token in tokens:
+        row[token >> 5] |= np.array(1 << (token & 31), np.uint32).astype(np.int32)
