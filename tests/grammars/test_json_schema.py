@@ -265,6 +265,34 @@ CONTAINS = [
     ({"contains": {"type": "string"}, "items": {"type": "integer"}, "type": ["array", "null"]}, ["null"], ["[]"]),
 ]  # fmt: skip
 
+NO_REST = {"unevaluatedProperties": False}
+UNEVALUATED = [
+    ({"properties": {"a": {}}, **NO_REST}, ["{}", '{"a":1}', "[1]"], ['{"b":1}']),
+    ({"allOf": [{"properties": {"a": {}}}], "properties": {"b": {}}, **NO_REST}, ['{"a":1,"b":1}'], ['{"c":1}']),
+    ({"$ref": "#/$defs/x", "$defs": {"x": {"patternProperties": {"^x": {}}}}, "unevaluatedProperties": {"const": 1}},
+     ['{"xy":2}', '{"a":1}'], ['{"a":2}']),
+    ({"anyOf": [{"properties": {"a": {"const": 1}}, "required": ["a"]}, {"properties": {"b": {"const": 2}}}],
+      **NO_REST},
+     ["{}", '{"a":1}', '{"b":2}', '{"a":1,"b":2}'], ['{"a":2}', '{"a":1,"b":3}', '{"c":1}']),
+    ({"oneOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}, "required": ["b"]}], **NO_REST},
+     ['{"a":1}', '{"b":1}'], ["{}", '{"a":1,"b":1}', '{"a":1,"c":1}']),
+    ({"if": {"properties": {"a": {"const": 1}}, "required": ["a"]}, "then": {"properties": {"b": {}}},
+      "else": {"properties": {"c": {}}}, **NO_REST},
+     ['{"a":1,"b":2}', '{"c":1}'], ['{"a":1,"c":1}', '{"a":2}', '{"b":1}']),
+    ({"if": {"properties": {"a": {"const": 1}}}, **NO_REST}, ["{}", '{"a":1}'], ['{"a":2}', '{"b":1}']),
+    ({"not": {"not": {"properties": {"a": {}}}}, **NO_REST}, ["{}"], ['{"a":1}']),
+    ({"allOf": [{"additionalProperties": True}], **NO_REST}, ['{"a":1}'], []),
+    ({"allOf": [{"properties": {"a": {}}, **NO_REST}], "properties": {"b": {}}}, ['{"a":1}'], ['{"b":1}']),
+    ({"dependentSchemas": {"a": {"properties": {"b": {}}}}, "properties": {"a": {}}, **NO_REST},
+     ["{}", '{"a":1}', '{"a":1,"b":2}'], ['{"b":2}']),
+    ({"not": {"properties": {"a": {}}, **NO_REST}}, ['{"b":1}', '{"a":1,"b":1}'], ["{}", '{"a":1}']),
+    ({"prefixItems": [{}], "unevaluatedItems": {"const": 1}}, ["[]", "[2]", "[2,1,1]"], ["[2,2]"]),
+    ({"allOf": [{"prefixItems": [{}, {}]}], "prefixItems": [{}], "unevaluatedItems": False}, ["[1,2]"], ["[1,2,3]"]),
+    ({"allOf": [{"items": {}}], "unevaluatedItems": False}, ["[1,2,3]"], []),
+    ({"contains": {"const": 1}, "unevaluatedItems": False}, ["[1,1]"], ["[]", "[1,2]"]),
+    ({"contains": {"const": 1}, "minContains": 0, "unevaluatedItems": False}, ["[]", "[1]"], ["[2]"]),
+]  # fmt: skip
+
 LIST = {"type": "object", "properties": {"v": {"const": 1}, "next": {"$ref": "#"}}, "required": ["v"],
         "additionalProperties": False}  # fmt: skip
 TREE = {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"const": 1}]}}
@@ -304,7 +332,7 @@ NAMES = [
 
 ALL = [
     *TYPES, *STRINGS, *NUMBERS, *FINITE, *OBJECTS, *COUNTED_OBJECTS, *ARRAYS, *COMBINED, *NEGATED, *CONDITIONAL,
-    *CONTAINS, *NAMES, *REFERENCES,
+    *CONTAINS, *UNEVALUATED, *NAMES, *REFERENCES,
 ]  # fmt: skip
 
 

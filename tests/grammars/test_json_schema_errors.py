@@ -71,8 +71,9 @@ UNSUPPORTED = [
      "leave it out and check the finished value"),
     ({"not": {"uniqueItems": True}}, "uniqueItems is not supported yet (at #/not/uniqueItems)\n"
      "leave it out and check the finished value"),
-    ({"unevaluatedItems": False}, "unevaluatedItems is not supported yet (at #/unevaluatedItems)\n"
-     "use items: false"),
+    ({"anyOf": [{"required": [name]} for name in "abcdefghi"], "unevaluatedProperties": False},
+     "there are more than 256 ways to evaluate properties or items here (at #)\n"
+     "use additionalProperties or items instead of unevaluatedProperties or unevaluatedItems"),
     ({"$ref": "https://x.org/a.json"}, '$ref "https://x.org/a.json" is not inside this schema (at #/$ref)\n'
      "nothing is ever fetched: copy that schema under $defs and refer to it there"),
     ({"$schema": "https://x.org/mine"}, '$schema "https://x.org/mine" is a dialect that is not known here '

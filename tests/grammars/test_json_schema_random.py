@@ -79,6 +79,8 @@ WRITERS = LEAVES | {
     "contains": random_schema,
     "dependentRequired": lambda pick, _: {pick.choice(NAMES): pick.sample(NAMES, pick.randint(0, 2))},
     "dependentSchemas": lambda pick, depth: schema_map(NAMES, pick, depth),
+    "unevaluatedProperties": random_schema,
+    "unevaluatedItems": random_schema,
 }
 
 

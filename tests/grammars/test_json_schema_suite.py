@@ -40,6 +40,7 @@ VALID_BUT_REFUSED = {
     ("enum", "[1.0] is valid"): ONE_SPELLING,
     ("dependencies", "CRLF"): KEYS_IN_ONE_ORDER,
     ("dependentRequired", "CRLF"): KEYS_IN_ONE_ORDER,
+    ("unevaluatedProperties", "with no unevaluated properties"): KEYS_IN_ONE_ORDER,
     ("type", "a float with zero fractional part is an integer"): ONE_SPELLING,
 }
 """(file, test) -> why a valid instance is no text of the grammar."""

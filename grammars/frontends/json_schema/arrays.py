@@ -61,7 +61,12 @@ def array_shape(owns: Sequence[Own]) -> ArrayShape:
         )
     if high is not None and high <= len(prefix):
         prefix, rest = prefix[:high], None
-    return ArrayShape(tuple(prefix), rest, low, high, tuple([some for own in owns for some in own.some_items]))
+    return ArrayShape(tuple(prefix), rest, low, high, _asked_for(owns))
+
+
+def _asked_for(owns: Sequence[Own]) -> tuple[SomeItems, ...]:
+    """The counts that not every array has."""
+    return tuple([some for own in owns for some in own.some_items if some.low or some.high is not None])
 
 
 def _item(own: Own, index: int) -> Part | None:

@@ -90,7 +90,7 @@ def flatten(parts: Sequence[Part]) -> Conjunction:
             if own.before:
                 pending += reversed(own.before)
         elif isinstance(part, Union):
-            if part.negated is not None and len(part.branches) == 1:
+            if (part.negated is not None or part.keyword == "unevaluated") and len(part.branches) == 1:
                 pending.append(part.branches[0])
                 continue
             found.append(part)

@@ -37,6 +37,7 @@ from grammars.frontends.json_schema.parts import (
     Union,
 )
 from grammars.frontends.json_schema.refs import Dialect, Location, escape, show
+from grammars.frontends.json_schema.unevaluated import with_the_rest
 
 __all__ = ["KEYWORDS", "READ_WITH", "TYPE_NAMES", "Keyword", "never", "read"]
 
@@ -94,6 +95,8 @@ def read(location: Location) -> Own:
         if own.properties is None:  # nothing to be written before
             own.before, own.after = (), own.before + own.after
     own.silent = own.types == ALL and not own.says and not own.values and not own.refused
+    if own.other_properties is not None or own.other_items is not None:
+        own = Own(location, silent=True, after=(with_the_rest(own),), combined=own)
     location.own = own
     return own
 
@@ -324,12 +327,12 @@ def _not(own: Own, name: str, value: object) -> None:
 
 
 def _if(own: Own, name: str, value: object) -> None:
-    """Values that satisfy `if` and `then`, or `else` and not `if`."""
+    """Values that satisfy `if` and `then`, or `else` and not `if`; alone it tells what is evaluated."""
     schema = own.location.schema
     assert isinstance(schema, dict)
     condition = own.location.child(value, name)
     then, otherwise = ([own.location.child(schema[key], key)] if key in schema else [] for key in ("then", "else"))
-    if then or otherwise:
+    if then or otherwise or own.location.dialect.number > 7:
         branches = Every((condition, *then)), Every((negated(condition), *otherwise))
         _either(own, name, *branches)
 
@@ -391,8 +394,15 @@ def _contains(own: Own, name: str, value: object) -> None:
     counts = schema if dialect.knows(8, 9) else {}
     low = _whole(own, "minContains", counts.get("minContains", 1))
     high = _whole(own, "maxContains", counts["maxContains"]) if "maxContains" in counts else None
-    if low or high is not None:
-        own.some_items += (SomeItems(own.location.child(value, name), low, high),)
+    own.some_items += (SomeItems(own.location.child(value, name), low, high),)
+
+
+def _unevaluated(own: Own, name: str, value: object) -> None:
+    part = own.location.child(value, name)
+    if name == "unevaluatedItems":
+        own.other_items = part
+    else:
+        own.other_properties = part
 
 
 def _unique_items(own: Own, name: str, value: object) -> None:
@@ -437,8 +447,8 @@ KEYWORDS: dict[str, Keyword] = {
     "if": Keyword(_if, since=7),
     "uniqueItems": Keyword(_unique_items, ARRAY),
     "contains": Keyword(_contains, ARRAY, since=6),
-    "unevaluatedItems": _refused(ARRAY, "use items: false", vacuous=True, since=8),
-    "unevaluatedProperties": _refused(OBJECT, "use additionalProperties: false", vacuous=True, since=8),
+    "unevaluatedItems": Keyword(_unevaluated, ARRAY, since=8),
+    "unevaluatedProperties": Keyword(_unevaluated, OBJECT, since=8),
     "dependentRequired": Keyword(_dependencies, since=8),
     "dependentSchemas": Keyword(_dependencies, since=8),
     "dependencies": Keyword(_dependencies, until=7),

@@ -129,10 +129,13 @@ class Own:
     names: Location | None = None
     some_keys: tuple[SomeKey, ...] = ()
     required: dict[str, int] = field(default_factory=dict)
+    other_properties: Part | None = None  # what the unevaluated ones satisfy
+    other_items: Part | None = None
     before: tuple[Part, ...] = ()
     after: tuple[Part, ...] = ()
     refused: tuple[Refusal, ...] = ()
     silent: bool = False
+    combined: Own | None = None  # the same keywords and combinations, with those for the unevaluated
 
     def pointer(self, keyword: str) -> str:
         """Where a keyword of this subschema stands."""
