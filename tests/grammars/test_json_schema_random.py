@@ -49,7 +49,7 @@ LEAVES = {
     "minimum": lambda pick, _: pick.randint(-1, 2),
     "maximum": lambda pick, _: pick.randint(0, 3),
     "exclusiveMaximum": lambda pick, _: pick.choice([0, 1, 2.5]),
-    "multipleOf": lambda pick, _: pick.choice([1, 2, 0.5]),
+    "multipleOf": lambda pick, _: pick.choice([1, 2, 3, 0.5]),
     "minLength": lambda pick, _: pick.randint(0, 2),
     "maxLength": lambda pick, _: pick.randint(0, 2),
     "pattern": lambda pick, _: pick.choice(["a", "^a", "b$", "^(ab)*$"]),

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from grammars.errors import UnsupportedFeature
-from grammars.frontends.json_schema.conjunction import Conjunction, flatten, type_clash
+from grammars.frontends.json_schema.conjunction import Conjunction, flatten, is_anything, type_clash
 from grammars.frontends.json_schema.disjoint import exclusive
 from grammars.frontends.json_schema.keywords import never, read
-from grammars.frontends.json_schema.parts import ALL, OBJECT, Every, Own, Part, Union
+from grammars.frontends.json_schema.parts import OBJECT, Every, Own, Part, Union
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.values import holds, in_content, listed
 
@@ -66,8 +66,7 @@ def _holds_anyway(branch: Part, around: Conjunction) -> bool:
     if not all(_has_only(part, name, around.owns) for name, part in (branch.properties or {}).items()):
         return False
     return all(
-        _is_anything(some.part) and any(in_content(some.content, name) for name in required)
-        for some in branch.some_keys
+        is_anything(some.part) and any(in_content(some.content, name) for name in required) for some in branch.some_keys
     )
 
 
@@ -129,8 +128,3 @@ def _is_missing(name: str, owns: Sequence[Own]) -> bool:
 
 def _is_never(part: Part) -> bool:
     return isinstance(part, Location) and never(part)
-
-
-def _is_anything(part: Part) -> bool:
-    conjunction = flatten((part,))
-    return conjunction.types == ALL and not conjunction.owns and not conjunction.unions

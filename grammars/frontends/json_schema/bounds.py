@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import common_multiple, tightest
@@ -35,14 +35,24 @@ def merged_number_rules(owns: Sequence[Own], types: int, prefix: str) -> NumberR
     low, high, above, below = (None if limit is None else limit.value for limit in limits)
     multiple = common_multiple(owns)
     pointers = [limit.pointer.rpartition("/")[0] for limit in limits if limit is not None]
-    pointers += [own.location.pointer for own in owns if "multipleOf" in own.scalars]
+    pointers += [own.location.pointer for own in owns if "multipleOf" in own.scalars or "noMultipleOf" in own.scalars]
+    others = tuple(dict.fromkeys([own.scalars["noMultipleOf"] for own in owns if "noMultipleOf" in own.scalars]))
+    divisors = _Divisors(types, multiple, others)
     try:
         excluded = _excluded(owns)
         if not excluded:
-            return _between(types, (low, high, above, below), multiple, prefix)
-        return _around(types, (low, high, above, below), multiple, prefix, excluded)
+            return _between(divisors, (low, high, above, below), prefix)
+        return _around(divisors, (low, high, above, below), prefix, excluded)
     except GrammarError as error:
         raise type(error)(error.message, pointer=pointers[0] if pointers else None, hint=error.hint) from None
+
+
+class _Divisors(NamedTuple):
+    """Integers, fractions or both; what they are multiples of, and what they are no multiple of."""
+
+    types: int
+    multiple: Scalar | None
+    others: tuple[Scalar, ...]
 
 
 _Four: TypeAlias = tuple[Scalar | None, Scalar | None, Scalar | None, Scalar | None]
@@ -55,39 +65,60 @@ def _excluded(owns: Sequence[Own]) -> list[Scalar]:
     return sorted({v if isinstance(v, int) else Decimal(repr(v)) for v in values})
 
 
-def _between(types: int, bounds: _Four, multiple: Scalar | None, prefix: str) -> NumberRules:
-    fraction = bool(types & FRACTION)
-    if multiple is None:
-        node = _number(fraction, *bounds)
-        return NumberRules({prefix: node if types & INTEGER else no_integer(node)}, prefix)
-    if not types & INTEGER:
-        raise UnsupportedFeature("a multiple that is no integer is not supported yet")
-    build = number_rules if fraction else integer_rules
-    return build(prefix, multiple_of=multiple, **_bounds(*bounds))
+def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
+    types, multiple, others = divisors
+    if not others and types & INTEGER:
+        if multiple is None:
+            return NumberRules({prefix: _number(bool(types & FRACTION), *bounds)}, prefix)
+        build = number_rules if types & FRACTION else integer_rules
+        return build(prefix, multiple_of=multiple, **_bounds(*bounds))
+    made: list[NumberRules] = []
+    if types & FRACTION and (multiple is None or multiple % 1):
+        divisor = multiple or next((other for other in others if other % 1), None)
+        if divisor is not None:
+            which = f"multiples of {divisor}" if multiple else f"numbers that are no multiple of {divisor}"
+            raise UnsupportedFeature(f"{which} and no integers are not supported yet")
+        made.append(NumberRules({f"{prefix}~fraction": no_integer(_number(True, *bounds))}, f"{prefix}~fraction"))
+    if types & INTEGER:
+        try:
+            integers = integer_rules(
+                f"{prefix}~integer", multiple_of=multiple, no_multiple_of=others, **_bounds(*bounds)
+            )
+            made.append(integers)
+        except EmptyLanguage:
+            if not made:
+                raise
+    if not made:
+        raise EmptyLanguage(f"no multiple of {multiple} is other than an integer")
+    return _either(made, prefix)
 
 
-def _around(types: int, bounds: _Four, multiple: Scalar | None, prefix: str, excluded: Sequence[Scalar]) -> NumberRules:
+def _either(made: Sequence[NumberRules], prefix: str) -> NumberRules:
+    """The numbers of any of several rules."""
+    rules = {name: node for one in made for name, node in one.rules.items()}
+    starts = [one.start for one in made]
+    if len(rules) == len(starts):
+        nodes = tuple(rules.values())
+        return NumberRules({prefix: nodes[0] if len(nodes) == 1 else Choice(nodes)}, prefix)
+    return NumberRules(rules | {prefix: Choice(tuple([Ref(start) for start in starts]))}, prefix)
+
+
+def _around(divisors: _Divisors, bounds: _Four, prefix: str, excluded: Sequence[Scalar]) -> NumberRules:
     """The numbers below, between and above the excluded ones."""
     low, high, above, below = bounds
-    rules: dict[str, Node] = {}
-    starts: list[str] = []
+    made: list[NumberRules] = []
     problem: EmptyLanguage | None = None
     for place, (left, right) in enumerate(pairwise([None, *excluded, None])):
         floor = above if left is None or (above is not None and above > left) else left
         ceiling = below if right is None or (below is not None and below < right) else right
         try:
-            made = _between(types, (low, high, floor, ceiling), multiple, f"{prefix}~{place}")
+            made.append(_between(divisors, (low, high, floor, ceiling), f"{prefix}~{place}"))
         except EmptyLanguage as error:
             problem = error
-            continue
-        rules.update(made.rules)
-        starts.append(made.start)
-    if not starts:
+    if not made:
         assert problem is not None
         raise problem
-    if len(rules) == len(starts):
-        return NumberRules({prefix: Choice(tuple(rules.values()))}, prefix)
-    return NumberRules(rules | {prefix: Choice(tuple([Ref(start) for start in starts]))}, prefix)
+    return _either(made, prefix)
 
 
 @lru_cache(maxsize=_KEPT, typed=True)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, product
-from math import prod
 from typing import Protocol
 
 from grammars.errors import LimitExceeded, UnsupportedFeature
+from grammars.frontends.json_schema.conjunction import is_anything
 from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.objects import Member, ObjectShape
-from grammars.frontends.json_schema.parts import Part, SomeKey
+from grammars.frontends.json_schema.parts import Every, Part, SomeKey
 from grammars.frontends.json_schema.values import in_content, key_text
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Ref, Repeat
+from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Not, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
 __all__ = ["Rules", "in_order", "object_node"]
@@ -67,30 +67,77 @@ def _with_some(shape: ObjectShape, pointer: str) -> Iterator[ObjectShape]:
 
     Readers of JSON keep the last of two equal keys, so that nothing behind it can undo what it meets.
     """
+    asked = _distinct(shape.some)
     choices: list[list[int]] = []
-    for some in shape.some:
+    for some in asked:
         found = [i for i, member in enumerate(shape.members) if in_content(some.content, member.name)]
         choices.append([*found, -1] if shape.open else found)
-    if prod(map(len, choices)) > _SHAPES:
-        raise LimitExceeded(f"there are more than {_SHAPES} ways to have the properties asked for", pointer=pointer)
+    count = 0
     for chosen in product(*choices):
         members = [*shape.members]
         last = []
-        for some, place in zip(shape.some, chosen, strict=True):
+        for some, place in zip(asked, chosen, strict=True):
             if place < 0:
                 last.append(some)
             else:
                 member = members[place]
                 members[place] = Member(member.name, (*member.parts, some.part), required=True)
-        _refuse_shared_keys(last, pointer)
-        yield shape._replace(members=tuple(members), last=tuple(last), some=())
+        for apart in _apart(last, shape.high, pointer):
+            count += 1
+            if count > _SHAPES:
+                message = f"there are more than {_SHAPES} ways to have the properties asked for"
+                raise LimitExceeded(message, pointer=pointer)
+            yield shape._replace(members=tuple(members), last=apart, some=())
 
 
-def _refuse_shared_keys(last: Sequence[SomeKey], pointer: str) -> None:
-    """Two open keys that are asked for could be the same key, of which readers keep one."""
-    for left, right in combinations(last, 2):
-        if not nothing_in(And((left.content, right.content))):
+def _distinct(asked: Sequence[SomeKey]) -> list[SomeKey]:
+    """What is asked for, without keys that are there when others are."""
+    said = [some for some in asked if not is_anything(some.part)]
+    contents = {some.content for some in said}
+    return [
+        *{some.content: some for some in asked if is_anything(some.part) and some.content not in contents}.values(),
+        *said,
+    ]
+
+
+def _apart(last: Sequence[SomeKey], most: int | None, pointer: str) -> Iterator[tuple[SomeKey, ...]]:
+    """The ways to meet what is asked for by open keys, each of which may meet several; `last` is of `_distinct`.
+
+    Two keys might be one, of which readers keep the last value. So what asks for a key alone comes first. Keys with
+    values of their own are told apart by the contents that they are in; where that does not tell, they are refused.
+    """
+    if not last:
+        yield ()
+        return
+    said = [i for i, some in enumerate(last) if not is_anything(some.part)]
+    for i, j in combinations(said, 2):
+        if most != 1 and not nothing_in(And((last[i].content, last[j].content))):
             raise UnsupportedFeature("two keywords ask for properties that may be one", pointer=pointer)
+    for groups in _partitions(list(range(len(last)))):
+        with_values = [group for group in groups if any(i in said for i in group)]
+        alone = [_key_of(last, group, ()) for group in groups if group not in with_values]
+        others = [[i for i in said if i not in group] if len(with_values) > 1 else [] for group in with_values]
+        yield *alone, *(_key_of(last, group, out) for group, out in zip(with_values, others, strict=True))
+
+
+def _key_of(last: Sequence[SomeKey], group: tuple[int, ...], out: Sequence[int]) -> SomeKey:
+    """A key in the contents of a group, and out of others, with a value that meets what the group asks for."""
+    contents = [last[i].content for i in group] + [Not(last[i].content) for i in out]
+    parts = [last[i].part for i in group]
+    part = parts[0] if len(parts) == 1 else Every(tuple(parts))
+    return SomeKey(contents[0] if len(contents) == 1 else And(tuple(contents)), part)
+
+
+def _partitions(items: list[int]) -> Iterator[list[tuple[int, ...]]]:
+    """All ways to divide items into groups."""
+    if not items:
+        yield []
+        return
+    first, rest = items[0], items[1:]
+    for groups in _partitions(rest):
+        yield [(first,), *groups]
+        for i, group in enumerate(groups):
+            yield [*groups[:i], (first, *group), *groups[i + 1 :]]
 
 
 def _members(shape: ObjectShape, rules: Rules, depth: int) -> Node:

@@ -20,7 +20,7 @@ from grammars.frontends.json_schema.parts import ALL, INTEGER, NUMBER, Every, Ow
 from grammars.frontends.json_schema.refs import Location, show
 
 __all__ = [
-    "Bound", "Conjunction", "common_multiple", "count_range", "flatten", "statically_false", "tightest",
+    "Bound", "Conjunction", "common_multiple", "count_range", "flatten", "is_anything", "statically_false", "tightest",
     "type_clash",
 ]  # fmt: skip
 
@@ -175,6 +175,12 @@ def statically_false(parts: Iterable[Part]) -> Location | None:
         if isinstance(part, Location) and never(part):
             return part
     return None
+
+
+def is_anything(part: Part) -> bool:
+    """Whether a part is seen to hold of every value."""
+    conjunction = flatten((part,))
+    return conjunction.types == ALL and not conjunction.owns and not conjunction.unions
 
 
 def type_clash(conjunction: Conjunction) -> EmptyLanguage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import lcm
 from typing import TypeAlias
 
 from grammars.errors import UnsupportedFeature
@@ -29,23 +30,33 @@ LISTED = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Multiple:
-    """Multiples of unit / 10**decimals; `fraction`: whether they may be written with a point; `text` for messages."""
+    """Multiples of unit / 10**decimals; `fraction`: whether they may be written with a point; `text` for messages.
+
+    None is a multiple of one of `others`, of which there are some only where there are no decimals.
+    """
 
     unit: int
     decimals: int
     fraction: bool
     text: str
+    others: tuple[int, ...] = ()
 
     def listed(self, low: int, high: int | None) -> Node:
         """The multiples for the quotients from low >= 0 to high, one by one, without a sign."""
         assert high is not None, "only short ranges are listed"
         return choice(node for quotient in range(low, high + 1) for node in self.spelled(quotient))
 
+    def leaves_out(self, number: int) -> bool:
+        """Whether a number is a multiple of one of the others."""
+        return any(number % other == 0 for other in self.others)
+
     def spelled(self, quotient: int) -> Iterator[Node]:
         """The texts of one multiple, with zeros behind the point; none where a double would not hold it."""
         digits = str(quotient * self.unit).rjust(self.decimals + 1, "0")
         whole, part = digits[: len(digits) - self.decimals], digits[len(digits) - self.decimals :].rstrip("0")
         exact = len((whole + part).lstrip("0")) <= EXACT
+        if self.leaves_out(quotient * self.unit):
+            return
         if not part:
             yield Sequence((literal(whole), *((optional(ZERO_FRACTION),) if self.fraction and exact else ())))
         elif exact:
@@ -80,7 +91,8 @@ class _Residues:
     digits of every number but 0: multiples of 700 are multiples of 7 and two zeros.
     """
 
-    unit: int
+    multiple: Multiple
+    modulus: int
     decimals: int
     zeros: int
     fraction: bool
@@ -92,10 +104,11 @@ class _Residues:
     def of(cls, multiple: Multiple, low: int, high: int | None) -> _Residues:
         """The automaton for the quotients from low >= 0 to high. Raises UnsupportedFeature for too large a unit."""
         unit, zeros = multiple.unit, 0
-        while multiple.decimals == 0 and unit % 10 == 0:
+        while multiple.decimals == 0 and unit % 10 == 0 and not multiple.others:
             unit, zeros = unit // 10, zeros + 1
+        modulus = lcm(unit, *multiple.others)
         longest = max(UNBOUNDED, len(str(low * unit))) if high is None else len(str(high * unit))
-        if longest * unit > STATES:
+        if longest * modulus > STATES:
             raise UnsupportedFeature(
                 f"{multiple.text} needs an automaton of more than {STATES:,} states",
                 hint=f"Narrower bounds help: up to {LISTED:,} multiples are listed one by one.",
@@ -106,7 +119,7 @@ class _Residues:
             return digits[: len(digits) - multiple.decimals], digits[len(digits) - multiple.decimals :]
 
         top = None if high is None else halves(high * unit)
-        return cls(unit, multiple.decimals, zeros, multiple.fraction, halves(low * unit), top, longest)
+        return cls(multiple, modulus, multiple.decimals, zeros, multiple.fraction, halves(low * unit), top, longest)
 
     def follow(self, state: _State, digit: int) -> _State | None:
         """The state after one more digit, None when no number continues so."""
@@ -125,7 +138,7 @@ class _Residues:
                 return None
         if phase == START:
             phase = WHOLE if digit else ZERO
-        return phase, count + 1, (10 * residue + digit) % self.unit, low, high
+        return phase, count + 1, (10 * residue + digit) % self.modulus, low, high
 
     def point(self, state: _State) -> _State | None:
         """The state behind the point, None where none may stand."""
@@ -152,7 +165,8 @@ class _Residues:
         part = count if phase == PART else 0
         if phase != PART:
             low, high = self.closed(state)
-        if residue * 10 ** (self.decimals - part) % self.unit or high > 0:
+        residue = residue * 10 ** (self.decimals - part) % self.modulus
+        if residue % (self.multiple.unit // 10**self.zeros) or self.multiple.leaves_out(residue) or high > 0:
             return None
         if low < 0 or (low == 0 and self.low[1][part:].strip("0")):
             return None

@@ -16,7 +16,6 @@ from grammars.frontends.json_schema.parts import (
     ALL,
     ARRAY,
     BOOLEAN,
-    INTEGER,
     NULL,
     NUMBER,
     OBJECT,
@@ -158,16 +157,9 @@ def _outside(own: Own, types: int) -> Iterator[Part]:
     for keyword, opposite in _OPPOSITE.items():
         if keyword in own.scalars:
             yield Own(own.location, types, says=NUMBER, scalars={opposite: own.scalars[keyword]})
-    divisor = own.scalars.get("multipleOf")
-    if divisor is None:
-        return
-    if divisor == 1:
-        yield Own(own.location, types & ~INTEGER, says=NUMBER)
-        return
-    made = Own(own.location, types, says=NUMBER)
-    message = f"numbers that are no multiple of {divisor} are not supported yet"
-    made.refuse(NUMBER, UnsupportedFeature(message, pointer=own.pointer("multipleOf")))
-    yield made
+    for keyword, opposite in (("multipleOf", "noMultipleOf"), ("noMultipleOf", "multipleOf")):
+        if keyword in own.scalars:
+            yield Own(own.location, types, says=NUMBER, scalars={opposite: own.scalars[keyword]})
 
 
 def _counts(own: Own, types: int, least: str, most: str) -> Iterator[Part]:

@@ -22,7 +22,7 @@ only: `integer_rules` and `number_rules` return rules, without cycles.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -100,19 +100,32 @@ def number(**bounds: Unpack[Bounds]) -> Node:
 
 
 def integer_rules(
-    prefix: str, *, multiple_of: Bound | None = None, zero_fraction: bool = False, **bounds: Unpack[Bounds]
+    prefix: str,
+    *,
+    multiple_of: Bound | None = None,
+    no_multiple_of: Sequence[Bound] = (),
+    zero_fraction: bool = False,
+    **bounds: Unpack[Bounds],
 ) -> NumberRules:
-    """What `integer` returns, with `multipleOf` too, as rules whose names begin with `prefix`.
+    """What `integer` returns, with `multipleOf` and its opposite too, as rules whose names begin with `prefix`.
 
-        integer_rules("n", multiple_of=7, minimum=1, maximum=20)   # 7 14
+        integer_rules("n", multiple_of=7, no_multiple_of=[2], minimum=1, maximum=30)   # 7 21
 
     Raises EmptyLanguage when no multiple lies within the bounds, UnsupportedFeature when the automaton is too large.
     """
-    if multiple_of is None:
+    if multiple_of is None and not no_multiple_of:
         return NumberRules({prefix: integer(zero_fraction=zero_fraction, **bounds)}, prefix)
+    said = [f"multipleOf {multiple_of}"] if multiple_of is not None else []
+    text = " and ".join([*said, *(f"not multipleOf {other}" for other in no_multiple_of)])
+    unit = 1 if multiple_of is None else _divisor(multiple_of)
+    others = tuple([_divisor(other) for other in no_multiple_of])
+    return _multiples(prefix, _limits(bounds), Multiple(unit, 0, zero_fraction, text, others))
+
+
+def _divisor(multiple_of: Bound) -> int:
+    """What divides an integer iff it is a multiple: of p/q, in lowest terms, p."""
     unit, decimals = _scaled(multiple_of)
-    unit //= math.gcd(unit, 10**decimals)  # an integer is a multiple of p/q, in lowest terms, iff it is one of p
-    return _multiples(prefix, _limits(bounds), Multiple(unit, 0, zero_fraction, f"multipleOf {multiple_of}"))
+    return unit // math.gcd(unit, 10**decimals)
 
 
 def number_rules(prefix: str, *, multiple_of: Bound | None = None, **bounds: Unpack[Bounds]) -> NumberRules:

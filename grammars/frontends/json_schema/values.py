@@ -287,6 +287,7 @@ _BOUNDS: dict[str, Callable[[Scalar, Scalar], bool]] = {
     "exclusiveMinimum": operator.gt,
     "exclusiveMaximum": operator.lt,
     "multipleOf": lambda number, divisor: (Fraction(number) / Fraction(divisor)).denominator == 1,
+    "noMultipleOf": lambda number, divisor: (Fraction(number) / Fraction(divisor)).denominator != 1,
 }
 
 
