@@ -55,8 +55,9 @@ format: $(VENV)/lint.stamp ## let ruff mend and format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-docs: $(VENV)/demo.stamp ## write docs/cli.md anew
+docs: $(VENV)/demo.stamp ## write docs/cli.md and docs/json-schema.md anew
 	$(RUN) docs/make_cli.py
+	$(RUN) docs/make_json_schema.py
 
 standard: $(VENV)/test.stamp ## make grammars/standard.npz anew
 	$(RUN) -m grammars.frontends.json_schema.standard

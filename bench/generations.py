@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -36,6 +37,13 @@ FORMATS = jsonschema.FormatChecker()
 def is_uri(value: object) -> bool:
     """Whether a string has a scheme; jsonschema itself checks URIs only beside a package that is not installed."""
     return not isinstance(value, str) or bool(urlsplit(value).scheme)
+
+
+@FORMATS.checks("hostname")
+def is_hostname(value: object) -> bool:
+    """Whether a string is made of labels (RFC 1123); jsonschema itself asks a package that is not installed."""
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    return not isinstance(value, str) or re.fullmatch(rf"{label}(\.{label})*", value) is not None
 
 
 class RandomLogits:

@@ -88,6 +88,11 @@ def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == render(), "run `make docs`"
 
 
+def test_the_page_of_json_schema_is_what_the_table_of_keywords_says() -> None:
+    render = runpy.run_path(str(ROOT / "docs" / "make_json_schema.py"))["render"]
+    assert (ROOT / "docs" / "json-schema.md").read_text(encoding="utf-8") == render(), "run `make docs`"
+
+
 def test_the_code_map_names_every_file() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `([a-z0-9_/]+\.py)` \|", text, re.MULTILINE))
