@@ -406,6 +406,14 @@ def test_one_subschema_is_one_rule():
     assert sorted(name for name in rules if "~" not in name) == ["#", "#/$defs/x", "whitespace"]
 
 
+@pytest.mark.parametrize("kind", ["string", "number", "integer"])
+def test_a_type_alone_needs_no_rule_of_its_own(kind):
+    schema = {"properties": {"a": {"type": kind}, "b": {"type": kind, "title": "B"}}, **CLOSED}
+    assert not [name for name in parse_json_schema(schema).rules if name.startswith("#/")]
+    assert "#/properties/a" in parse_json_schema({**schema, "properties": {"a": {"type": [kind, "null"]}}}).rules
+    assert accepts(parse_json_schema({"type": kind}), b'"1"' if kind == "string" else b"1")
+
+
 def test_rule_names_never_collide():
     schema = {"properties": {"a": {"properties": {"b": {"const": 1}}}, "a~[0,0]": {"const": 2}, "a~2": {"const": 3}},
               "type": "object"}  # fmt: skip

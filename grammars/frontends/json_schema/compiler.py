@@ -124,6 +124,8 @@ class Compiler:
         if not parts:
             return self._any(ANY)
         parts = (_target(parts[0]),) if len(parts) == 1 else tuple([_target(part) for part in parts])
+        if (name := _any_of_type(parts)) is not None:
+            return self._any(name)
         if self.layout.indent is None:
             depth = 0
         key = (parts, depth)
@@ -328,6 +330,19 @@ def _builders(types: int) -> tuple[tuple[int, str | None, _Build], ...]:
         for bits, name, build in _TYPES
         if types & bits
     )
+
+
+def _any_of_type(parts: tuple[Part, ...]) -> str | None:
+    """The shared rule of a subschema that says "string", "number" or "integer" and no more; None for any other."""
+    if len(parts) > 1 or not isinstance(part := parts[0], Location):
+        return None
+    own = part.own or read(part)
+    if own.says or own.values or own.before or own.after or own.refused:
+        return None
+    return _ANY_OF_TYPE.get(own.types)
+
+
+_ANY_OF_TYPE = {STRING: "any string", NUMBER: "any number", INTEGER: "any integer"}
 
 
 def _pointer(part: Part) -> str:
