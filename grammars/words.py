@@ -7,6 +7,7 @@ long, and their automata can be written down directly.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TypeGuard
 
 import numpy as np
@@ -24,6 +25,7 @@ from grammars.tables import (
     FIRST_EDGE,
     STATE_COLUMNS,
     STATE_FINAL,
+    Int32,
 )
 
 __all__ = ["ANY_STRING", "LONG", "excluded_names", "is_list", "listed", "word_piece", "words"]
@@ -92,63 +94,69 @@ def word_piece(texts: Iterable[bytes]) -> Piece:
     Its states are in depth-first order. In sorted order each text adds the states behind what it shares with the text
     before; the first of them hangs on the last text before that shares less, which made the state at that depth.
     """
-    ordered = sorted(set(texts) - {b""})
-    lengths = np.fromiter(map(len, ordered), np.int32, len(ordered))
-    shared = _shared(ordered, lengths)
+    symbols, lengths, shared = _sorted([text for text in texts if text])
     added = lengths - shared
-    first = 1 + np.cumsum(added, dtype=np.int32) - added  # state of the first byte that a text adds
-    count = int(added.sum())
-    places = np.arange(count, dtype=np.int32) + np.repeat(np.cumsum(lengths) - lengths + shared - first + 1, added)
-    before = _last_smaller(shared.tolist())
+    last = np.cumsum(added, dtype=np.int32)  # the state behind each text
+    first = 1 + last - added  # the state behind the first byte that a text adds
+    count = len(symbols)
+    before = _last_smaller(shared)
     hung = np.where(before < 0, 0, first[before] + shared - shared[before] - 1)  # what the first byte is read from
-    parents = np.arange(count, dtype=np.int32)
-    parents[first - 1] = hung
+    goes_on = np.ones(count + 1, np.int32)  # whether an edge leads to the next state
+    goes_on[0] = goes_on[last] = 0
     first_edge = np.zeros(count + 2, np.int32)
-    np.cumsum(np.bincount(parents, minlength=count + 1), out=first_edge[1:])
+    np.cumsum(goes_on + np.bincount(hung, minlength=count + 1), out=first_edge[1:])
     # Edges of a state by symbol, which is the order of their targets: the next state, if it hangs on this one, then
     # the first bytes of later texts.
-    row = first_edge[parents]
+    row = first_edge[:count].copy()
     order = np.argsort(hung, kind="stable")
     group = hung[order]
     rank = np.arange(len(group)) - np.searchsorted(group, group)
-    goes_on = np.ones(count + 2, np.int32)
-    goes_on[first], goes_on[count + 1] = 0, 0
-    row[first[order] - 1] += rank + goes_on[group + 1]
+    row[first[order] - 1] = first_edge[group] + goes_on[group] + rank
     edges = np.zeros((count, EDGE_COLUMNS), np.int32)
-    edges[row, EDGE_LOW] = np.frombuffer(b"".join(ordered), np.uint8)[places]
+    edges[row, EDGE_LOW] = symbols
     edges[:, EDGE_HIGH] = edges[:, EDGE_LOW]
     edges[row, EDGE_TO] = np.arange(1, count + 1, dtype=np.int32)
     states = np.zeros((count + 1, STATE_COLUMNS), np.int32)
     states[:, FIRST_EDGE] = first_edge[:-1]
-    states[first + added - 1, STATE_FINAL] = 1
+    states[last, STATE_FINAL] = 1
     states[:, DEFAULT] = -1
     return Piece(states, edges, np.empty((0, CALL_COLUMNS), np.int32))
 
 
-def _shared(ordered: list[bytes], lengths: NDArray[np.int32]) -> NDArray[np.int32]:
-    """How many bytes each text begins with as the one before it does; 0 for the first."""
-    count, width = len(ordered), int(lengths.max(initial=0))
-    shared = np.zeros(count, np.int32)
-    if count * width > _MATRIX:
-        for i in range(1, count):
-            left, right = ordered[i - 1], ordered[i]
-            shared[i] = next((j for j, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), len(left))
-    elif count > 1:
-        matrix = np.zeros((count, width), np.uint8)
-        matrix[np.arange(width) < lengths[:, None]] = np.frombuffer(b"".join(ordered), np.uint8)
-        differs = matrix[1:] != matrix[:-1]
-        alike = np.where(differs.any(axis=1), differs.argmax(axis=1), width)
-        shared[1:] = np.minimum(alike, lengths[:-1])  # a text that another begins with stands before it
-    return shared
+def _sorted(texts: list[bytes]) -> tuple[NDArray[np.uint8], Int32, Int32]:
+    """Of each distinct text in order the bytes that the one before does not begin with, its length, and the others."""
+    width = max(map(len, texts), default=0)
+    if not texts or len(texts) * width > _MATRIX or b"\0" in b"".join(texts):
+        return _sorted_one_by_one(texts)
+    rows = np.sort(np.array(texts, f"S{width}"))  # which takes zeros at the end of a text for none
+    rows = rows[np.append(True, rows[1:] != rows[:-1])]
+    matrix = rows.view(np.uint8).reshape(-1, width)
+    shared = np.zeros(len(matrix), np.int32)
+    shared[1:] = (matrix[1:] != matrix[:-1]).argmax(axis=1)
+    is_added = (matrix != 0) & (np.arange(width) >= shared[:, None])
+    return matrix[is_added], shared + is_added.sum(axis=1, dtype=np.int32), shared
 
 
-def _last_smaller(values: list[int]) -> NDArray[np.int32]:
-    """Of each value the index of the last one before it that is smaller, -1 for none."""
-    found = []
-    stack: list[int] = []
-    for i, value in enumerate(values):
-        while stack and values[stack[-1]] >= value:
-            stack.pop()
-        found.append(stack[-1] if stack else -1)
-        stack.append(i)
-    return np.array(found, np.int32)
+def _sorted_one_by_one(texts: list[bytes]) -> tuple[NDArray[np.uint8], Int32, Int32]:
+    """The same without a matrix: the slow twin."""
+    ordered = sorted(set(texts))
+    shared = [0] * len(ordered)
+    for i, (left, right) in enumerate(pairwise(ordered), 1):
+        shared[i] = next((j for j, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), len(left))
+    symbols = b"".join([text[same:] for text, same in zip(ordered, shared, strict=True)])
+    return np.frombuffer(symbols, np.uint8), np.array([*map(len, ordered)], np.int32), np.array(shared, np.int32)
+
+
+def _last_smaller(values: Int32) -> Int32:
+    """Of each value the index of the last one before it that is smaller, -1 for none; no value is less than 0.
+
+    Nothing between a value and the index that it has is smaller; where that one is no smaller either, the index goes
+    on to what it has itself.
+    """
+    found = np.arange(-1, len(values) - 1, dtype=np.int32)
+    found[values == 0] = -1
+    pending = np.flatnonzero(values)
+    while len(pending):
+        pending = pending[values[found[pending]] >= values[pending]]
+        found[pending] = found[found[pending]]
+    return found
