@@ -16,8 +16,8 @@ import threading
 from dataclasses import dataclass
 
 from grammars.errors import GrammarError, LimitExceeded
-from grammars.fragments import Fragment, Leaf, body_leaf, leaf, window_leaf, written_out
-from grammars.ir import CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence
+from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
+from grammars.ir import CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
 from grammars.members import members_piece, written_as_rules
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
@@ -30,7 +30,7 @@ from grammars.strings import quoted, spelt
 from grammars.summary import is_split, measure
 from grammars.survey import LEAVES, Survey, in_rule
 from grammars.tables import CALL_RULE, RULE_START, UNBUILT
-from grammars.words import ANY_STRING, excluded_names
+from grammars.words import ANY_STRING, excluded_names, word_piece
 
 __all__ = ["Builder"]
 
@@ -63,7 +63,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """And, Not, Length or JsonString; what becomes of it is decided when it is built."""
+    """Texts, And, Not, Length or JsonString; what becomes of it is decided when it is built."""
 
     node: Node
 
@@ -252,12 +252,14 @@ class Builder:
         self.store.append(rule, made.piece, found.kind, found.low, found.high, window=made.window)
 
     def _build_leaf(self, rule: int, node: Node) -> None:
-        """Writes And, Not, Length or JsonString without references; strings that leave out names as an overlay."""
+        """Writes one of `LEAVES` without references; strings that leave out names as an overlay."""
         names = excluded_names(node.content) if isinstance(node, JsonString) else None
         if names:
             host = self.part(ANY_STRING)
             self.build(host)
             self.store.append(rule, overlay(names), host=int(self.store.tables.rules[host, RULE_START]))
+        elif isinstance(node, Texts):
+            self._append_leaf(rule, Leaf(fragment(word_piece(node.items))))
         elif is_split(node):
             self._build_body(rule, _Body("string", node))
         else:

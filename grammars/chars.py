@@ -27,8 +27,9 @@ from grammars.ir import (
     Repeat,
     Sequence,
     SpecialToken,
+    Texts,
 )
-from grammars.positions import END, Positions, Set
+from grammars.positions import END, Positions, Set, union
 from grammars.words import words
 
 __all__ = ["char_dfa"]
@@ -79,6 +80,8 @@ class _Characters(Positions):
                 for char in reversed(_decoded(data)):
                     after = (self.position(((ord(char), ord(char)),), after),)
                 return after
+            case Texts(items):
+                return union([self.enter(Bytes(item), after) for item in items])
             case Sequence(items):
                 for item in reversed(items):
                     after = self.enter(item, after)

@@ -8,6 +8,7 @@ Denotation, with L(x) the set of byte strings of x:
 | node                  | its strings |
 |-----------------------|-------------|
 | `Bytes(data)`         | `data` alone; `Bytes(b"")` is the empty string (`EPSILON`) |
+| `Texts(items)`        | each of the items, which are byte strings: a long list as one node |
 | `ByteClass(ranges)`   | one byte in one of the inclusive ranges |
 | `CharClass(ranges)`   | the UTF-8 encoding of one code point in one of the inclusive ranges (never a surrogate) |
 | `Sequence(items)`     | concatenation; `Sequence(())` is the empty string |
@@ -54,6 +55,7 @@ __all__ = [
     "Repeat",
     "Sequence",
     "SpecialToken",
+    "Texts",
     "char_class",
     "text",
 ]
@@ -83,6 +85,13 @@ class _Noted:
 @dataclass(frozen=True, slots=True)
 class Bytes(_Noted):
     data: bytes
+
+    __hash__ = _Noted.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Texts(_Noted):
+    items: tuple[bytes, ...]
 
     __hash__ = _Noted.__hash__
 
@@ -191,6 +200,7 @@ class Members(_Noted):
 
 Node: TypeAlias = (
     Bytes
+    | Texts
     | ByteClass
     | CharClass
     | Sequence

@@ -26,6 +26,7 @@ from grammars.ir import (
     Repeat,
     Sequence,
     SpecialToken,
+    Texts,
 )
 from grammars.limits import Limits
 from grammars.members import check_members
@@ -160,6 +161,8 @@ def measure(node: Node) -> int:
     match node:
         case Bytes(data):
             return len(data)
+        case Texts(items):
+            return sum(map(len, items))
         case Sequence(items) | Choice(items) | And(items):
             return sum([measure(item) for item in items])
         case Repeat(item, low, high):

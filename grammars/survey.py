@@ -34,6 +34,7 @@ from grammars.ir import (
     Repeat,
     Sequence,
     SpecialToken,
+    Texts,
 )
 from grammars.limits import Limits
 from grammars.positions import NULL, SOLID
@@ -41,7 +42,7 @@ from grammars.summary import CLASSES, Summary, is_split, summarise
 
 __all__ = ["LEAVES", "Survey", "in_rule"]
 
-LEAVES = (JsonString, And, Not, Length)
+LEAVES = (JsonString, And, Not, Length, Texts)
 """Nodes that become rules without calls."""
 
 _READ = (ByteClass, CharClass, SpecialToken, Members)
@@ -261,10 +262,12 @@ class Survey:
         return self.leaf_facts(node) & NULL != 0
 
     def leaf_facts(self, node: Node) -> int:
-        """The facts of And, Not, Length or JsonString; raises what is wrong with it."""
+        """The facts of Texts, And, Not, Length or JsonString; raises what is wrong with it."""
         note = getattr(node, "note", None)
         if type(note) is int:
             return note
+        if isinstance(node, Texts):
+            return (NULL if b"" in node.items else 0) | (SOLID if any(node.items) else 0)
         if isinstance(node, JsonString) and type(note := getattr(node.content, "note", None)) is _InQuotes:
             return note.facts
         facts = quick_facts(node)

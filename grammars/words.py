@@ -13,7 +13,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.ir import ANY_CHAR, And, Bytes, Choice, JsonString, Node, Not, Repeat
+from grammars.ir import ANY_CHAR, And, Bytes, Choice, JsonString, Node, Not, Repeat, Texts
 from grammars.pieces import Piece
 from grammars.tables import (
     CALL_COLUMNS,
@@ -28,7 +28,7 @@ from grammars.tables import (
     Int32,
 )
 
-__all__ = ["ANY_STRING", "LONG", "excluded_names", "is_list", "listed", "word_piece", "words"]
+__all__ = ["ANY_STRING", "LONG", "excluded_names", "is_list", "listed", "one_of", "word_piece", "words"]
 
 LONG = 16
 """The number of texts from which on a list is written as a tree of its own."""
@@ -40,19 +40,29 @@ ANY_STRING = JsonString(Repeat(ANY_CHAR))
 """All JSON strings."""
 
 
+def one_of(texts: list[bytes]) -> Node:
+    """The node of some texts.
+
+    >>> one_of([b"yes", b"no"])
+    Choice(items=(Bytes(data=b'yes'), Bytes(data=b'no')))
+    """
+    return Texts(tuple(texts)) if len(texts) >= LONG else Choice(tuple([Bytes(text) for text in texts]))
+
+
 def words(node: Node) -> list[bytes] | None:
     """The texts of a node that is a list of them, each in UTF-8; None for any other node."""
-    items = node.items if isinstance(node, Choice) else (node,)
-    found = []
-    for item in items:
-        if not isinstance(item, Bytes):
+    if isinstance(node, Texts):
+        found = [*node.items]
+    else:
+        items = node.items if isinstance(node, Choice) else (node,)
+        found = [item.data for item in items if isinstance(item, Bytes)]
+        if len(found) != len(items):
             return None
-        if not item.data.isascii():
-            try:
-                item.data.decode()
-            except UnicodeDecodeError:
-                return None
-        found.append(item.data)
+    try:
+        for text in found:
+            text.decode()
+    except UnicodeDecodeError:
+        return None
     return found
 
 
@@ -77,15 +87,15 @@ def excluded_names(content: Node) -> list[bytes] | None:
 
 
 def is_list(node: Node) -> TypeGuard[Choice]:
-    """Whether a node is a long list of texts."""
+    """Whether a node is a choice of many texts."""
     return isinstance(node, Choice) and len(node.items) >= LONG and all(isinstance(item, Bytes) for item in node.items)
 
 
-def listed(node: Choice) -> tuple[Choice, Choice]:
+def listed(node: Choice) -> tuple[Texts, Choice]:
     """The texts of a choice, and its other alternatives."""
-    texts = tuple([item for item in node.items if isinstance(item, Bytes)])
+    texts = tuple([item.data for item in node.items if isinstance(item, Bytes)])
     others = tuple([item for item in node.items if not isinstance(item, Bytes)])
-    return Choice(texts), Choice(others)
+    return Texts(texts), Choice(others)
 
 
 def word_piece(texts: Iterable[bytes]) -> Piece:

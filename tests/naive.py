@@ -44,6 +44,7 @@ from grammars.ir import (
     Repeat,
     Sequence,
     SpecialToken,
+    Texts,
 )
 
 __all__ = [
@@ -139,12 +140,16 @@ def parts(node: Node) -> tuple[Node, ...]:
 
 
 def spread(node: Node) -> Node:
-    """The node with each `Members` in it written as all the sequences that it allows."""
+    """The node with each `Members` in it written as all the sequences that it allows, and `Texts` one by one."""
     match node:
-        case Sequence(items) | Choice(items):
+        case Sequence(items) | Choice(items) | And(items):
             return type(node)(tuple(map(spread, items)))
-        case Repeat(item, low, high):
-            return Repeat(spread(item), low, high)
+        case Repeat(item, low, high) | Length(item, low, high):
+            return type(node)(spread(item), low, high)
+        case Not(item) | JsonString(item):
+            return type(node)(spread(item))
+        case Texts(items):
+            return Choice(tuple(map(Bytes, items)))
         case Members(begin, keys, values, required, rest, separator, end, empty):
             entries = [Sequence((Bytes(key), spread(value))) for key, value in zip(keys, values, strict=True)]
             other = Choice(tuple(Sequence((key, spread(value))) for key, value in rest))

@@ -35,6 +35,7 @@ from grammars.ir import (
     Repeat,
     Sequence,
     SpecialToken,
+    Texts,
     char_class,
     text,
 )
@@ -291,10 +292,25 @@ class Draw:
 # -- vocabularies -----------------------------------------------------------------------------------------------------
 
 
+def with_lists(node: Node) -> Node:
+    """The node with about half of the choices of nothing but texts as one list each."""
+    match node:
+        case Choice(items) if items and all(isinstance(item, Bytes) for item in items):
+            texts = tuple(item.data for item in items if isinstance(item, Bytes))
+            return Texts(texts) if sum(map(sum, texts)) % 2 else node
+        case Sequence(items) | Choice(items) | And(items):
+            return type(node)(tuple(map(with_lists, items)))
+        case Repeat(item, low, high) | Length(item, low, high):
+            return type(node)(with_lists(item), low, high)
+        case Not(item) | JsonString(item):
+            return type(node)(with_lists(item))
+    return node
+
+
 def random_language(rng: random.Random) -> tuple[Grammar, Language]:
     """A random grammar, seldom an empty one or one with short texts only."""
     while True:
-        grammar = Grammar(Draw(rng).rules())
+        grammar = Grammar({name: with_lists(node) for name, node in Draw(rng).rules().items()})
         try:
             language = Language(grammar)
             if language.is_empty():
@@ -394,6 +410,8 @@ def smaller_nodes(node: Node, rules: Mapping[str, Node]) -> Iterator[Node]:
     match node:
         case Bytes(data):
             yield from (Bytes(data[:i] + data[i + 1 :]) for i in range(len(data)))
+        case Texts(items):
+            yield from (Texts((*items[:i], *items[i + 1 :])) for i in range(len(items)))
         case Ref(name):
             if not references(rules[name]):
                 yield rules[name]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grammars.errors import InvalidGrammar
-from grammars.ir import Choice, Grammar, text
+from grammars.ir import Grammar
+from grammars.words import one_of
 
 __all__ = ["parse_choices"]
 
@@ -34,7 +35,7 @@ def parse_choices(choices: Sequence[str]) -> Grammar:
         )
     if not choices:
         raise InvalidGrammar("choices is empty, so no text can be chosen", hint='write choices=["yes", "no"]')
-    return Grammar({"start": Choice(tuple(text(_checked(choice, i)) for choice, i in _distinct(choices)))})
+    return Grammar({"start": one_of([_encoded(choice, i) for choice, i in _distinct(choices)])})
 
 
 def _distinct(choices: Sequence[str]) -> list[tuple[str, int]]:
@@ -50,15 +51,14 @@ def _distinct(choices: Sequence[str]) -> list[tuple[str, int]]:
     return list(places.items())
 
 
-def _checked(choice: str, i: int) -> str:
+def _encoded(choice: str, i: int) -> bytes:
     try:
-        choice.encode()
+        return choice.encode()
     except UnicodeEncodeError as error:
         raise InvalidGrammar(
             f"choices[{i}] has a lone surrogate, U+{ord(choice[error.start]):04X}, which has no UTF-8 encoding",
             hint="read the text with the encoding that it was written in",
         ) from None
-    return choice
 
 
 def _shorten(value: object) -> str:

@@ -9,8 +9,9 @@ import pytest
 from grammars import words
 from grammars.compile import compile_grammar
 from grammars.dfa import Dfa
-from grammars.ir import Bytes, CharClass, Choice, Grammar, Node, Ref, Repeat, Sequence
-from grammars.words import word_piece
+from grammars.errors import EmptyLanguage
+from grammars.ir import And, Bytes, CharClass, Choice, Grammar, JsonString, Node, Not, Ref, Repeat, Sequence, Texts
+from grammars.words import LONG, one_of, word_piece
 
 
 def language(dfa: Dfa) -> set[bytes]:
@@ -66,13 +67,17 @@ AROUND: dict[str, Node] = {
     "counted": Repeat(Choice(NAMES), 3, 90),
     "where another rule begins alike": Choice((Sequence((Choice(NAMES), Bytes(b"."))), Ref("digits"))),
     "under another name": Ref("names"),
+    "between quotes": JsonString(Choice(NAMES)),
+    "left out": JsonString(And((Repeat(DIGIT, 1, 3), Not(Choice(NAMES))))),
+    "all that is left out": JsonString(Not(Choice(NAMES))),
 }
 
 
 @pytest.mark.parametrize("name", AROUND)
-def test_wherever_a_list_stands(name: str) -> None:
+@pytest.mark.parametrize("is_one", [False, True])
+def test_wherever_a_list_stands(name: str, is_one: bool) -> None:
     rules: dict[str, Node] = {"start": AROUND[name], "digits": Repeat(DIGIT, 1, 4), "names": Choice(NAMES)}
-    long = compile_grammar(Grammar(rules))
+    long = compile_grammar(Grammar({n: as_one(node) for n, node in rules.items()} if is_one else rules))
     short = compile_grammar(Grammar({**rules, "start": shortened(AROUND[name])}))
     rng = random.Random(1)
     for _ in range(100):
@@ -85,6 +90,21 @@ def test_wherever_a_list_stands(name: str) -> None:
                 break
             symbol = rng.choice([s for low, high in allowed for s in range(low, high + 1)])
             at, other = long.recogniser.step(at, symbol), short.recogniser.step(other, symbol)
+
+
+def as_one(node: Node) -> Node:
+    """The same node with `Texts` for the names."""
+    match node:
+        case Choice(items) if items == NAMES:
+            return Texts(tuple(name.data for name in NAMES))
+        case Choice(items) | Sequence(items) | And(items):
+            return type(node)(tuple(map(as_one, items)))
+        case Repeat(item, low, high):
+            return Repeat(as_one(item), low, high)
+        case Not(item) | JsonString(item):
+            return type(node)(as_one(item))
+        case _:
+            return node
 
 
 def shortened(node: Node) -> Node:
@@ -109,3 +129,17 @@ def test_a_list_may_have_more_states_than_the_limit() -> None:
     assert automaton.num_states > automaton.limits.states
     assert automaton.accepts(texts[-1].data)
     assert not automaton.accepts(texts[-1].data[:-1])
+
+
+def test_facts_of_a_list() -> None:
+    assert not compile_grammar(Grammar({"start": Texts((b"a",))})).accepts_empty
+    assert compile_grammar(Grammar({"start": Texts((b"", b"a"))})).accepts(b"a")
+    assert compile_grammar(Grammar({"start": Texts((b"",))})).accepts(b"")
+    with pytest.raises(EmptyLanguage):
+        compile_grammar(Grammar({"start": Texts(())}))
+
+
+def test_long_lists_are_one_node() -> None:
+    assert one_of([b"a", b"b"]) == Choice((Bytes(b"a"), Bytes(b"b")))
+    texts = [b"%d" % i for i in range(LONG)]
+    assert one_of(texts) == Texts(tuple(texts))

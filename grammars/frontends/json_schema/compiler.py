@@ -12,7 +12,7 @@ any spelling for free strings, whitespace by `whitespace.Layout`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -44,6 +44,7 @@ from grammars.frontends.json_schema.strings import string_node
 from grammars.frontends.json_schema.values import Listed, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import Layout, Whitespace, layout
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
+from grammars.words import one_of
 
 __all__ = ["Compiler", "parse_json_schema"]
 
@@ -228,11 +229,9 @@ class Compiler:
         values = [*found.passing()]
         if not values:
             raise EmptyLanguage(_no_value(found), pointer=pointer)
-        nodes: Collection[Node]
-        if only_strings(values):  # each has one text of its own
-            nodes = [Bytes(key_text(value)) for value in dict.fromkeys(values)]
-        else:
-            nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
+        if len(values) > 1 and only_strings(values):
+            return one_of([key_text(value) for value in values])
+        nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
         return next(iter(nodes)) if len(nodes) == 1 else Choice(tuple(nodes))
 
     def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:

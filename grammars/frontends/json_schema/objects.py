@@ -22,6 +22,7 @@ from grammars.frontends.json_schema.refs import Location, show
 from grammars.frontends.json_schema.strings import ANY_TEXT, excluding, string_content, texts_of
 from grammars.frontends.json_schema.values import finds, holds, listed, value_parts
 from grammars.ir import NOTHING, And, Choice, Node, Not
+from grammars.words import one_of
 
 __all__ = ["Member", "ObjectShape", "OpenKeys", "names_content", "object_shape"]
 
@@ -157,7 +158,7 @@ def names_content(parts: Sequence[Part]) -> Node:
     """The characters of the strings that satisfy parts, such as `propertyNames`: what they ask of a key."""
     conjunction = flatten(parts)
     if (found := listed(conjunction)) is not None:
-        return Choice(tuple(texts_of([value for value in found.passing() if isinstance(value, str)])))
+        return one_of(texts_of([value for value in found.passing() if isinstance(value, str)]))
     if not conjunction.types & STRING:
         return NOTHING
     for own in conjunction.owns:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from grammars.frontends.json_schema.conjunction import count_range
 from grammars.frontends.json_schema.parts import Own
-from grammars.ir import ANY_CHAR, And, Choice, JsonString, Length, Node, Not, Repeat
-from grammars.ir import text as text_node
+from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Not, Repeat
+from grammars.words import one_of
 
 __all__ = ["ANY_TEXT", "excluding", "format_node", "string_content", "string_node", "texts_of"]
 
@@ -36,15 +36,15 @@ def string_content(owns: Sequence[Own]) -> Node:
 def excluding(strings: Sequence[str]) -> list[Node]:
     """Everything but some strings."""
     texts = texts_of(strings)
-    return [Not(Choice(tuple(texts)))] if texts else []
+    return [Not(one_of(texts))] if texts else []
 
 
-def texts_of(strings: Sequence[str]) -> list[Node]:
-    """The nodes of strings without those that have a lone surrogate, which free strings never have."""
-    found: list[Node] = []
+def texts_of(strings: Sequence[str]) -> list[bytes]:
+    """The strings in UTF-8, without those that have a lone surrogate, which free strings never have."""
+    found = []
     for string in strings:
         try:
-            found.append(text_node(string))
+            found.append(string.encode())
         except UnicodeEncodeError:
             continue
     return found
