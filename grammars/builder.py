@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
-from grammars.ir import CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
+from grammars.ir import Bytes, CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
 from grammars.members import members_piece, written_as_rules
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
@@ -198,6 +198,12 @@ class Builder:
         if isinstance(node, Ref) and node.name in self.names:
             return facts, self.names[node.name]
         return facts, self.part(node, name) if facts & SOLID else -1
+
+    def literal(self, node: Node) -> bytes | None:
+        """The only text of a node; None where there may be others."""
+        while isinstance(node, Ref) and node.name not in self.survey.clusters:
+            node = self.survey.grammar.rules[node.name]
+        return node.data if isinstance(node, Bytes) else None
 
     def special(self, name: str) -> int:
         """The index of a special token."""

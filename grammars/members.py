@@ -9,8 +9,8 @@ Member k may be next iff d <= k <= r(d). So
 
 - a state that reads a separator, a key or the end is entered iff such a k is in its list;
 - the state behind the key of member k is entered iff k may be next, and sets the counter to k + 1 (n for `rest`);
-- all other states, in the values, are always entered. A value is a call behind literals and calls, so that no state
-  is both in a value and in what follows it.
+- all other states, in the values, are always entered. A value is a call or a literal behind literals and calls, so
+  that no state is both in a value and in what follows it.
 
 `Order` holds both as one table, for n = 2 members `"a"` and `"ab"`, the second of them required:
 
@@ -24,9 +24,9 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from operator import or_
-from typing import TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -40,6 +40,16 @@ __all__ = ["Order", "check_members", "members_piece", "written_as_rules"]
 
 DECIDED = -1
 
+_WRITTEN = 4096
+"""The bytes of literal values, of one object, that are states of its own; further ones are rules."""
+
+
+class Rules(Callees, Protocol):
+    """What members need to know of other rules."""
+
+    def literal(self, node: Node) -> bytes | None:
+        """The only text of a node; None where there may be others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
@@ -51,7 +61,7 @@ class Order:
     table: Int32
 
 
-def members_piece(node: Members, callees: Callees, *, limit: int) -> tuple[Piece, Order]:
+def members_piece(node: Members, callees: Rules, *, limit: int) -> tuple[Piece, Order]:
     """The automaton of the members and what its states allow; raises `LimitExceeded` beyond `limit` states."""
     return _Object(node, callees).written(limit)
 
@@ -59,7 +69,7 @@ def members_piece(node: Members, callees: Callees, *, limit: int) -> tuple[Piece
 class _Object:
     """The states of one object as flat lists: before the first key, keys with their values, behind a value."""
 
-    def __init__(self, node: Members, callees: Callees) -> None:
+    def __init__(self, node: Members, callees: Rules) -> None:
         self.node, self.callees = node, callees
         self.edge_counts: list[int] = []  # of each state
         self.call_counts: list[int] = []
@@ -71,6 +81,7 @@ class _Object:
         self.back: list[int] = []
         self.lists: list[int] = []
         self.known: dict[tuple[int, ...], tuple[()] | tuple[Template, list[int]] | None] = {}  # by identity
+        self.room = _WRITTEN
 
     def written(self, limit: int) -> tuple[Piece, Order]:
         node, count = self.node, len(self.node.keys)
@@ -93,7 +104,7 @@ class _Object:
             self.copy(value, count)
         after = len(self.sizes)
         finals += self.around(ends, rules, possible)
-        if len(self.sizes) > limit:
+        if len(self.sizes) - (_WRITTEN - self.room) > limit:
             raise LimitExceeded(f"the keys of an object need more than {limit} states", hint="raise Limits.states")
         places = [*places[::-1], after, _TAIL]
         to = [state if state >= 0 else places[state] for state in self.to]
@@ -103,14 +114,18 @@ class _Object:
         return piece, self.ordered(after)
 
     def value(self, node: Node) -> Value | None:
-        """What stands before a value, and its rule; None where there is no value."""
+        """What a value is made of; None where there is none."""
         items = _items(node) or (node,)
         before = self.before(items[:-1])
+        if before and (data := self.callees.literal(items[-1])) and len(data) <= self.room:
+            template, rules = before
+            self.room -= len(data)
+            return Value(_begun(template, data[0], len(template.reads) if len(data) > 1 else _AFTER), rules, data[1:])
         facts, rule = self.callees.callee(node if before is None else items[-1])
         if before is None or facts & NULL:
             facts, rule = self.callees.callee(node)
             before = self.before(())
-        return (*before, rule) if before and facts & SOLID else None
+        return Value(before[0], [*before[1], rule]) if before and facts & SOLID else None
 
     def before(self, items: tuple[Node, ...]) -> tuple[()] | tuple[Template, list[int]] | None:
         """The template of what stands before a value; () where it has no text, None where it has other nodes."""
@@ -182,9 +197,14 @@ class _Object:
     def copy(self, value: Value | None, number: int) -> None:
         """The states from the end of a key to the end of its value."""
         assert value is not None
-        template, rules, rule = value
-        self.append(template, [*rules, rule])
-        others = [0] * (len(template.reads) - 1)
+        self.append(value.template, value.rules)
+        state, rest = len(self.sizes) + len(value.template.reads), len(value.rest)
+        if rest:
+            self.edge_counts += [1] * rest
+            self.call_counts += [0] * rest
+            self.symbols += value.rest
+            self.to += (*range(state + 1, state + rest), _AFTER)
+        others = [0] * (len(value.template.reads) - 1 + rest)
         self.first += (number, *others)
         self.sizes += (DECIDED, *others)
 
@@ -250,7 +270,7 @@ def _groups(keys: list[tuple[bytes, int]], low: int, high: int, depth: int) -> l
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
     """A small automaton of literals and references that objects have copies of: the lists of an `_Object`.
 
@@ -267,8 +287,12 @@ class Template:
     reads: list[int]
 
 
-Value: TypeAlias = tuple[Template, list[int], int]
-"""What stands before a value with the rules that it calls, and the rule of the value."""
+class Value(NamedTuple):
+    """What stands before a value, with its rule or the first byte of a literal; the rules; the rest of the literal."""
+
+    template: Template
+    rules: list[int]
+    rest: bytes = b""
 
 
 class _References:
@@ -296,6 +320,26 @@ def _before_value(items: tuple[Node, ...], facts: tuple[tuple[str, int], ...]) -
     positions = Positions(_References(facts))
     begin = positions.enter(Sequence(items), (positions.position(_VALUE, END),))
     return _template(positions, begin, {}, _AFTER)
+
+
+@lru_cache(maxsize=256)
+def _begun(template: Template, byte: int, target: int) -> Template:
+    """What stands before a value, with an edge in place of the call of the value: such a state has no other edge."""
+    found = Template([], [], [], [], [], [], [], template.reads)
+    edges = iter(zip(template.symbols, template.to, strict=True))
+    called = iter(zip(template.called, template.back, strict=True))
+    for edge_count, call_count in zip(template.edge_counts, template.call_counts, strict=True):
+        row, calls = [*islice(edges, edge_count)], [*islice(called, call_count)]
+        if any(rule == _VALUE for rule, _ in calls):
+            assert not row
+            row, calls = [(byte, target)], [call for call in calls if call[0] != _VALUE]
+        found.edge_counts.append(len(row))
+        found.call_counts.append(len(calls))
+        found.symbols.extend([symbol for symbol, _ in row])
+        found.to.extend([to for _, to in row])
+        found.called.extend([rule for rule, _ in calls])
+        found.back.extend([back for _, back in calls])
+    return found
 
 
 @lru_cache(maxsize=256)

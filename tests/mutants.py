@@ -344,6 +344,10 @@ MEMBERS: Rows = {
         "tokenizer_align/entries.py",
         ("+ costs[following + 1]", "+ costs[members]"),
     ),
+    "the bytes of a literal value behind the first are not read": (
+        "grammars/members.py",
+        ("len(template.reads) if len(data) > 1 else _AFTER", "_AFTER"),
+    ),
     "keys that begin alike have one list": (
         "grammars/members.py",
         ("members = sorted([member for _, member in keys[low:high]])", "members = [keys[low][1]]"),
@@ -476,12 +480,15 @@ def members() -> Iterator[Case]:
     string = JsonString(Repeat(AB, 0, 1))
     keys = (b"ab", b"aa", b"b", b"ca")
     around = (Bytes(b","), Bytes(b"}"))
+    tokens = [b"{a", b"b,", b"a,a", b'"}', b"ab", b",ca", b"c}", b'{"']
+    called = {"x": Sequence((C, B)), "y": Sequence((A, EPSILON)), "z": Sequence((B, EPSILON))}
     for required in ({1}, {0, 1, 3}, set[int]()):
         for rest in ((), ((string, C),)):
-            one = Members(Bytes(b"{"), keys, (A, B, X, C), frozenset(required), rest, *around, Bytes(b"}"))
-            yield case(
-                {"start": one, "x": Sequence((C, B))}, [b"{a", b"b,", b"a,a", b'"}', b"ab", b",ca", b"c}", b'{"']
-            )
+            values = (Ref("y"), Ref("z"), X, C)
+            one = Members(Bytes(b"{"), keys, values, frozenset(required), rest, *around, Bytes(b"}"))
+            yield case({"start": one, **called}, tokens)
+    literals = Members(Bytes(b"{"), keys, (A, text("bab"), X, C), frozenset({1}), (), *around)
+    yield case({"start": literals, **called}, [*tokens, b"ba", b"bab}"])
     inner = Members(Bytes(b"{"), (b"a", b"b"), (S, C), frozenset({1}), (), *around)
     yield case(inner, [b"{a{", b"c}}", b",b", b"}}", b"{b"])
 

@@ -162,7 +162,8 @@ class Draw:
         keys = sorted({bytes(rng.choice(letters) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 5))})
         keys = [key for key in keys if not any(key != k and key.startswith(k) for k in keys)]
         rng.shuffle(keys)
-        values = [rng.choice((Ref("v"), self.chars(), Ref("o"), Sequence((text(":"), Ref("v"))))) for _ in keys]
+        some = (text(letters.decode()[:1]), Sequence((text(":"), Ref("w"))), Sequence((Ref("g"), text("::"))))
+        values = [rng.choice((Ref("v"), self.chars(), Ref("o"), Sequence((text(":"), Ref("v"))), *some)) for _ in keys]
         gap, comma = Ref("g"), rng.choice((b",", b",", letters, letters[:1]))
         end = rng.choice((b"}", b"}", letters[1:] + b"}"))
         gaps = rng.random() < 0.4
@@ -182,6 +183,7 @@ class Draw:
             ),
             "o": node,
             "v": Choice((self.chars(), Sequence((self.chars(), Ref("o"))))),
+            "w": text(self.alphabet[-1] + ":"),
             "g": Repeat(text(" "), 0, rng.choice((1, 2, None))),
         }
 

@@ -77,14 +77,12 @@ def written_apart(automaton: ByteAutomaton) -> WrittenApart:
     old = automaton.tables
     edges, calls = old.states[states, [FIRST_EDGE, FIRST_CALL]].tolist()
     tables = Tables(
-        old.rules[:rules].copy(), old.states[: states + 1], old.edges[:edges], old.calls[:calls], old.lengths
+        old.rules[:rules].copy(), old.states[: states + 1].copy(), old.edges[:edges], old.calls[:calls], old.lengths
     )
     numbers = np.flatnonzero(tables.rules[:, RULE_KIND] == Kind.MEMBERS).tolist()
     if not numbers:
         return WrittenApart(tables, ())
-    returns = tables.calls.copy()  # behind a value nothing is left to do
-    returns[np.isin(returns[:, CALL_RETURN], tables.rules[numbers, MEMBERS_AFTER]), CALL_RETURN] = -1
-    tables = tables._replace(calls=returns)
+    tables.states[tables.rules[numbers, MEMBERS_AFTER], STATE_FINAL] = 1  # behind a value nothing is left to do
     objects = []
     for number in numbers:
         one = _Object.read(old, number, *extent(automaton, number), first=len(tables.states) - 1)

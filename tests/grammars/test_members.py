@@ -15,7 +15,7 @@ from grammars.ir import NOTHING, Bytes, Choice, Grammar, JsonString, Members, No
 from grammars.members import Order, members_piece, written_as_rules
 from grammars.positions import SOLID
 from grammars.rules import Kind
-from grammars.tables import RULE_KIND
+from grammars.tables import CALL_RULE, FIRST_CALL, RULE_KIND
 
 OTHER = ((JsonString(Repeat(text("x"), 1, 2)), Bytes(b":9")),)
 GAP: Node = Repeat(Bytes(b" "), 0, 2)
@@ -68,6 +68,9 @@ def test_order_of_two_members() -> None:
         def callee(self, node: Node) -> tuple[int, int]:
             return SOLID, 7
 
+        def literal(self, node: Node) -> bytes | None:
+            return None
+
         def special(self, name: str) -> int:
             raise AssertionError(name)
 
@@ -117,6 +120,17 @@ def test_equals_the_members_written_as_rules(seed: int) -> None:
                 break
             symbol = rng.randint(*rng.choice(ranges))
             left, right = one.step(left, symbol), other.step(right, symbol)
+
+
+@pytest.mark.parametrize("room", [0, 2, 4096])
+def test_literal_values_beyond_the_room_are_rules(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grammars.members._WRITTEN", room)
+    automaton = compile_grammar(grammar(members(required={1})))
+    automaton.build_all()
+    assert automaton.accepts(b'{"a":1,"ab":2}')
+    assert not automaton.accepts(b'{"a":1,"ab":1}')
+    called = automaton.tables.calls[: automaton.tables.states[automaton.num_states, FIRST_CALL], CALL_RULE]
+    assert len({*called.tolist()}) == {0: 4, 2: 3, 4096: 1}[room]  # the gap, and values
 
 
 def test_a_member_without_a_value_is_never_written() -> None:

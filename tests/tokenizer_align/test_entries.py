@@ -8,7 +8,7 @@ from toys import byte_vocabulary
 
 from grammars.compile import compile_grammar
 from grammars.ir import Bytes, Grammar, JsonString, Members, Ref, Repeat, text
-from grammars.tables import RULE_KIND
+from grammars.tables import MEMBERS_AFTER, RULE_KIND, STATE_FINAL
 from tokenizer_align.constraint import align
 from tokenizer_align.entries import written_apart
 
@@ -57,5 +57,6 @@ def test_no_rule_of_members_is_left() -> None:
     apart = written_apart(automaton)
     assert len(apart.objects) == 1
     assert set(apart.tables.rules[:, RULE_KIND].tolist()) == {0}
-    old = automaton.tables
-    assert np.array_equal(apart.tables.states[: automaton.num_states], old.states[: automaton.num_states])
+    before, after = automaton.tables.states[: automaton.num_states], apart.tables.states[: automaton.num_states]
+    behind_value = automaton.tables.rules[0, MEMBERS_AFTER]
+    assert np.argwhere(before != after).tolist() == [[behind_value, STATE_FINAL]]
