@@ -195,6 +195,18 @@ STACKS: Rows = {
         KERNELS,
         ("Int(heap[x + 2] | heap[y + 2])", "Int(heap[x + 2])"),
     ),
+    "stacks that are entered at once are entered as the first of them": (
+        KERNELS,
+        ("if following == at + 3 else _unite(c, at, following)", "if following > at else _unite(c, at, following)"),
+    ),
+    "stacks that are entered at once keep the parents of the first": (
+        KERNELS,
+        ("parents = _union(c, Int(buffer[last + 2]), Int(buffer[at + 2]))", "parents = Int(buffer[last + 2])"),
+    ),
+    "stacks that are entered at once forget that one may be empty": (
+        KERNELS,
+        ("flag |= Int(heap[stack + 2])", "flag = Int(heap[stack + 2]) * flag"),
+    ),
     "the memo of unions knows one of the two sets": (
         KERNELS,
         ("== min(left, right) and unions[slot, 1] == max(left, right)", "== min(left, right)"),
@@ -445,6 +457,19 @@ def stacks() -> Iterator[Case]:
         "y": Choice((C, Sequence((AB, X)))),
     }
     yield case(tails, [b"ac", b"bb", b"cb", b"cc", b"bc", b"acbbc", b"cbc"])
+    again: dict[str, Node] = {  # two states of one rule call another and go on alike, below different stacks
+        "start": Choice((Sequence((Ref("m"), text("1"))), Sequence((A, Ref("m"), text("2"))))),
+        "m": Sequence((Choice((A, text("aa"))), X, C)),
+        "x": AB,
+    }
+    yield case(again, [b"aa", b"ac", b"bc", b"c1", b"c2", b"aabc2"])
+    ends: dict[str, Node] = {  # a rule behind which the text may end or go on
+        "start": Choice((Ref("m"), Ref("n"))),
+        "m": Sequence((Repeat(A, 0, 1), X)),
+        "n": Sequence((X, C)),
+        "x": Choice((text("ab"), B)),
+    }
+    yield case(ends, [b"ab", b"bc", b"aab", b"abc"])
 
 
 def characters() -> Iterator[Case]:

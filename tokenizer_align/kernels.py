@@ -572,45 +572,88 @@ def _leave(c: Context) -> int:
 
 @inlined
 def _enter(c: Context) -> int:
-    """Enters every rule that is called. Returns 0 or a status."""
+    """Enters every rule that is called; one that several items call is reached with all their stacks at once.
+
+    So many items cost no union each. The triples of the buffer are (start, stack set, unused). Returns 0 or a status.
+    """
     items, queue, calls = table(c, ITEMS, 5), words(c, QUEUE), table(c, CALLS, CALL_COLUMNS)
-    rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
+    rules, states, buffer = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS), words(c, BUFFER)
     for item in range(c[ITEMS_USED]):
         queue[item] = item
         items[item, 4] = 1
     c[QUEUED] = c[ITEMS_USED]
+    bottom = Int(c[TOP])
     while c[QUEUED] > 0:
-        c[QUEUED] -= 1
-        item = queue[c[QUEUED]]
-        items[item, 4] = 0
-        state, counter, stack = Int(items[item, 0]), Int(items[item, 1]), Int(items[item, 2])
-        rule = Int(states[state, STATE_RULE])
-        count = Int(0)
-        if rules[rule, RULE_KIND] == REPEAT:
-            if counter >= rules[rule, RULE_MAX]:
-                continue
-            count = _counted(c, rule, counter)
-        for call in range(states[state, FIRST_CALL], states[state + 1, FIRST_CALL]):
-            first = Int(rules[calls[call, CALL_RULE], RULE_START])
-            if first < 0:
-                c[WANTED] = calls[call, CALL_RULE]
-                return WANTS_RULE
-            if rules[rule, RULE_KIND] == MEMBERS:
-                count = _decided(c, rule, Int(calls[call, CALL_RETURN]), counter)
-                if count < 0:
+        while c[QUEUED] > 0:
+            c[QUEUED] -= 1
+            item = queue[c[QUEUED]]
+            items[item, 4] = 0
+            state, counter, stack = Int(items[item, 0]), Int(items[item, 1]), Int(items[item, 2])
+            rule = Int(states[state, STATE_RULE])
+            count = Int(0)
+            if rules[rule, RULE_KIND] == REPEAT:
+                if counter >= rules[rule, RULE_MAX]:
                     continue
-            below = stack
-            if calls[call, CALL_RETURN] >= 0:
-                begin = Int(c[TOP])
-                if not _push(c, Int(calls[call, CALL_RETURN]), count, stack):
+                count = _counted(c, rule, counter)
+            for call in range(states[state, FIRST_CALL], states[state + 1, FIRST_CALL]):
+                first = Int(rules[calls[call, CALL_RULE], RULE_START])
+                if first < 0:
+                    c[WANTED] = calls[call, CALL_RULE]
+                    return WANTS_RULE
+                if rules[rule, RULE_KIND] == MEMBERS:
+                    count = _decided(c, rule, Int(calls[call, CALL_RETURN]), counter)
+                    if count < 0:
+                        continue
+                below = stack
+                if calls[call, CALL_RETURN] >= 0:
+                    begin = Int(c[TOP])
+                    if not _push(c, Int(calls[call, CALL_RETURN]), count, stack):
+                        return LIMIT
+                    below = _intern(c, Int(STACK), Int(0), begin)
+                    if below < 0:
+                        return below
+                if not _push(c, first, below, Int(0)):
                     return LIMIT
-                below = _intern(c, Int(STACK), Int(0), begin)
-                if below < 0:
-                    return below
-            status = _reach(c, first, Int(0), below)
+        at, end = bottom, Int(c[TOP])
+        _sort(buffer, bottom, (end - bottom) // 3)
+        while at < end:
+            following = at + 3
+            while following < end and buffer[following] == buffer[at]:
+                following += 3
+            below = Int(buffer[at + 1]) if following == at + 3 else _unite(c, at, following)
+            status = below if below < 0 else _reach(c, Int(buffer[at]), Int(0), below)
             if status < 0:
                 return status
+            at = following
+        c[TOP] = bottom
     return 0
+
+
+@kernel
+def _unite(c: Context, begin: int, end: int) -> int:
+    """The union of the stack sets in the triples of the buffer between two places, from all their frames at once."""
+    heap, buffer = words(c, HEAP), words(c, BUFFER)
+    bottom = Int(c[TOP])
+    flag = Int(0)
+    for at in range(begin, end, 3):
+        stack = Int(buffer[at + 1])
+        flag |= Int(heap[stack + 2])
+        for frame in range(stack + HEADER, stack + HEADER + 3 * heap[stack + 1], 3):
+            if not _push(c, Int(heap[frame]), Int(heap[frame + 1]), Int(heap[frame + 2])):
+                return LIMIT
+    _sort(buffer, bottom, (Int(c[TOP]) - bottom) // 3)
+    last = bottom
+    for at in range(bottom + 3, Int(c[TOP]), 3):
+        if buffer[at] == buffer[last] and buffer[at + 1] == buffer[last + 1]:
+            parents = _union(c, Int(buffer[last + 2]), Int(buffer[at + 2]))
+            if parents < 0:
+                return parents
+            buffer[last + 2] = parents
+        else:
+            last += 3
+            buffer[last], buffer[last + 1], buffer[last + 2] = buffer[at], buffer[at + 1], buffer[at + 2]
+    c[TOP] = min(last + 3, Int(c[TOP]))
+    return _intern(c, Int(STACK), flag, bottom)
 
 
 @kernel
