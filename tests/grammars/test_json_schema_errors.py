@@ -89,6 +89,8 @@ UNSUPPORTED = [
 ]  # fmt: skip
 
 EMPTY = [
+    ({"type": "integer", "multipleOf": 6, "not": {"multipleOf": 3}, "minimum": 1},
+     "no integer satisfies both multipleOf 6 and not multipleOf 3 and minimum 1 (at #)"),
     ({"not": {}}, "none is left of all values but those of this schema, which are all (at #/not)"),
     (False, "the schema false allows no value (at #)"),
     ({"enum": []}, "enum lists no value (at #/enum)"),

@@ -81,16 +81,20 @@ def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
         made.append(NumberRules({f"{prefix}~fraction": no_integer(_number(True, *bounds))}, f"{prefix}~fraction"))
     if types & INTEGER:
         try:
-            integers = integer_rules(
-                f"{prefix}~integer", multiple_of=multiple, no_multiple_of=others, **_bounds(*bounds)
-            )
-            made.append(integers)
+            made.append(_integers(multiple, tuple(sorted(others)), bounds))
         except EmptyLanguage:
             if not made:
                 raise
     if not made:
         raise EmptyLanguage(f"no multiple of {multiple} is other than an integer")
     return _either(made, prefix)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _integers(multiple: Scalar | None, others: tuple[Scalar, ...], bounds: _Four) -> NumberRules:
+    """Integers that are no multiple of some; their rules are named after them, so that a schema has them once."""
+    prefix = f"~integers {multiple} {others} {bounds}"
+    return integer_rules(prefix, multiple_of=multiple, no_multiple_of=others, **_bounds(*bounds))
 
 
 def _either(made: Sequence[NumberRules], prefix: str) -> NumberRules:

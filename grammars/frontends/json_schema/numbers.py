@@ -118,8 +118,12 @@ def integer_rules(
     said = [f"multipleOf {multiple_of}"] if multiple_of is not None else []
     text = " and ".join([*said, *(f"not multipleOf {other}" for other in no_multiple_of)])
     unit = 1 if multiple_of is None else _divisor(multiple_of)
-    others = tuple([_divisor(other) for other in no_multiple_of])
-    return _multiples(prefix, _limits(bounds), Multiple(unit, 0, zero_fraction, text, others))
+    divisors = {_divisor(other) for other in no_multiple_of}
+    others = [other for other in divisors if not any(other % less == 0 for less in divisors - {other})]
+    limits = _limits(bounds)
+    if any(unit % other == 0 for other in others):
+        raise limits.empty("integer", text)
+    return _multiples(prefix, limits, Multiple(unit, 0, zero_fraction, text, tuple(sorted(others))))
 
 
 def _divisor(multiple_of: Bound) -> int:
