@@ -264,11 +264,10 @@ class Compiler:
         return _NULL
 
     def boolean(self, owns: tuple[Own, ...], task: _Task) -> Node:
-        for own in owns:
-            for value in own.excluded:
-                if isinstance(value, bool):
-                    return Bytes(b"false" if value else b"true")
-        return _BOOLEAN
+        excluded = {value for own in owns for value in own.excluded if isinstance(value, bool)}
+        if not excluded:
+            return _BOOLEAN
+        return NOTHING if len(excluded) == 2 else Bytes(b"false" if True in excluded else b"true")
 
     def number(self, owns: tuple[Own, ...], task: _Task) -> Node:
         types = NUMBER

@@ -29,8 +29,8 @@ from grammars.frontends.json_schema.parts import (
     Union,
 )
 from grammars.frontends.json_schema.refs import Dialect, Location
-from grammars.ir import And, Choice, Not
-from grammars.ir import text as text_node
+from grammars.ir import Choice, Not
+from grammars.words import one_of
 
 __all__ = ["having", "lacking", "negated"]
 
@@ -202,6 +202,7 @@ def _some_items(own: Own, some: SomeItems) -> Own:
 
 def _other_objects(own: Own) -> Iterator[Part]:
     from grammars.frontends.json_schema.objects import names_content
+    from grammars.frontends.json_schema.strings import ANY_TEXT, texts_of
 
     location = own.location
     yield from _counts(own, OBJECT, "minProperties", "maxProperties")
@@ -220,9 +221,8 @@ def _other_objects(own: Own) -> Iterator[Part]:
         yield _some_key(own, SomeKey(pattern.node, negated(part)))
     if own.additional is not None:
         known = [pattern.node for pattern, _ in own.pattern_properties]
-        known += [text_node(name) for name in own.properties or ()]
-        others = Not(Choice(tuple(known))) if known else Not(And((Choice(()),)))
-        yield _some_key(own, SomeKey(others, negated(own.additional)))
+        known += [one_of(texts)] if (texts := texts_of([*(own.properties or ())])) else []
+        yield _some_key(own, SomeKey(Not(Choice(tuple(known))) if known else ANY_TEXT, negated(own.additional)))
     if own.names is not None:
         yield _some_key(own, SomeKey(Not(names_content((own.names,))), Own(location, silent=True)))
     if own.some_keys:
