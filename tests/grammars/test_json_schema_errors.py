@@ -67,6 +67,9 @@ INVALID = [
 UNSUPPORTED = [
     ({"properties": {"a": {"type": "number", "not": {"multipleOf": 0.5}}}},
      "numbers that are no multiple of 0.5 and no integers are not supported yet (at #/properties/a/not)"),
+    ({"minProperties": 2, "allOf": [{"not": {"patternProperties": {name: False}}} for name in "ab"]},
+     "minProperties 2 needs 1 distinct open keys, which cannot be counted here (at #/minProperties)\n"
+     "use minProperties 1, or close the object with additionalProperties: false"),
     ({"allOf": [{"not": {"patternProperties": {name: {"const": name}}}} for name in "ab"]},
      "two keywords ask for properties that may be one (at #/allOf/0/not)"),
     ({"uniqueItems": True}, "uniqueItems is not supported yet (at #/uniqueItems)\n"

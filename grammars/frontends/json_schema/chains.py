@@ -252,7 +252,7 @@ class _Chain:
 
     def _end(self, count: int) -> tuple[Node, ...] | None:
         """After the last member: open keys, as many as the bounds still ask for and allow, and the bracket."""
-        low = max(0, self.shape.low - count - len(self.last))
+        low = max(0, self.shape.low - count - bool(self.last))  # those that are asked for may be one key
         high = None if self.shape.high is None else self.shape.high - count - len(self.last)
         if self.last and self.open is not None:
             return self._end_with_last(count, low, high)
