@@ -25,7 +25,7 @@ LIMITS = {
     "enum": "a value has one spelling",
     "const": "a value has one spelling",
     "$ref": "inside the document; nothing is fetched",
-    "not": "refused: not `uniqueItems`; not `multipleOf` a fraction, of numbers that are no integers",
+    "not": "refused: not `uniqueItems`; not `multipleOf` a fraction, or of more than 12,500 states",
     "minimum": "plain decimals of 64 digits a part, or one digit and an exponent of three",
     "multipleOf": "plain decimals of at most 15 digits; refused where the residues need more than 50,000 states",
     "maxLength": "counted in characters, through escapes",

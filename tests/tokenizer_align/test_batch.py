@@ -122,9 +122,14 @@ def test_an_interrupted_batch_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) 
 def test_one_thread_has_no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "_begin", lambda *_: pytest.fail("handed over"))
     words = [constraint(word).start for word in ("a", "b", "ab")]
-    fill_bitmask(words, np.zeros((3, 1), np.int32), threads=1)
-    fill_bitmask(words, np.zeros((3, 1), np.int32), threads=2)  # all are there
-    fill_bitmask([constraint("a").start] * 3, np.zeros((3, 1), np.int32), threads=2)  # of one arena
+    masks = [c.mask(c.start).tolist() for c in map(constraint, ("a", "b", "ab"))]
+    out = np.zeros((3, 1), np.int32)
+    fill_bitmask(words, out, threads=1)
+    assert out.tolist() == masks
+    fill_bitmask(words, out, threads=2)  # all are there
+    assert out.tolist() == masks
+    fill_bitmask([constraint("a").start] * 3, out, threads=2)  # of one arena
+    assert out.tolist() == masks[:1] * 3
 
 
 @pytest.mark.usefixtures("at_once")

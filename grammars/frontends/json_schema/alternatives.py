@@ -60,6 +60,8 @@ def _holds_anyway(branch: Part, around: Conjunction) -> bool:
         return True
     if branch.says != OBJECT or around.types != OBJECT:
         return False
+    if branch.pattern_properties or branch.additional is not None or branch.names is not None:
+        return False
     required = {name for own in around.owns for name in own.required}
     if not all(name in required for name in branch.required):
         return False
