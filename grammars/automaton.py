@@ -137,7 +137,7 @@ class ByteAutomaton:
         Raises `EmptyLanguage` when there is none.
         """
         self.build_all()
-        if (self.tables.rules[: self.num_rules, RULE_KIND] == Kind.MEMBERS).any():
+        if (self.tables.rules[: self.num_rules, RULE_KIND] >= Kind.MEMBERS).any():
             return ByteAutomaton(self._rules.without_members()).without_bytes(absent)
         whole = [self.rule(number) for number in range(self.num_rules)]
         rules = reachable(prune([Rule(r.name, _without(r.dfa, absent), r.kind, r.min, r.max) for r in whole]))

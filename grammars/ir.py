@@ -26,7 +26,8 @@ Denotation, with L(x) the set of byte strings of x:
 | `Members(...)`        | `begin`, one or more entries put apart by `separator`, and `end`; also `begin`, `empty` |
 |                       | when there is an `empty` and nothing is required. Entries are `keys[i]` followed by   |
 |                       | `values[i]`, each at most once, in their order, and those in `required` always;       |
-|                       | behind them any number of entries of `rest`, a key and a value                        |
+|                       | behind them any number of entries of `rest`, a key and a value; `low` to `high`       |
+|                       | entries altogether; with `any_order` all of them stand in any order                   |
 """
 
 from __future__ import annotations
@@ -194,6 +195,9 @@ class Members(_Noted):
     separator: Node
     end: Node
     empty: Node | None = None
+    any_order: bool = False
+    low: int = 0
+    high: int | None = None
 
     __hash__ = _Noted.__hash__
 

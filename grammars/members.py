@@ -16,13 +16,19 @@ Member k may be next iff d <= k <= r(d). So
 
     1 1 2  | first, count of each state's list; count = -1: first is the member decided there | the lists
     r(d)     always entered: count = 0
+
+**Registers.** Where members stand in any order, or are counted, the counter names a register: which of them are
+decided, and how many entries are written. There the end has a number of its own, n + 1. Member k may be next iff it is
+not decided, there is room for it beside the required ones that are not written, the lower bound can still be met, and,
+in order, it is not behind a required one; `rest` likewise; the end iff nothing is missing. Such a table has one more
+word in front (for costs), and members without a value are left out.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from itertools import accumulate, islice, pairwise
 from operator import or_
@@ -34,14 +40,17 @@ from grammars.errors import InvalidGrammar, LimitExceeded
 from grammars.ir import Bytes, Choice, Grammar, Members, Node, Ref, Repeat, Sequence
 from grammars.pieces import Piece, flat_piece
 from grammars.positions import END, NULL, SOLID, Callees, Positions, Set, union
-from grammars.tables import Int32
+from grammars.tables import OPEN, ORDERED, UNBOUNDED, Int32
 
-__all__ = ["Order", "check_members", "members_piece", "written_as_rules"]
+__all__ = ["Order", "check_members", "has_register", "members_piece", "written_as_rules"]
 
 DECIDED = -1
 
 _WRITTEN = 4096
 """The bytes of literal values, of one object, that are states of its own; further ones are rules."""
+
+_REGISTERS = 4096
+"""The most registers of one object that `written_as_rules` makes a rule of."""
 
 
 class Rules(Callees, Protocol):
@@ -59,11 +68,42 @@ class Order:
     after: int
     """The state behind a value."""
     table: Int32
+    register: Register | None = None
+
+
+class Register(NamedTuple):
+    """How many entries there may be, how they stand, and how many members are required."""
+
+    low: int
+    high: int
+    flags: int
+    required: int
+
+
+def has_register(node: Members) -> bool:
+    """Whether one number does not say which members are decided, or they are counted."""
+    return node.any_order or node.low > 0 or node.high is not None
 
 
 def members_piece(node: Members, callees: Rules, *, limit: int) -> tuple[Piece, Order]:
     """The automaton of the members and what its states allow; raises `LimitExceeded` beyond `limit` states."""
+    if has_register(node):
+        node = _without_impossible(node, callees)
     return _Object(node, callees).written(limit)
+
+
+def _without_impossible(node: Members, callees: Rules) -> Members:
+    """The same members without those that have no value."""
+    looked_at = _Object(node, callees)
+    kept = [i for i, value in enumerate(node.values) if looked_at.value(value) is not None]
+    if len(kept) == len(node.keys):
+        return node
+    return replace(
+        node,
+        keys=tuple([node.keys[i] for i in kept]),
+        values=tuple([node.values[i] for i in kept]),
+        required=frozenset([place for place, i in enumerate(kept) if i in node.required]),
+    )
 
 
 class _Object:
@@ -82,6 +122,9 @@ class _Object:
         self.lists: list[int] = []
         self.known: dict[tuple[int, ...], tuple[()] | tuple[Template, list[int]] | None] = {}  # by identity
         self.room = _WRITTEN
+
+        self.end = len(node.keys) + has_register(node)
+        """What stands for the end in the lists."""
 
     def written(self, limit: int) -> tuple[Piece, Order]:
         node, count = self.node, len(self.node.keys)
@@ -111,7 +154,7 @@ class _Object:
         back = [state if state >= 0 else places[state] for state in self.back]
         edges, calls = (self.symbols, self.symbols, to), (self.called, back)
         piece = flat_piece(finals, _starts(self.edge_counts), _starts(self.call_counts), edges, calls)
-        return piece, self.ordered(after)
+        return piece, self.ordered(after, is_open=bool(others))
 
     def value(self, node: Node) -> Value | None:
         """What a value is made of; None where there is none."""
@@ -210,7 +253,7 @@ class _Object:
 
     def around(self, template: Template, rules: list[int], possible: list[int]) -> list[int]:
         """The states of what stands around the members; returns the final ones."""
-        state, end = len(self.sizes), len(self.node.keys)
+        state, end = len(self.sizes), self.end
         either = possible if possible[-1:] == [end] else [*possible, end]
         lists = {_GOES_ON: possible, _KEYS: possible, _ENDS: [end], _GOES_ON | _ENDS: either, _KEYS | _ENDS: either}
         self.append(template, rules)
@@ -228,9 +271,10 @@ class _Object:
         self.called += [rules[i] for i in template.called]
         self.back += [state + to if to >= 0 else to for to in template.back]
 
-    def ordered(self, after: int) -> Order:
+    def ordered(self, after: int, *, is_open: bool) -> Order:
         """The order of the members as the machines read it."""
-        table = _first_required(self.node)
+        node = self.node
+        table = _first_required(node)
         begin, base = len(table), len(table) + 2 * len(self.sizes)
         table += [0] * (base - begin)
         table[begin::2] = [
@@ -238,7 +282,12 @@ class _Object:
         ]
         table[begin + 1 :: 2] = self.sizes
         table += self.lists
-        return Order(len(self.node.keys), after, np.frombuffer(array("i", table), np.int32))
+        if not has_register(node):
+            return Order(len(node.keys), after, np.frombuffer(array("i", table), np.int32))
+        flags = (0 if node.any_order else ORDERED) | (OPEN if is_open else 0)
+        high = UNBOUNDED if node.high is None else min(node.high, UNBOUNDED)
+        register = Register(node.low, high, flags, len(node.required))
+        return Order(len(node.keys), after, np.frombuffer(array("i", [0, *table]), np.int32), register)
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------
@@ -471,6 +520,8 @@ def check_members(node: Members) -> None:
             raise InvalidGrammar(f"the key {key!r} of Members begins the key {following!r}")
     if len(node.values) != len(node.keys) or not all(0 <= number < len(node.keys) for number in node.required):
         raise InvalidGrammar("Members has not one value for each key, or requires what has no number")
+    if not 0 <= node.low < UNBOUNDED or (node.high is not None and node.high < max(1, node.low)):
+        raise InvalidGrammar("the bounds of Members contradict, or leave no room for a member")
 
 
 def written_as_rules(grammar: Grammar) -> Grammar:
@@ -508,6 +559,8 @@ class _Writer:
         prefix = f"{self.name}~{self.count}~"
         while any(name.startswith(prefix) for name in self.taken):
             prefix += "~"
+        if has_register(node):
+            return self.registers(node, prefix)
         separator, end = self.node(node.separator), self.node(node.end)
         rest = Choice(tuple([Sequence((key, self.node(value))) for key, value in node.rest]))
         more = Repeat(Sequence((separator, rest)))
@@ -523,3 +576,39 @@ class _Writer:
         first = Ref(f"{prefix}0")
         following = first if node.empty is None or node.required else Choice((first, node.empty))
         return Sequence((node.begin, following))
+
+    def registers(self, node: Members, prefix: str) -> Node:
+        """The rules of members with a register: one for each, met from the first on."""
+        entries = [Sequence((Bytes(key), self.node(value))) for key, value in zip(node.keys, node.values, strict=True)]
+        rest = Choice(tuple([Sequence((key, self.node(value))) for key, value in node.rest]))
+        separator, end = self.node(node.separator), self.node(node.end)
+        most = node.low if node.high is None else node.high
+        start = (frozenset[int](), 0, False)
+        pending, made = [start], {start}
+        while pending:
+            state = decided, written, begun = pending.pop()
+            ways: list[Node] = []
+            if begun and node.required <= decided and written >= node.low:
+                ways.append(end)
+            for member in range(len(entries) + 1) if node.high is None or written < node.high else ():
+                first = min(node.required - decided, default=len(entries))
+                if member in decided or (not node.any_order and member > first):
+                    continue
+                gone = {member} if node.any_order else set(range(member + 1))
+                following = (decided | gone & {*range(len(entries))}, min(written + 1, most), True)
+                entry = rest if member == len(entries) else entries[member]
+                ways.append(Sequence((*([separator] if begun else ()), entry, Ref(_state_name(prefix, following)))))
+                if following not in made:
+                    if len(made) >= _REGISTERS:
+                        raise LimitExceeded(f"an object in any order, or counted, needs more than {_REGISTERS} rules")
+                    made.add(following)
+                    pending.append(following)
+            self.rules[_state_name(prefix, state)] = Choice(tuple(ways))
+        first_rule = Ref(_state_name(prefix, start))
+        is_empty = node.empty is not None and not node.required and not node.low
+        return Sequence((node.begin, Choice((first_rule, node.empty)) if is_empty and node.empty else first_rule))
+
+
+def _state_name(prefix: str, state: tuple[frozenset[int], int, bool]) -> str:
+    decided, written, begun = state
+    return f"{prefix}{','.join(map(str, sorted(decided)))};{written}{'+' if begun else ''}"

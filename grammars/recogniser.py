@@ -20,6 +20,11 @@ from grammars.tables import (
     LENGTHS_WIDTH,
     MEMBERS_AT,
     MEMBERS_COUNT,
+    OPEN,
+    ORDERED,
+    REGISTER_FLAGS,
+    REGISTER_HIGH,
+    REGISTER_LOW,
     RULE_KIND,
     RULE_MAX,
     RULE_MIN,
@@ -146,8 +151,8 @@ class Recogniser:
             count = counted(at, counter) if at.kind == Kind.REPEAT else 0
             for rule, back in at.calls:
                 stack = reached[item]
-                if at.kind == Kind.MEMBERS:
-                    count = self.decided(at.rule, back, counter)
+                if at.kind >= Kind.MEMBERS:
+                    count = self.entered(at.kind, at.rule, back, counter)
                     if count < 0:
                         continue
                 if back >= 0:
@@ -169,7 +174,7 @@ class Recogniser:
 
     def may_end(self, state: int, counter: int) -> bool:
         at = self.state(state)
-        return at.final and (at.kind == Kind.PLAIN or at.low <= counter <= at.high)
+        return at.final and (at.kind not in (Kind.REPEAT, Kind.WINDOW) or at.low <= counter <= at.high)
 
     def alive(self, state: int, counter: int) -> bool:
         """Whether a window can still end with a number of characters inside its bounds."""
@@ -201,6 +206,49 @@ class Recogniser:
         listed = order[first : first + count].tolist()
         return counter if not count or any(counter <= member <= most for member in listed) else -1
 
+    def entered(self, kind: int, rule: int, state: int, counter: int) -> int:
+        """The counter when a state of an object is entered, -1 where it may not be."""
+        return (self.decided if kind == Kind.MEMBERS else self.registered)(rule, state, counter)
+
+    def registered(self, rule: int, state: int, register: int) -> int:
+        """The register when a state of its rule is entered, -1 where it may not be.
+
+        Here it is one number: bit k says that member k is decided, the bits from n on how many entries are written.
+        """
+        table = self.automaton.tables
+        start, begin, members = table.rules[rule, [RULE_START, MEMBERS_AT, MEMBERS_COUNT]].tolist()
+        low, high, flags = table.rules[rule, [REGISTER_LOW, REGISTER_HIGH, REGISTER_FLAGS]].tolist()
+        order = table.lengths[begin:]
+        is_decided = [bool(register >> member & 1) for member in range(members)]
+        required = [member for member in range(members) if order[member] == member and not is_decided[member]]
+        entries: int = register >> members
+
+        def may_follow(member: int) -> bool:
+            if member > members:
+                return not required and entries >= low
+            if entries + 1 + len([other for other in required if other != member]) > high:
+                return False
+            if member == members:
+                return not (flags & ORDERED and required)
+            others = is_decided[member:].count(False) if flags & ORDERED else is_decided.count(False)
+            in_order = not flags & ORDERED or all(other >= member for other in required)
+            return not is_decided[member] and in_order and (bool(flags & OPEN) or entries + others >= low)
+
+        pair: tuple[int, int] = (members + 1, 1)  # the end
+        if state >= 0:
+            pair = order[members + 1 + 2 * (state - start) :][:2].tolist()
+        first, count = pair
+        listed = order[first : first + count].tolist() if state >= 0 and count > 0 else [first]
+        if count and not any(map(may_follow, listed)):
+            return -1
+        if count >= 0:
+            return register
+        decided: int = (1 << min(first + 1, members)) - 1 if flags & ORDERED else 1 << first
+        counts = bool(low or high < UNBOUNDED)
+        entries = min(entries + 1, high if high < UNBOUNDED else low) if counts else 0
+        after: int = (register | decided) & ((1 << members) - 1) | entries << members
+        return after
+
     def step(self, before: Configuration, symbol: int) -> Configuration:
         """The configuration after one symbol; without items and not accepting when it is not allowed."""
         reached: dict[Item, Stack] = {}
@@ -209,8 +257,8 @@ class Recogniser:
             for low, high, target, tick in at.edges:
                 if low <= symbol <= high:
                     count = counted(at, counter) if tick else counter
-                    if at.kind == Kind.MEMBERS:
-                        count = self.decided(at.rule, target, counter)
+                    if at.kind >= Kind.MEMBERS:
+                        count = self.entered(at.kind, at.rule, target, counter)
                         if count < 0:
                             continue
                     if at.kind != Kind.WINDOW or self.alive(target, count):

@@ -8,6 +8,7 @@ special tokens and calls of other rules. What a rule counts, it counts in its ow
 - a `WINDOW` rule is a leaf (no calls) whose counter is the number of characters read so far; the first byte of each
   character has `TICK` added.
 - a `MEMBERS` rule counts how many members of an object are decided, written or left out; see `grammars.members`.
+- the counter of a `REGISTER` rule stands for which members of an object are decided, and how many are written.
 
 A counted rule ends only with its counter between `min` and `max` (None: no upper bound).
 """
@@ -37,6 +38,7 @@ class Kind(IntEnum):
     REPEAT = 1
     WINDOW = 2
     MEMBERS = 3
+    REGISTER = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class Store:
             columns = self._window(window)
         elif order is not None:
             columns[:3] = self._order(order), order.count, states + order.after
+            if order.register is not None:
+                kind, columns[3:] = Kind.REGISTER, [*order.register]
         self._grow()
         table = self.tables
         rows, written = table.states[states : self.states], table.edges[edges : self.edges]
@@ -138,7 +140,7 @@ class Store:
         self.lengths += len(order.table)
         self._grow()
         self.tables.lengths[begin : self.lengths] = order.table
-        return begin
+        return begin + (order.register is not None)
 
     def _grow(self) -> None:
         """Makes room for what is in use; the states have one more, where the last one ends."""

@@ -137,6 +137,8 @@ def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
     if isinstance(node, Members):
         check_members(node)
         found.members.append(node)
+        if node.low or node.high is not None or not (node.keys or node.rest):
+            found.doubtful = True
         size = sum(map(len, node.keys))
         around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
         for part in (*node.values, *around, *chain.from_iterable(node.rest)):

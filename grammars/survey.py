@@ -37,6 +37,7 @@ from grammars.ir import (
     Texts,
 )
 from grammars.limits import Limits
+from grammars.members import has_register
 from grammars.positions import NULL, SOLID
 from grammars.summary import CLASSES, Summary, is_split, summarise
 
@@ -222,6 +223,8 @@ class Survey:
 
     def members_facts(self, node: Members) -> int:
         """`SOLID` when all required members have a value, and any entry has or there need not be one."""
+        if has_register(node):
+            return self.register_facts(node)
         found = SOLID if node.empty is not None and not node.required else 0
         for number, value in enumerate(node.values):
             if self.facts_of(value):
@@ -231,6 +234,16 @@ class Survey:
         if not found:
             found = max([SOLID for key, value in node.rest if self.leaf_facts(key) and self.facts_of(value)], default=0)
         return found
+
+    def register_facts(self, node: Members) -> int:
+        """`SOLID` when enough entries have a value, the required ones too, and there is room for these."""
+        possible = [number for number, value in enumerate(node.values) if self.facts_of(value)]
+        if not node.required.issubset(possible) or (node.high is not None and len(node.required) > node.high):
+            return 0
+        if any(self.leaf_facts(key) and self.facts_of(value) for key, value in node.rest):
+            return SOLID
+        enough = node.low <= len(possible) and (possible or (node.empty is not None and not node.low))
+        return SOLID if enough else 0
 
     def starts(self, node: Node, left: list[str]) -> bool:
         """Whether a node has the empty string; appends to `left` the rules that may be called at its start."""

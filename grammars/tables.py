@@ -26,6 +26,9 @@ LENGTHS, LENGTHS_WIDTH, LENGTHS_PERIOD = 4, 5, 6  # of a window: its part of `le
 FEWEST, FEWEST_WIDTH, FEWEST_PERIOD, FEWEST_SLOPE = 7, 8, 9, 10  # likewise, see grammars.lengths.FewestBytes
 MEMBERS_AT, MEMBERS_COUNT, MEMBERS_AFTER = 4, 5, 6  # of members, see grammars.members: their part of `lengths`, how
 # many they are, and the state behind a value
+REGISTER_LOW, REGISTER_HIGH, REGISTER_FLAGS, REGISTER_REQUIRED = 7, 8, 9, 10  # of members with a register: bounds
+# of the entries, `ORDERED` and `OPEN`, and how many members are required
+ORDERED, OPEN = 1, 2
 RULE_COLUMNS = 11
 
 STATE_RULE, STATE_FINAL, FIRST_EDGE, FIRST_CALL, DEFAULT = 0, 1, 2, 3, 4

@@ -364,6 +364,31 @@ MEMBERS: Rows = {
         "grammars/members.py",
         ("members = sorted([member for _, member in keys[low:high]])", "members = [keys[low][1]]"),
     ),
+    "in any order a member may be written twice": (
+        KERNELS,
+        ("return member == members or not _is_decided(c, rule, register, member)", "return True"),
+    ),
+    "in any order the end comes before required members": (
+        KERNELS,
+        ("return missing == 0 and entries >= low", "return entries >= low"),
+    ),
+    "no room is kept for required members": (KERNELS, ("if entries + others >=", "if entries >=")),
+    "too few entries are left for the lower bound": (
+        KERNELS,
+        ("or entries + members - member >= low", "or member == member"),
+    ),
+    "others than the members leave the register as it is": (
+        KERNELS,
+        ("elif member == members and flags & ORDERED == 0:", "elif flags & ORDERED == 0:"),
+    ),
+    "in any order a member costs what the others leave": (
+        KERNELS,
+        ("cost += cheapest - min(last, Int(costs[at + member]))", "cost += cheapest - Int(costs[at + member])"),
+    ),
+    "entries that the lower bound asks for cost nothing": (
+        KERNELS,
+        ("left + cheapest)", "left)"),
+    ),
     "an object without members may lack required ones": (
         "grammars/members.py",
         ("ends = dict.fromkeys(positions.follows[written:], _ENDS)", "ends = {}"),
@@ -512,7 +537,25 @@ def members() -> Iterator[Case]:
             values = (Ref("y"), Ref("z"), X, C)
             one = Members(Bytes(b"{"), keys, values, frozenset(required), rest, *around, Bytes(b"}"))
             yield case({"start": one, **called}, tokens)
-    literals = Members(Bytes(b"{"), keys, (A, text("bab"), X, C), frozenset({1}), (), *around)
+    keys = keys[:3]
+    for any_order, low, high, required in (
+        (True, 0, None, {1}), (True, 2, None, set[int]()), (True, 0, 2, {0}), (False, 3, None, {1}), (False, 2, 3, {2}),
+    ):  # fmt: skip
+        for rest in ((), ((string, C),)):
+            values = (Ref("y"), Ref("z"), X)
+            one = Members(
+                Bytes(b"{"), keys, values, frozenset(required), rest, *around, Bytes(b"}"), any_order, low, high
+            )
+            yield case({"start": one, **called}, tokens)
+    for any_order, low, high, required in (
+        (True, 2, None, set[int]()), (True, 2, 2, {2}), (True, 0, 2, {0}), (False, 2, None, {1}), (False, 0, 2, {2}),
+    ):  # fmt: skip
+        values = (A, text("bab"), text("babab"))
+        short = Members(
+            Bytes(b"{"), (b"a", b"b", b"c"), values, frozenset(required), (), *around, None, any_order, low, high
+        )
+        yield case(short, [b"{", b"a", b"b", b"c", b",", b"}", b"bab", b",b", b"{c"])
+    literals = Members(Bytes(b"{"), (*keys, b"ca"), (A, text("bab"), X, C), frozenset({1}), (), *around)
     yield case({"start": literals, **called}, [*tokens, b"ba", b"bab}"])
     inner = Members(Bytes(b"{"), (b"a", b"b"), (S, C), frozenset({1}), (), *around)
     yield case(inner, [b"{a{", b"c}}", b",b", b"}}", b"{b"])

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from dataclasses import replace
 from functools import partial
+from itertools import combinations_with_replacement, permutations, product
 from itertools import count as counter
-from itertools import product
 from typing import Any, TypeAlias, TypeVar
 
 from derivatives import Derivatives, Expr, TooLarge
@@ -150,6 +150,8 @@ def spread(node: Node) -> Node:
             return type(node)(spread(item))
         case Texts(items):
             return Choice(tuple(map(Bytes, items)))
+        case Members(any_order=any_order, low=low, high=high) if any_order or low or high is not None:
+            return spread_in_ways(node)
         case Members(begin, keys, values, required, rest, separator, end, empty):
             entries = [Sequence((Bytes(key), spread(value))) for key, value in zip(keys, values, strict=True)]
             other = Choice(tuple(Sequence((key, spread(value))) for key, value in rest))
@@ -163,6 +165,51 @@ def spread(node: Node) -> Node:
                     ways.append(Sequence((begin, first, *apart, others, end)))
             return Choice(tuple(ways))
     return node
+
+
+def spread_in_ways(node: Members) -> Node:
+    """`Members` in any order, or with bounds, as all sequences of keys, other entries divided among them in every way.
+
+    Of other entries without an upper bound there are as many as one likes behind those that must be.
+    """
+    entries = [Sequence((Bytes(key), spread(value))) for key, value in zip(node.keys, node.values, strict=True)]
+    other = Choice(tuple(Sequence((key, spread(value))) for key, value in node.rest))
+    ways: list[Node] = []
+    if node.empty is not None and not node.required and not node.low:
+        ways.append(Sequence((node.begin, node.empty)))
+    orders = [
+        order
+        for count in range(len(entries) + 1)
+        for order in permutations(range(len(entries)), count)
+        if node.required <= {*order} and (node.any_order or order == tuple(sorted(order)))
+    ]
+    for order in orders:
+        least = max(0, node.low - len(order), 0 if order else 1)
+        most = least if node.high is None else node.high - len(order)
+        gaps = len(order) + 1 if node.any_order else 1  # where others may stand: in order only at the end
+        for count in range(least, most + 1):
+            for places in combinations_with_replacement(range(gaps), count):
+                parts: list[Node] = [] if node.any_order else [entries[i] for i in order]
+                for gap in range(gaps):
+                    parts += [other] * places.count(gap)
+                    parts += [entries[i] for i in order[gap : gap + 1] if node.any_order]
+                first, *more = parts
+                apart = [part for entry in more for part in (node.separator, entry)]
+                ways.append(Sequence((node.begin, first, *apart, node.end)))
+                if node.high is None:
+                    ways.append(with_more(node, parts, other))
+    return Choice(tuple(ways))
+
+
+def with_more(node: Members, entries: SequenceOf[Node], other: Node) -> Node:
+    """Entries with any number of other ones between them, or behind them all."""
+    before = Repeat(Sequence((other, node.separator)))
+    more = Repeat(Sequence((node.separator, other)))
+    parts: list[Node] = [node.begin]
+    for number, entry in enumerate(entries):
+        parts += [node.separator] * (number > 0)
+        parts += [before, entry] if node.any_order else [entry]
+    return Sequence((*parts, more, node.end))
 
 
 def references(node: Node) -> set[str]:

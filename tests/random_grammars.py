@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from derivations import Derivation, derive
 from derivatives import TooLarge
@@ -167,15 +168,22 @@ class Draw:
         gap, comma = Ref("g"), rng.choice((b",", b",", letters, letters[:1]))
         end = rng.choice((b"}", b"}", letters[1:] + b"}"))
         gaps = rng.random() < 0.4
+        some_keys = 4
+        counts: dict[str, Any] = {}
+        if rng.random() < 0.4:  # with a register; all orders of more keys would be too many to write down
+            some_keys, low = 3, rng.choice((0, 0, 1, 2))
+            high = rng.choice((None, None, max(1, low), low + 1, low + 2))
+            counts = {"any_order": rng.random() < 0.7, "low": low, "high": high}
         node = Members(
             Sequence((Bytes(rng.choice((b"{", letters))), *[gap] * gaps)),
-            tuple(keys[:4]),
-            tuple(values[:4]),
-            frozenset(i for i in range(len(keys[:4])) if rng.random() < 0.3),
+            tuple(keys[:some_keys]),
+            tuple(values[:some_keys]),
+            frozenset(i for i in range(len(keys[:some_keys])) if rng.random() < 0.3),
             ((JsonString(Repeat(self.chars(), 0, 2)), Ref("v")),) if rng.random() < 0.4 else (),
             Sequence((*[gap] * gaps, Bytes(comma), *[gap] * (rng.random() < 0.5))),
             Sequence((*[gap] * (rng.random() < 0.5), Bytes(end))),
             rng.choice((None, Bytes(b"}"), Sequence((Bytes(b"}"), gap)))),
+            **counts,
         )
         return {
             "start": rng.choice(
@@ -450,5 +458,11 @@ def smaller_nodes(node: Node, rules: Mapping[str, Node]) -> Iterator[Node]:
                     yield replace(node, required=node.required - {i})
             if node.rest:
                 yield replace(node, rest=())
+            if node.any_order:
+                yield replace(node, any_order=False)
+            if node.low:
+                yield replace(node, low=node.low - 1)
+            if node.high is not None:
+                yield replace(node, high=None)
             if node.empty is not None:
                 yield replace(node, empty=None)

@@ -12,7 +12,9 @@ A stack set holds n frames (return state, counter, parent stack set), sorted; it
 among its stacks. A configuration holds n items (state, counter, stack set), sorted; its flag is 1 when the text so
 far is in the language, and bit b of its bytes is set when one of its items has an edge for byte b. `cost` is the number
 of tokens that suffice to end from here, -1 while nobody has asked. The number of a record is its place in the heap, so
-the parents of a stack set have smaller numbers than the set itself.
+the parents of a stack set have smaller numbers than the set itself. A register of `grammars.members` is a record too,
+with flag 1 and plain words for triples: the entries written, the required members that are missing, and either how many
+members are decided or a bit for each that is. The register of no entries is 0.
 
 **Transitions** are remembered in a hash table (configuration, symbol) -> configuration, `DEAD` where a window dies.
 
@@ -50,6 +52,12 @@ from grammars.tables import (
     LENGTHS_WIDTH,
     MEMBERS_AT,
     MEMBERS_COUNT,
+    OPEN,
+    ORDERED,
+    REGISTER_FLAGS,
+    REGISTER_HIGH,
+    REGISTER_LOW,
+    REGISTER_REQUIRED,
     RULE_COLUMNS,
     RULE_KIND,
     RULE_MAX,
@@ -136,6 +144,7 @@ WANTS_ROW = -8
 
 STACK = 1
 CONFIGURATION = 2
+DECIDED = 3  # a register
 HEADER = 5
 BYTE_WORDS = 8
 FIRST_ITEM = HEADER + BYTE_WORDS
@@ -149,6 +158,7 @@ PLAIN = 0
 REPEAT = 1
 WINDOW = 2
 MEMBERS = 3
+REGISTER = 4
 
 
 # -- windows -----------------------------------------------------------------------------------------------------------
@@ -272,6 +282,169 @@ def _members_cost(c: Context, rule: int, state: int, counter: int) -> int:
     return best
 
 
+@kernel
+def _entered(c: Context, rule: int, state: int, counter: int) -> int:
+    """The counter when a state of an object is entered, `DEAD` where it may not be, or a status."""
+    rules, order = table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
+    if rules[rule, RULE_KIND] == MEMBERS:
+        return _decided(c, rule, state, counter)
+    at, members = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT])
+    if state < 0:
+        return counter if _may_follow(c, rule, counter, members + 1) else DEAD
+    pair = at + members + 1 + 2 * (state - Int(rules[rule, RULE_START]))
+    first, count = Int(order[pair]), Int(order[pair + 1])
+    if count < 0:
+        return _with_member(c, rule, counter, first) if _may_follow(c, rule, counter, first) else DEAD
+    for place in range(at + first, at + first + count):
+        if _may_follow(c, rule, counter, Int(order[place])):
+            return counter
+    return DEAD if count > 0 else counter
+
+
+@inlined
+def _entries(c: Context, register: int) -> int:
+    """How many entries are written, counted no further than the bounds need."""
+    return Int(words(c, HEAP)[register + HEADER]) if register > 0 else Int(0)
+
+
+@inlined
+def _missing(c: Context, rule: int, register: int) -> int:
+    """How many required members are not written."""
+    required = Int(table(c, RULES, RULE_COLUMNS)[rule, REGISTER_REQUIRED])
+    return Int(words(c, HEAP)[register + HEADER + 1]) if register > 0 else required
+
+
+@kernel
+def _may_follow(c: Context, rule: int, register: int, member: int) -> bool:
+    """Whether a member may be the next entry, n for one of the others, or n + 1 for the end."""
+    heap, rules, order = words(c, HEAP), table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
+    at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
+    low, entries, missing = Int(rules[rule, REGISTER_LOW]), _entries(c, register), _missing(c, rule, register)
+    if member > members:
+        return missing == 0 and entries >= low
+    others = missing - 1 if member < members and order[at + member] == member else missing
+    if entries + others >= rules[rule, REGISTER_HIGH]:
+        return False
+    if flags & ORDERED:
+        decided = Int(heap[register + HEADER + 2]) if register > 0 else Int(0)
+        enough = flags & OPEN or member == members or entries + members - member >= low
+        return bool(decided <= member <= order[at + decided] and enough)
+    return member == members or not _is_decided(c, rule, register, member)
+
+
+@kernel
+def _with_member(c: Context, rule: int, register: int, member: int) -> int:
+    """The register after one more entry, or a status."""
+    heap, rules, order = words(c, HEAP), table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
+    at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
+    low, high = Int(rules[rule, REGISTER_LOW]), Int(rules[rule, REGISTER_HIGH])
+    entries, missing = _entries(c, register), _missing(c, rule, register)
+    if entries < (low if high >= NEVER else high):
+        entries += 1
+    elif member == members and flags & ORDERED == 0:
+        return register
+    if member < members and order[at + member] == member:
+        missing -= 1
+    size = 1 if flags & ORDERED else (members + 31) >> 5
+    begin, word = Int(c[TOP]), Int(-2)
+    while word < size:
+        if not _push(c, Int(0), Int(0), Int(0)):
+            return LIMIT
+        word += 3
+    buffer = words(c, BUFFER)
+    buffer[begin], buffer[begin + 1] = entries, missing
+    if flags & ORDERED:
+        buffer[begin + 2] = min(member + 1, members)
+    else:
+        for word in range(size if register > 0 else 0):
+            buffer[begin + 2 + word] = heap[register + HEADER + 2 + word]
+        if member < members:
+            buffer[begin + 2 + (member >> 5)] |= np.int32(1) << np.int32(member & 31)
+    return _intern(c, Int(DECIDED), Int(1), begin)
+
+
+@kernel
+def _register_cost(c: Context, rule: int, state: int, register: int) -> int:
+    """Tokens that suffice to the end of an object with a register: to the end of an entry, then all that is missing.
+
+    That is the required members, and so many others as the lower bound asks for: open keys, else the cheapest members.
+    `MEMBER_COST` has the cost of an open entry in front, then those of all members and of the end.
+    """
+    rules, order = table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
+    costs = words(c, MEMBER_COST)
+    at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
+    entries, missing = _entries(c, register), _missing(c, rule, register)
+    others = max(0, Int(rules[rule, REGISTER_LOW]) - entries - missing)
+    left = Int(costs[at + members])
+    for member in range(members if missing > 0 else 0):
+        if order[at + member] == member and not _is_decided(c, rule, register, Int(member)):
+            left += Int(costs[at + member])
+    cheapest, last = others * Int(costs[at - 1]), Int(costs[at - 1])
+    if others > 0 and flags & OPEN == 0:
+        cheapest = _cheapest(c, rule, register, Int(0), others)
+        last = cheapest - _cheapest(c, rule, register, Int(0), others - 1)
+    pair = at + members + 1 + 2 * (state - Int(rules[rule, RULE_START]))
+    first, count = Int(order[pair]), Int(order[pair + 1])
+    if count <= 0:
+        return min(TOO_MANY, Int(words(c, STATE_COST)[state]) + left + cheapest)
+    best = TOO_MANY
+    for place in range(at + first, at + first + count):
+        member = Int(order[place])
+        if not _may_follow(c, rule, register, member):
+            continue
+        cost = Int(costs[place])
+        if member <= members:
+            cost += left
+            is_required = member < members and order[at + member] == member
+            wanted = others if is_required else max(0, others - 1)
+            if is_required:
+                cost -= Int(costs[at + member])
+            if flags & OPEN:
+                cost += wanted * last
+            elif flags & ORDERED:
+                cost += _cheapest(c, rule, register, member + 1, wanted)
+            elif wanted < others:
+                cost += cheapest - min(last, Int(costs[at + member]))
+            else:
+                cost += cheapest
+        best = min(best, cost)
+    return best
+
+
+@kernel
+def _cheapest(c: Context, rule: int, register: int, first: int, count: int) -> int:
+    """What the cheapest of the members cost that are neither decided nor required, from a member on."""
+    rules, order, costs = table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES), words(c, MEMBER_COST)
+    at, members = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT])
+    total, taken, before = Int(0), Int(0), Int(-1)
+    while taken < count:  # those of the next cost, of which there may be several
+        least, many = TOO_MANY, Int(0)
+        for member in range(first, members):
+            cost = Int(costs[at + member])
+            if cost <= before or cost > least or order[at + member] == member:
+                continue
+            if not _is_decided(c, rule, register, Int(member)):
+                many = many + 1 if cost == least else 1
+                least = cost
+        if many == 0 or least >= TOO_MANY:
+            return TOO_MANY
+        total += least * min(many, count - taken)
+        taken += many
+        before = least
+    return total
+
+
+@kernel
+def _is_decided(c: Context, rule: int, register: int, member: int) -> bool:
+    """Whether a register says that a member is decided."""
+    if register == 0:
+        return False
+    heap, decided = words(c, HEAP), register + HEADER + 2
+    if table(c, RULES, RULE_COLUMNS)[rule, REGISTER_FLAGS] & ORDERED:
+        return bool(member < heap[decided])
+    return bool(heap[decided + (member >> 5)] >> (member & 31) & 1)
+
+
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +462,8 @@ def _cost(c: Context, state: int, counter: int) -> int:
         return min(TOO_MANY, max(0, Int(rules[rule, RULE_MIN]) - counter) * Int(table(c, RULE_COST, 2)[item, 0]))
     if rules[rule, RULE_KIND] == MEMBERS:
         return _members_cost(c, rule, state, counter)
+    if rules[rule, RULE_KIND] == REGISTER:
+        return _register_cost(c, rule, state, counter)
     return _window_cost(c, state, counter)
 
 
@@ -600,9 +775,11 @@ def _enter(c: Context) -> int:
                 if first < 0:
                     c[WANTED] = calls[call, CALL_RULE]
                     return WANTS_RULE
-                if rules[rule, RULE_KIND] == MEMBERS:
-                    count = _decided(c, rule, Int(calls[call, CALL_RETURN]), counter)
-                    if count < 0:
+                if rules[rule, RULE_KIND] >= MEMBERS:
+                    count = _entered(c, rule, Int(calls[call, CALL_RETURN]), counter)
+                    if count < DEAD:
+                        return count
+                    if count == DEAD:
                         continue
                 below = stack
                 if calls[call, CALL_RETURN] >= 0:
@@ -816,9 +993,11 @@ def _read(c: Context, configuration: int, symbol: int) -> int:
             counter = _counted(c, rule, counter)
         if rules[rule, RULE_KIND] == WINDOW and not _alive(c, target, counter):
             continue
-        if rules[rule, RULE_KIND] == MEMBERS:
-            counter = _decided(c, rule, target, counter)
-            if counter < 0:
+        if rules[rule, RULE_KIND] >= MEMBERS:
+            counter = _entered(c, rule, target, counter)
+            if counter < DEAD:
+                return counter
+            if counter == DEAD:
                 continue
         status = _reach(c, target, counter, stack)
         if status < 0:

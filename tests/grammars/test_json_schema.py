@@ -7,7 +7,7 @@ import json
 import pytest
 
 from grammars.compile import compile_grammar
-from grammars.errors import GrammarError, LimitExceeded
+from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.ir import Grammar, Ref
 
@@ -383,6 +383,44 @@ def test_whitespace(whitespace, accepted, refused):
         assert automaton.accepts(text.encode()), text
     for text in refused:
         assert not automaton.accepts(text.encode()), text
+
+
+ABC = {"a": {"type": "integer"}, "b": {"type": "string"}, "c": {"type": "boolean"}}
+ANY_ORDER = [
+    ({**CLOSED, "properties": ABC}, ["{}", '{"c":true,"a":1}', '{"b":"","c":false,"a":2}'],
+     ['{"a":1,"a":1}', '{"a":""}']),
+    ({**CLOSED, "properties": ABC, "required": ["b"]}, ['{"b":""}', '{"c":true,"b":"","a":1}'],
+     ["{}", '{"c":true,"a":1}']),
+    ({"properties": ABC, "required": ["b"]}, ['{"x":1,"b":"","y":2,"a":1}', '{"b":"","x":1}'],
+     ['{"x":1}', '{"x":1,"b":1}', '{"b":"","b":""}', '{"\\u0062":""}']),
+    ({**CLOSED, "properties": ABC, "minProperties": 2}, ['{"c":true,"a":1}', '{"b":"","c":true,"a":1}'],
+     ['{"c":true}', "{}"]),
+    ({**OPEN, "properties": ABC, "required": ["b"], "maxProperties": 2},
+     ['{"x":1,"b":""}', '{"b":"","a":1}', '{"b":""}'], ['{"x":1,"a":1}', '{"x":1,"y":2,"b":""}', "{}"]),
+    ({"const": {"a": [{"x": 1, "y": 2}], "b": {}}},
+     ['{"b":{},"a":[{"y":2,"x":1}]}', '{"a":[{"x":1,"y":2}],"b":{}}'], ['{"a":[{"y":2,"x":1}]}']),
+    ({**CLOSED, "properties": {"a": {"$ref": "#"}, "b": {}}}, ['{"b":1,"a":{"b":2,"a":{}}}'],
+     ['{"b":1,"a":{"b":2,"a":1}}']),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "accepted", "refused"), ANY_ORDER)
+def test_any_order_of_keys(schema, accepted, refused):
+    automaton = compile_grammar(parse_json_schema({"type": "object", **schema}, whitespace="compact", key_order="any"))
+    assert {text: automaton.accepts(text.encode()) for text in accepted} == dict.fromkeys(accepted, True)
+    assert {text: automaton.accepts(text.encode()) for text in refused} == dict.fromkeys(refused, False)
+
+
+@pytest.mark.parametrize("indent", [0, 2])
+def test_any_order_of_keys_with_a_fixed_indent(indent):
+    grammar = parse_json_schema({**CLOSED, "properties": ABC, "required": ["b"]}, whitespace=indent, key_order="any")
+    for value, told in (({"c": True, "b": ""}, True), ({"c": True, "a": 1}, False), ({}, False)):
+        assert accepts(grammar, json.dumps(value, indent=indent).encode()) == told
+
+
+def test_an_unknown_order_of_keys_is_refused():
+    with pytest.raises(InvalidGrammar, match='use "schema" or "any"'):
+        parse_json_schema(True, key_order="sorted")
 
 
 def test_whitespace_of_a_fixed_indent_is_the_layout_of_json_dumps():

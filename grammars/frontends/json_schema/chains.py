@@ -1,7 +1,8 @@
-"""Chains: the node of one object, and the rules of one whose keys are counted.
+"""Chains: the node of one object, and the rules of one that must have open keys.
 
-Place in the walk: ObjectShape -> **node**. Where `minProperties` or `maxProperties` say how many keys there are, there
-is a right-linear rule from one optional key to the next for each number of keys; else one node holds all members.
+Place in the walk: ObjectShape -> **node**. One node holds all members. Where keywords ask for open keys, these stand
+last, and there is a right-linear rule from one optional key to the next for each number of keys; then keys keep the
+order of the schema in any layout.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer
     if shape.some:
         shapes = _with_some(shape, pointer)
         return Choice(tuple([object_node(s, rules, f"{name}~{i}", depth, pointer) for i, s in enumerate(shapes)]))
-    if not shape.low and shape.high is None and not shape.last and (shape.members or shape.open):
-        return _members(shape, rules, depth)
+    if not shape.last and shape.high != 0 and (shape.members or shape.open):
+        return _members(shape, rules, depth, pointer)
     layout = rules.layout
     chain = _Chain(shape, rules, name, depth, pointer)
     body = chain.body(0, 0)
@@ -140,12 +141,15 @@ def _partitions(items: list[int]) -> Iterator[list[tuple[int, ...]]]:
             yield [*groups[:i], (first, *group), *groups[i + 1 :]]
 
 
-def _members(shape: ObjectShape, rules: Rules, depth: int) -> Node:
-    """The object whose keys need not be counted."""
+def _members(shape: ObjectShape, rules: Rules, depth: int, pointer: str) -> Node:
+    """The object as one node. Open keys may repeat, so that they are counted as one."""
     layout = rules.layout
     colon = layout.colon()
     begin, separator, end = _around_members(layout, depth)
     required = frozenset([i for i, member in enumerate(shape.members) if member.required])
+    if shape.open and shape.low > len(required) + 1:
+        raise _too_many(shape, shape.low - len(required), pointer)
+    is_empty = not required and not shape.low
     is_apart = layout.indent is not None  # then an object without members begins with other bytes
     members = Members(
         begin,
@@ -155,9 +159,12 @@ def _members(shape: ObjectShape, rules: Rules, depth: int) -> Node:
         tuple([(JsonString(keys.content), Seq((*colon, rules.rule(keys.parts, depth + 1)))) for keys in shape.open]),
         separator,
         end,
-        None if required or is_apart else _END,
+        _END if is_empty and not is_apart else None,
+        layout.any_order and len(shape.members) + len(shape.open) > 1,
+        shape.low if shape.low > max(1, len(required)) else 0,
+        shape.high if shape.open or (shape.high or 0) < len(shape.members) else None,
     )
-    return Choice((in_order(layout.empty(b"{}")), members)) if is_apart and not required else members
+    return Choice((in_order(layout.empty(b"{}")), members)) if is_apart and is_empty else members
 
 
 @lru_cache(maxsize=1024)
@@ -261,7 +268,7 @@ class _Chain:
         if high == 0:
             return self.closing if count else None
         if low > 1:
-            raise self._too_many(low)
+            raise _too_many(self.shape, low, self.pointer)
         following = Seq((*self.comma, self.open))
         if count:
             return (Repeat(following, low, high), *self.closing)
@@ -272,7 +279,7 @@ class _Chain:
         assert self.open is not None
         if low > 0 or (high is not None and high < 0):
             if low > 0 and (high is None or high >= low):
-                raise self._too_many(low)
+                raise _too_many(self.shape, low, self.pointer)
             return None
         last: list[Node] = []
         for entry in self.last:
@@ -282,19 +289,20 @@ class _Chain:
             return (Repeat(Seq((*self.comma, self.open)), 0, high), *self.comma, *last, *self.closing)
         return (Repeat(Seq((self.open, *self.comma)), 0, high), *last, *self.closing)
 
-    def _too_many(self, low: int) -> UnsupportedFeature:
-        return UnsupportedFeature(
-            f"minProperties {self.shape.low} needs {low} distinct open keys, which cannot be counted here",
-            pointer=f"{self.pointer}/minProperties",
-            hint="use minProperties 1, or close the object with additionalProperties: false",
-        )
-
     def finish(self) -> None:
         """Builds the rules that others refer to, until no new one is met."""
         while self.pending:
             state = self.pending.pop()
             body = self.body(*state)
             self.rules.define(self.made[state][0].name, NOTHING if body is None else in_order(body))
+
+
+def _too_many(shape: ObjectShape, low: int, pointer: str) -> UnsupportedFeature:
+    return UnsupportedFeature(
+        f"minProperties {shape.low} needs {low} distinct open keys, which cannot be counted here",
+        pointer=f"{pointer}/minProperties",
+        hint="use minProperties 1, or close the object with additionalProperties: false",
+    )
 
 
 def in_order(nodes: tuple[Node, ...]) -> Node:

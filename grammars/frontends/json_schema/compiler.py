@@ -5,8 +5,8 @@ indent, made from a worklist, so that neither deep nor recursive schemas nest Py
 nothing becomes `NOTHING`: an optional property with it vanishes, and only when the whole schema is empty is that an
 error.
 
-The grammar's texts are a choice of spellings, never of values: keys in one order, declared strings in one spelling,
-any spelling for free strings, whitespace by `whitespace.Layout`.
+The grammar's texts are a choice of spellings, never of values: keys in one order (or, if asked, in any), declared
+strings in one spelling, any spelling for free strings, whitespace by `whitespace.Layout`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from grammars.frontends.json_schema.productive import productive_rules, referenc
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node
 from grammars.frontends.json_schema.values import Listed, key_text, listed, literal, only_strings, type_of
-from grammars.frontends.json_schema.whitespace import Layout, Whitespace, layout
+from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
 from grammars.words import one_of
 
@@ -55,7 +55,9 @@ _BRANCHES = 200_000
 """Most branches of unions that are looked at for one grammar: about two seconds."""
 
 
-def parse_json_schema(schema: Mapping[str, object] | bool | str, *, whitespace: Whitespace = "bounded") -> Grammar:
+def parse_json_schema(
+    schema: Mapping[str, object] | bool | str, *, whitespace: Whitespace = "bounded", key_order: KeyOrder = "schema"
+) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
         parse_json_schema({"type": "array", "items": {"const": 1}}, whitespace="compact")   # [] [1] [1,1] ...
@@ -63,7 +65,7 @@ def parse_json_schema(schema: Mapping[str, object] | bool | str, *, whitespace: 
     Raises `InvalidGrammar` for what is no schema, `UnsupportedFeature` for a keyword that cannot be enforced exactly,
     `EmptyLanguage` for a contradiction, `LimitExceeded` for what is too large; all name the JSON pointer.
     """
-    compiler = Compiler(Document(schema), layout(whitespace))
+    compiler = Compiler(Document(schema), layout(whitespace, key_order))
     try:
         return compiler.grammar()
     except RecursionError:

@@ -39,7 +39,7 @@ from grammars.frontends.json_schema.parts import (
 from grammars.frontends.json_schema.refs import show
 from grammars.frontends.json_schema.strings import format_node
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import Bytes, Node
+from grammars.ir import Bytes, Members, Node
 from grammars.ir import Sequence as Seq
 
 __all__ = [
@@ -64,7 +64,7 @@ _encode = json.encoder.encode_basestring  # what `json.dumps` ends in for a stri
 
 
 def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Node:
-    """The node of one value: keys in their order, every string and number in one spelling, gaps between tokens.
+    """The node of one value: keys in their order or in any, one spelling for strings and numbers, gaps between tokens.
 
     Raises `InvalidGrammar` for what is no JSON value, naming the keyword at `pointer`.
     """
@@ -101,18 +101,38 @@ def _container(
     brackets = b"{}" if isinstance(value, dict) else b"[]"
     if not value:
         return [*layout.empty(brackets)]
+    if isinstance(value, dict) and len(value) > 1 and layout.any_order:
+        return [_in_any_order(value, layout, depth, pointer)]
     parts: list[Node | tuple[object, int]] = [*layout.opening(brackets[:1], depth)]
     for index, item in enumerate(value):
         if index:
             parts += layout.comma(depth)
         if isinstance(value, dict):
-            if not isinstance(item, str):
-                raise InvalidGrammar(f"the key {item!r} of a value must be a string", pointer=pointer)
-            parts += [Bytes(key_text(item)), *layout.colon(), (value[item], depth + 1)]
+            key = _key(item, pointer)
+            parts += [Bytes(key_text(key)), *layout.colon(), (value[key], depth + 1)]
         else:
             parts.append((item, depth + 1))
     parts += layout.closing(brackets[1:], depth)
     return parts
+
+
+def _in_any_order(value: dict[str, object], layout: Layout, depth: int, pointer: str) -> Members:
+    return Members(
+        Seq(layout.opening(b"{", depth)),
+        tuple([key_text(_key(key, pointer)) for key in value]),
+        tuple([Seq((*layout.colon(), literal(item, layout, depth + 1, pointer))) for item in value.values()]),
+        frozenset(range(len(value))),
+        (),
+        Seq(layout.comma(depth)),
+        Seq(layout.closing(b"}", depth)),
+        any_order=True,
+    )
+
+
+def _key(key: object, pointer: str) -> str:
+    if not isinstance(key, str):
+        raise InvalidGrammar(f"the key {key!r} of a value must be a string", pointer=pointer)
+    return key
 
 
 def equality_key(value: object) -> Hashable:

@@ -1,4 +1,4 @@
-"""Layout: the bytes between the tokens of a JSON text, for each way to write whitespace.
+"""Layout: the bytes between the tokens of a JSON text, for each way to write whitespace, and the order of keys.
 
 Place in the walk: JSON Schema -> **Grammar**. Every bracket, comma and colon of the grammar comes from here, so that
 one choice changes them all. Nothing is ever allowed before or after the whole value.
@@ -9,6 +9,8 @@ one choice changes them all. Nothing is ever allowed before or after the whole v
 | `"compact"` | nothing |
 | `"json"`    | any JSON whitespace (RFC 8259, section 2) |
 | n >= 0      | exactly the layout of `json.dumps(value, indent=n)` |
+
+Keys stand in the order of the schema, or with `key_order="any"` in any order.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from typing import Literal, TypeAlias
 from grammars.errors import InvalidGrammar
 from grammars.ir import EPSILON, ByteClass, Bytes, Node, Ref, Repeat
 
-__all__ = ["Layout", "Whitespace", "layout"]
+__all__ = ["KeyOrder", "Layout", "Whitespace", "layout"]
 
 Whitespace: TypeAlias = Literal["bounded", "compact", "json"] | int
+KeyOrder: TypeAlias = Literal["schema", "any"]
 
 GAP = "whitespace"
 _once = lru_cache(maxsize=1024)
@@ -43,6 +46,7 @@ class Layout:
     gap: tuple[Node, ...] = ()
     rules: tuple[tuple[str, Node], ...] = ()
     indent: int | None = None
+    any_order: bool = False
 
     @_once
     def opening(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
@@ -76,18 +80,23 @@ class Layout:
 
 
 @lru_cache(maxsize=64, typed=True)
-def layout(whitespace: Whitespace) -> Layout:
-    """The layout of that name, or of that indent.
+def layout(whitespace: Whitespace, key_order: KeyOrder = "schema") -> Layout:
+    """The layout of that name, or of that indent, with keys in one order or in any.
 
     >>> layout("compact").comma(0)
     (Bytes(data=b','),)
     """
+    if key_order not in ("schema", "any"):
+        raise InvalidGrammar(f"key_order={key_order!r} is no order of keys", hint='use "schema" or "any"')
+    any_order = key_order == "any"
     if isinstance(whitespace, int) and not isinstance(whitespace, bool) and whitespace >= 0:
-        return Layout(indent=whitespace)
+        return Layout(indent=whitespace, any_order=any_order)
     rule = _RULES.get(whitespace) if isinstance(whitespace, str) else None
     if rule is None:
         raise InvalidGrammar(
             f"whitespace={whitespace!r} is not a layout",
             hint='use "bounded", "compact", "json" or a number of spaces to indent by',
         )
-    return Layout() if rule == EPSILON else Layout((Ref(GAP),), ((GAP, rule),))
+    if rule == EPSILON:
+        return Layout(any_order=any_order)
+    return Layout((Ref(GAP),), ((GAP, rule),), any_order=any_order)
