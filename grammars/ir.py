@@ -36,6 +36,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from grammars.errors import GrammarError
+
 __all__ = [
     "ANY_CHAR",
     "EPSILON",
@@ -228,12 +230,15 @@ ANY_CHAR = CharClass(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 class Grammar:
     """Named rules and the name of the one to start from; `source` is the text it was read from, for messages.
 
+    `widened` is what was asked for and is left open: with any of it the grammar has strings that were not meant.
+
     >>> Grammar({"start": Sequence((Bytes(b"a"), Repeat(Bytes(b"b"))))})   # the strings a, ab, abb, ...
     """
 
     rules: Mapping[str, Node]
     start: str = "start"
     source: str | None = field(default=None, compare=False, repr=False)
+    widened: tuple[GrammarError, ...] = field(default=(), compare=False, repr=False)
 
 
 def text(string: str) -> Bytes:

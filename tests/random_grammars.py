@@ -168,10 +168,10 @@ class Draw:
         gap, comma = Ref("g"), rng.choice((b",", b",", letters, letters[:1]))
         end = rng.choice((b"}", b"}", letters[1:] + b"}"))
         gaps = rng.random() < 0.4
-        some_keys = 4
+        some_keys, is_open = 4, rng.random() < 0.4
         counts: dict[str, Any] = {}
         if rng.random() < 0.4:  # with a register; all orders of more keys would be too many to write down
-            some_keys, low = 3, rng.choice((0, 0, 1, 2))
+            some_keys, low = 2 if is_open else 3, rng.choice((0, 0, 1, 2))
             high = rng.choice((None, None, max(1, low), low + 1, low + 2))
             counts = {"any_order": rng.random() < 0.7, "low": low, "high": high}
         node = Members(
@@ -179,7 +179,7 @@ class Draw:
             tuple(keys[:some_keys]),
             tuple(values[:some_keys]),
             frozenset(i for i in range(len(keys[:some_keys])) if rng.random() < 0.3),
-            ((JsonString(Repeat(self.chars(), 0, 2)), Ref("v")),) if rng.random() < 0.4 else (),
+            ((JsonString(Repeat(self.chars(), 0, 2)), Ref("v")),) if is_open else (),
             Sequence((*[gap] * gaps, Bytes(comma), *[gap] * (rng.random() < 0.5))),
             Sequence((*[gap] * (rng.random() < 0.5), Bytes(end))),
             rng.choice((None, Bytes(b"}"), Sequence((Bytes(b"}"), gap)))),

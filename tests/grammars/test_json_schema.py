@@ -7,7 +7,7 @@ import json
 import pytest
 
 from grammars.compile import compile_grammar
-from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
+from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.ir import Grammar, Ref
 
@@ -416,6 +416,75 @@ def test_any_order_of_keys_with_a_fixed_indent(indent):
     grammar = parse_json_schema({**CLOSED, "properties": ABC, "required": ["b"]}, whitespace=indent, key_order="any")
     for value, told in (({"c": True, "b": ""}, True), ({"c": True, "a": 1}, False), ({}, False)):
         assert accepts(grammar, json.dumps(value, indent=indent).encode()) == told
+
+
+def test_formats_may_be_annotations():
+    schema = {"properties": {"a": {"format": "date"}, "b": {"not": {"format": "regex"}}}, "type": "object"}
+    assert not accepts(parse_json_schema({"format": "date"}), b'"x"')
+    assert accepts(parse_json_schema({"format": "date"}, formats=False), b'"x"')
+    with pytest.raises(EmptyLanguage):  # nothing fails what says nothing
+        parse_json_schema({**schema, "required": ["b"]}, formats=False)
+
+
+def test_other_keys_may_be_left_out_by_default():
+    def written(schema, text):
+        return accepts(parse_json_schema(schema, additional_properties=False), text.encode())
+
+    declared = {"properties": {"a": {}, "b": {}}}
+    assert written(declared, '{"a":1}')
+    assert not written(declared, '{"c":1}')
+    assert written({}, '{"c":1}')
+    assert written({"type": "object"}, '{"c":1}')
+    assert written({**declared, "additionalProperties": {"type": "null"}}, '{"c":null}')
+    assert written({**declared, "patternProperties": {"^c": {}}}, '{"c":1}')
+    both = {"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}], "type": "object"}
+    assert written(both, '{"a":1,"b":2}')
+    assert not written(both, '{"a":1,"c":2}')
+    assert written({"anyOf": [declared, {"type": "integer"}]}, "3")
+
+
+WIDER = [
+    ({"uniqueItems": True, "maxItems": 2}, ["[1,1]", "[]"], ["[1,1,1]"]),
+    ({"not": {"uniqueItems": True, "type": "array"}}, ["[1]", "[1,1]", "1"], []),
+    ({"enum": [[1, 1], [1], 2], "uniqueItems": True}, ["[1,1]", "[1]", "2"], ["[2]"]),
+    ({"type": "string", "format": "regex", "maxLength": 1}, ['"("'], ['"()"']),
+    ({"type": "object", "minProperties": 3, "maxProperties": 3}, ['{"a":1,"b":1,"c":1}', '{"a":1,"a":1,"a":1}'],
+     ['{"a":1}']),
+    ({"properties": {"a": {"$ref": "https://example.com/x"}}, "type": "object"}, ['{"a":[1]}', "{}"], ["1"]),
+    ({"oneOf": [{"type": "integer"}, {"format": "idn-email"}]}, ["1.5", '"x"', "null"], ["1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "accepted", "refused"), WIDER)
+def test_what_cannot_be_enforced_may_be_left_out(schema, accepted, refused):
+    with pytest.raises(UnsupportedFeature) as caught:
+        parse_json_schema(schema)
+    grammar = parse_json_schema(schema, whitespace="compact", approximate="over")
+    assert str(caught.value) in map(str, grammar.widened)
+    automaton = compile_grammar(grammar)
+    assert {text: automaton.accepts(text.encode()) for text in accepted} == dict.fromkeys(accepted, True)
+    assert {text: automaton.accepts(text.encode()) for text in refused} == dict.fromkeys(refused, False)
+
+
+def test_branches_of_one_of_may_overlap_beyond_the_limit(monkeypatch):
+    monkeypatch.setattr("grammars.frontends.json_schema.compiler._RULES", 8)
+    branches = [{"properties": {name: {"minimum": 1}}, "required": [name]} for name in "abc"]
+    schema = {"type": "object", "properties": {"a": {}}, "oneOf": branches}
+    with pytest.raises(LimitExceeded) as caught:
+        parse_json_schema(schema)
+    grammar = parse_json_schema(schema, approximate="over")
+    assert [str(error) for error in grammar.widened] == [str(caught.value)]
+    assert accepts(grammar, b'{"a":1,"b":1}')
+    assert not accepts(grammar, b'{"a":0}')
+
+
+def test_what_is_exact_is_not_widened():
+    grammar = parse_json_schema(
+        {"oneOf": [{"type": "string", "uniqueItems": True}, {"minimum": 1}]}, approximate="over"
+    )
+    assert grammar.widened == ()
+    with pytest.raises(InvalidGrammar, match='"over" or None'):
+        parse_json_schema(True, approximate="under")
 
 
 def test_an_unknown_order_of_keys_is_refused():

@@ -21,8 +21,10 @@ from grammars.frontends.json_schema.values import holds, in_content, listed
 __all__ = ["alternatives"]
 
 
-def alternatives(conjunction: Conjunction) -> list[tuple[Part, ...]]:
+def alternatives(conjunction: Conjunction, *, may_overlap: bool = False) -> list[tuple[Part, ...]]:
     """Tuples of parts, one of which holds iff the conjunction does; it has a union.
+
+    With `may_overlap` what satisfies several branches of a `oneOf` satisfies it too.
 
     Raises `EmptyLanguage` when they have no type in common with what stands around them.
     """
@@ -35,7 +37,7 @@ def alternatives(conjunction: Conjunction) -> list[tuple[Part, ...]]:
             if left and (best is None or _first(union, left) < _first(*best)):
                 best = union, left
     union, branches = best or (conjunction.unions[0], [*conjunction.unions[0].branches])
-    if union.keyword == "oneOf":
+    if union.keyword == "oneOf" and not may_overlap:
         branches = exclusive(union, conjunction, branches)
     choices = [conjunction.choose(union, branch) for branch in branches]
     flat = [flatten(parts) for parts in choices]

@@ -44,6 +44,9 @@ class Rules(Protocol):
     def define(self, name: str, node: Node) -> Ref:
         """Adds a helper rule."""
 
+    def widen(self, error: UnsupportedFeature) -> None:
+        """Raises the error, unless what it speaks of may be left out."""
+
 
 def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> Node:
     """The objects of a shape; `name` prefixes the chain's rules, `pointer` is named when the shape is refused."""
@@ -148,7 +151,7 @@ def _members(shape: ObjectShape, rules: Rules, depth: int, pointer: str) -> Node
     begin, separator, end = _around_members(layout, depth)
     required = frozenset([i for i, member in enumerate(shape.members) if member.required])
     if shape.open and shape.low > len(required) + 1:
-        raise _too_many(shape, shape.low - len(required), pointer)
+        rules.widen(_too_many(shape, shape.low - len(required), pointer))
     is_empty = not required and not shape.low
     is_apart = layout.indent is not None  # then an object without members begins with other bytes
     members = Members(
@@ -268,26 +271,26 @@ class _Chain:
         if high == 0:
             return self.closing if count else None
         if low > 1:
-            raise _too_many(self.shape, low, self.pointer)
+            self.rules.widen(_too_many(self.shape, low, self.pointer))
         following = Seq((*self.comma, self.open))
         if count:
             return (Repeat(following, low, high), *self.closing)
-        return (self.open, Repeat(following, 0, None if high is None else high - 1), *self.closing)
+        return (self.open, Repeat(following, max(0, low - 1), None if high is None else high - 1), *self.closing)
 
     def _end_with_last(self, count: int, low: int, high: int | None) -> tuple[Node, ...] | None:
         """Open keys, then those that are asked for."""
         assert self.open is not None
-        if low > 0 or (high is not None and high < 0):
-            if low > 0 and (high is None or high >= low):
-                raise _too_many(self.shape, low, self.pointer)
+        if high is not None and high < max(low, 0):
             return None
+        if low > 0:
+            self.rules.widen(_too_many(self.shape, low, self.pointer))
         last: list[Node] = []
         for entry in self.last:
             assert entry is not None
             last += [*(self.comma if last else ()), entry]
         if count:
-            return (Repeat(Seq((*self.comma, self.open)), 0, high), *self.comma, *last, *self.closing)
-        return (Repeat(Seq((self.open, *self.comma)), 0, high), *last, *self.closing)
+            return (Repeat(Seq((*self.comma, self.open)), low, high), *self.comma, *last, *self.closing)
+        return (Repeat(Seq((self.open, *self.comma)), low, high), *last, *self.closing)
 
     def finish(self) -> None:
         """Builds the rules that others refer to, until no new one is met."""

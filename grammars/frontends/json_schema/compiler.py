@@ -12,11 +12,12 @@ strings in one spelling, any spelling for free strings, whitespace by `whitespac
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Literal
 
-from grammars.errors import EmptyLanguage, GrammarError, LimitExceeded, UnsupportedFeature
+from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.alternatives import alternatives
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
 from grammars.frontends.json_schema.arrays import array_node, array_shape
@@ -41,7 +42,7 @@ from grammars.frontends.json_schema.parts import (
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node
-from grammars.frontends.json_schema.values import Listed, key_text, listed, literal, only_strings, type_of
+from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
 from grammars.words import one_of
@@ -56,18 +57,35 @@ _BRANCHES = 200_000
 
 
 def parse_json_schema(
-    schema: Mapping[str, object] | bool | str, *, whitespace: Whitespace = "bounded", key_order: KeyOrder = "schema"
+    schema: Mapping[str, object] | bool | str,
+    *,
+    whitespace: Whitespace = "bounded",
+    key_order: KeyOrder = "schema",
+    formats: bool = True,
+    additional_properties: bool = True,
+    approximate: Literal["over"] | None = None,
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
         parse_json_schema({"type": "array", "items": {"const": 1}}, whitespace="compact")   # [] [1] [1,1] ...
 
+    `whitespace` and `key_order` are of `whitespace.layout`. `formats=False` makes `format` an annotation.
+    `additional_properties=False` leaves out keys that an object does not declare, where nothing is said of other keys.
+    `approximate="over"` leaves out what cannot be enforced, and lists it in `Grammar.widened`.
+
     Raises `InvalidGrammar` for what is no schema, `UnsupportedFeature` for a keyword that cannot be enforced exactly,
     `EmptyLanguage` for a contradiction, `LimitExceeded` for what is too large; all name the JSON pointer.
     """
-    compiler = Compiler(Document(schema), layout(whitespace, key_order))
+    if approximate not in (None, "over"):
+        raise InvalidGrammar(f"approximate={approximate!r} is no way to approximate", hint='use "over" or None')
+    made = partial(Compiler, layout=layout(whitespace, key_order), is_open=additional_properties)
     try:
-        return compiler.grammar()
+        try:
+            return made(Document(schema, formats=formats), widens=approximate is not None).grammar()
+        except LimitExceeded as error:
+            if approximate is None:
+                raise
+            return made(Document(schema, formats=formats), widens=True, multiplied=error).grammar()
     except RecursionError:
         raise LimitExceeded("the schema is nested too deeply") from None
 
@@ -89,11 +107,26 @@ class _Task:
 class Compiler:
     """The rules made so far and those still to be made.
 
-    With `refusals`, refused keywords are collected there and their rules left empty, instead of being raised.
+    With `refusals`, refused keywords are collected there and their rules left empty, instead of being raised; one that
+    `widens` leaves the keywords out, which allows more values whether they stand below `not` or elsewhere: a complement
+    is written as keywords before any is left out. `multiplied` is the limit that the exact unions did not keep to: then
+    the branches of `oneOf` may overlap.
     """
 
-    def __init__(self, document: Document, layout: Layout, refusals: list[GrammarError] | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        layout: Layout,
+        refusals: list[GrammarError] | None = None,
+        *,
+        is_open: bool = True,
+        widens: bool = False,
+        multiplied: LimitExceeded | None = None,
+    ) -> None:
         self.document, self.layout, self.refusals = document, layout, refusals
+        self.is_open, self.widens = is_open, widens
+        self.multiplied = multiplied
+        self.widened: dict[str, GrammarError] = {} if multiplied is None else {str(multiplied): multiplied}
         self.rules: dict[str, Node] = dict(layout.rules)
         self.contradictions: dict[str, EmptyLanguage] = {}
         self._refs: dict[tuple[tuple[Part, ...], int], Ref] = {}
@@ -107,7 +140,7 @@ class Compiler:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
         start = self.run()
         self._add_shared_rules()
-        grammar = Grammar(self.rules, start, self.document.source)
+        grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()))
         if self.contradictions and (error := self._contradiction(grammar)):
             raise error
         return grammar
@@ -206,8 +239,17 @@ class Compiler:
         except EmptyLanguage as error:
             self.contradictions[task.name] = error
         except UnsupportedFeature as error:
+            if self.widens:
+                self.widen(error)
+                return self._any(ANY)
             self._refuse(error)
         return NOTHING
+
+    def widen(self, error: UnsupportedFeature) -> None:
+        """Notes that a keyword is left out; raises the error where none may be."""
+        if not self.widens:
+            raise error
+        self.widened.setdefault(str(error), error)
 
     def _refuse(self, error: GrammarError) -> None:
         if self.refusals is None:
@@ -220,6 +262,9 @@ class Compiler:
         for own in conjunction.owns:
             for refusal in own.refused:
                 if refusal.types & types:
+                    if self.widens and isinstance(refusal.error, UnsupportedFeature):
+                        self.widen(refusal.error)
+                        continue
                     self._refuse(refusal.error)
                     found = True
         return found
@@ -228,7 +273,7 @@ class Compiler:
         pointer = found.pointers[0]
         if self._refuse_keywords(conjunction, _types_of(found.values, pointer)):
             return NOTHING
-        values = [*found.passing()]
+        values = [*self._passing(found)]
         if not values:
             raise EmptyLanguage(_no_value(found), pointer=pointer)
         if len(values) > 1 and only_strings(values):
@@ -236,13 +281,26 @@ class Compiler:
         nodes = dict.fromkeys([literal(value, self.layout, task.depth, pointer) for value in values])
         return next(iter(nodes)) if len(nodes) == 1 else Choice(tuple(nodes))
 
+    def _passing(self, found: Listed) -> Iterator[object]:
+        """The listed values that satisfy the rest, as far as that can be told."""
+        if not self.widens:
+            yield from found.passing()
+            return
+        for value in found.values:
+            try:
+                if not holds(value, found.rest):
+                    continue
+            except UnsupportedFeature as error:
+                self.widen(error)
+            yield value
+
     def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:
         if self._refuse_keywords(conjunction, conjunction.types):
             return NOTHING
         self._looked_at += sum([len(union.branches) for union in conjunction.unions])
         if self._looked_at > _BRANCHES:
             raise self._too_large(f"more than {_BRANCHES:,} alternatives")
-        choices = alternatives(conjunction)
+        choices = alternatives(conjunction, may_overlap=self.multiplied is not None)
         return Choice(tuple([self.rule(parts, task.depth) for parts in choices]))
 
     def _by_type(self, conjunction: Conjunction, task: _Task) -> Node:
@@ -258,6 +316,9 @@ class Compiler:
                 nodes.append(build(self, conjunction.owns, task))
             except EmptyLanguage as error:
                 errors.append(error)
+            except UnsupportedFeature as error:
+                self.widen(error)
+                nodes.append(self._any(name or "any number"))
         if not nodes:
             raise errors[0]
         return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
@@ -288,7 +349,9 @@ class Compiler:
         return array_node(array_shape(owns), self, task.name, task.depth)
 
     def object(self, owns: tuple[Own, ...], task: _Task) -> Node:
-        return object_node(object_shape(owns), self, task.name, task.depth, owns[0].location.pointer)
+        return object_node(
+            object_shape(owns, is_open=self.is_open), self, task.name, task.depth, owns[0].location.pointer
+        )
 
     # Why the whole is empty
 

@@ -58,8 +58,8 @@ class ObjectShape(NamedTuple):
     last: tuple[SomeKey, ...] = ()
 
 
-def object_shape(owns: Sequence[Own]) -> ObjectShape:
-    """Which keys objects may and must have by all the subschemas together.
+def object_shape(owns: Sequence[Own], *, is_open: bool = True) -> ObjectShape:
+    """Which keys objects may and must have by all the subschemas together; unless `is_open` those that they declare.
 
     Raises `EmptyLanguage` when a required key cannot be, or bounds contradict.
     """
@@ -88,10 +88,16 @@ def object_shape(owns: Sequence[Own]) -> ObjectShape:
                 pointer=required[name].required_pointer(name),
             )
     closed = listed is not None or any(_closed(own) for own in owns)
+    closed = closed or not (is_open or not names or any(_says_others(own) for own in owns))
     shape_open = () if closed else tuple(_open_keys(owns, [*names], name_owns))
     if low or high is not None:
         _check_counts(owns, len(required), None if shape_open else len(members))
     return ObjectShape(tuple(members), shape_open, low, high, tuple([some for own in owns for some in own.some_keys]))
+
+
+def _says_others(own: Own) -> bool:
+    """Whether something is said about keys that are not declared."""
+    return bool(own.additional is not None or own.pattern_properties or own.names is not None or own.some_keys)
 
 
 def _closed(own: Own) -> bool:

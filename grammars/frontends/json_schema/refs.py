@@ -99,7 +99,8 @@ class Location:
 class Document:
     """A whole schema: the root of all locations, and of all references."""
 
-    def __init__(self, schema: Mapping[str, object] | bool | str) -> None:
+    def __init__(self, schema: Mapping[str, object] | bool | str, *, formats: bool = True) -> None:
+        self.formats = formats  # whether `format` says something about values
         self.source: str | None = schema if isinstance(schema, str) else None
         self.schema: object = _read(schema) if isinstance(schema, str) else schema
         self.dialect: Dialect = Dialect()

@@ -46,7 +46,7 @@ class KeywordReport:
         return not self.refused
 
 
-def check_json_schema(schema: Mapping[str, object] | bool | str) -> KeywordReport:
+def check_json_schema(schema: Mapping[str, object] | bool | str, *, formats: bool = True) -> KeywordReport:
     """What becomes of every keyword: enforced, refused, or an annotation that says nothing about values.
 
         check_json_schema({"title": "T", "uniqueItems": True}).refused[0].keyword   # 'uniqueItems'
@@ -55,7 +55,7 @@ def check_json_schema(schema: Mapping[str, object] | bool | str) -> KeywordRepor
     """
     refusals: list[GrammarError] = []
     try:
-        document = Document(schema)
+        document = Document(schema, formats=formats)
     except UnsupportedFeature as error:
         return KeywordReport((_refused_use(error),))
     try:
@@ -100,6 +100,8 @@ def _why_not_enforced(location: Location, name: str, value: object) -> str:
         return f"not a keyword of {dialect.name}"
     if "$ref" in location.schema and name != "$ref" and dialect.ref_stands_alone:  # type: ignore[operator]
         return f"ignored beside $ref in {dialect.name}"
+    if name == "format" and not location.document.formats:
+        return "annotation"
     if name == "format":
         from grammars.frontends.json_schema.formats import FORMATS, REFUSED, UNENFORCED
 
