@@ -130,7 +130,9 @@ EXITS = 77  # (n, 3) children of nodes where the leaf may end, by byte; the char
 EXIT_BYTES = 79  # where in EXITS the children of each byte begin
 CHOICES = 81  # (S, 3) the cheapest way to the end of a rule: symbol and target, or -1 and a call, or -1 and -1
 MEMBER_COST = 83  # (L,) of the lists in LENGTH_TABLES, see `_members_cost`
-SLOTS = 95
+END_TOKENS = 95  # the tokens that end a text
+DIGEST = 97  # of the row that `fill` made
+SLOTS = 98
 
 NOWHERE = 0
 DEAD = -1
@@ -1028,13 +1030,16 @@ def advance(c: Context, configuration: int, token: int, symbol: int) -> int:
 
 @kernel
 def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
-    """Adds the tokens that go on from a configuration and after which `most` suffice, to a row that has none.
+    """Makes the row of the tokens that go on from a configuration and after which `most` suffice, and its digest.
 
     Without a budget the tables of leaves are used, and walks over the trie for the rest; with one, a walk for all.
-    Returns a number of tokens that suffices after any of them, or a status.
+    Where the text may end, the row has the tokens that end it, unless `most` < -1. Returns a number of tokens that
+    suffices after any of them, or a status.
     """
+    for word in range(len(row)):
+        row[word] = 0
     if most < NO_BUDGET:
-        return _walk(c, configuration, Int(-1), most, row)
+        return _finish(c, configuration, _walk(c, configuration, Int(-1), most, row), most, row)
     heap, states, leaf_of = words(c, HEAP), table(c, STATES, STATE_COLUMNS), words(c, LEAF_OF)
     largest = Int(0)
     at = configuration + FIRST_ITEM
@@ -1070,6 +1075,15 @@ def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
                 beyond = _fill_leaf(c, Int(heap[at + 3 * i]), Int(heap[at + 3 * i + 1]), Int(heap[at + 3 * i + 2]), row)
                 largest = beyond if beyond < 0 else max(largest, beyond)
                 heap = words(c, HEAP)
+    return _finish(c, configuration, largest, most, row)
+
+
+@kernel
+def _finish(c: Context, configuration: int, largest: int, most: int, row: Int32) -> int:
+    """Adds the tokens that end a text to a row that is made, and leaves its digest; returns `largest`."""
+    if words(c, HEAP)[configuration + 2] == 1 and most >= -1:
+        set_tokens(row, words(c, END_TOKENS), Int(1))
+    c[DIGEST] = digest(row)
     return largest
 
 

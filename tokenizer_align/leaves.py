@@ -128,6 +128,7 @@ class Leaves:
             (kernels.KID_PLAIN, np.zeros(len(trie), np.int32)),
             (kernels.KID_LEADS, np.zeros(len(trie), np.int32)),
             (kernels.CHARACTERS, begun[starts[1:]] - begun[starts[:-1]]),
+            (kernels.END_TOKENS, np.array(vocabulary.eos_token_ids, np.int32)),
         )
         self._context = new_context(kernels.SLOTS)
         for slot, array in self._fixed:

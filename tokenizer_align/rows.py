@@ -11,11 +11,11 @@ import os
 import threading
 import weakref
 from collections import deque
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer_align import kernels
 from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = ["Remembered", "Rows", "rows_of"]
@@ -38,22 +38,23 @@ class Rows:
     def __init__(self, words: int, memory: int) -> None:
         self.most = max(1, memory // (4 * words))
         self.lock = threading.RLock()
-        self._alive: weakref.WeakValueDictionary[int, Bitmask] = weakref.WeakValueDictionary()
+        self._alive: dict[int, weakref.KeyedRef[int, Bitmask]] = {}  # by digest
+        self._died = partial(_died, weakref.ref(self))
         self._tidy = self.most  # entries when those of dead arenas were last left out
         self._order: deque[tuple[weakref.ref[Remembered], int]] = deque()
 
-    def remember(self, arena: Remembered, number: int, row: Bitmask) -> Bitmask:
+    def remember(self, arena: Remembered, number: int, row: Bitmask, digest: int) -> Bitmask:
         """Remembers a copy of a row as that of a configuration; returns it, read-only, or an equal one."""
-        key = kernels.digest(row)
+        data = row.tobytes()
         with self.lock:
-            known = self._alive.get(key)
-            if known is not None and known.tobytes() == row.tobytes():
+            found = self._alive.get(digest)
+            known = None if found is None else found()
+            if known is not None and known.base == data:
                 row = known
             else:
-                row = row.copy()
-                row.flags.writeable = False
+                row = np.frombuffer(data, np.int32)
                 if known is None:
-                    self._alive[key] = row
+                    self._alive[digest] = weakref.KeyedRef(row, self._died, digest)
             arena[number] = row
             self._order.append((weakref.ref(arena), number))
             while len(self._alive) > self.most and len(self._order) > 1:
@@ -72,6 +73,13 @@ class Rows:
     def __len__(self) -> int:
         """The number of distinct rows that are alive."""
         return len(self._alive)
+
+
+def _died(rows: weakref.ref[Rows], row: weakref.KeyedRef[int, Bitmask]) -> None:
+    """Forgets a row that nobody holds; another one may have its digest by now."""
+    of = rows()
+    if of is not None and of._alive.get(row.key) is row:
+        del of._alive[row.key]
 
 
 _OF: weakref.WeakKeyDictionary[Vocabulary, Rows] = weakref.WeakKeyDictionary()

@@ -93,16 +93,14 @@ class Arena(Configurations):
     def _fill(self, number: int) -> Bitmask:
         """The row of a configuration, made and remembered."""
         row, common = self.row, self.common
-        row.fill(0)
         largest = self.call(kernels.fill, number, kernels.NO_BUDGET, row)
         for token, symbol in common.specials.items():
             after = self.step(number, symbol)
             if after != DEAD:
                 _set_bits(row, (token,))
                 largest = max(largest, self.cost(after))
-        if self.accepting(number):
-            row |= common.end_row
-        row = common.rows.remember(self.rows, number, row)
+        digest = kernels.digest(row) if common.specials else int(self.context[kernels.DIGEST])
+        row = common.rows.remember(self.rows, number, row, digest)
         if self.is_settled:
             self.largest[number] = largest
         return row
@@ -115,8 +113,6 @@ class Arena(Configurations):
             after = self.step(number, symbol)
             if after != DEAD and self.cost(after) <= most:
                 _set_bits(row, (token,))
-        if self.accepting(number) and most >= -1:
-            row |= self.common.end_row
         row.flags.writeable = False
         return row
 

@@ -32,11 +32,11 @@ _IMPORTED_LATE = ("grammars.frontends.regex", "grammars.frontends.json_schema.fo
 
 _FIRST = (
     "_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort", "_set",
-    "_intern", "_union", "_step", "_walk", "fill",
+    "_intern", "_union", "_step", "_walk", "_finish", "fill",
 )  # fmt: skip
 """What this process compiles, in the order of need: the parts of a step, a step, the mask on top of it."""
 
-_SECOND = ("_record_cost", "_leaf_state", "_find_vetoes", "_add_row")
+_SECOND = ("_record_cost", "digest", "_leaf_state", "_find_vetoes", "_add_row")
 """What the second process begins with, so that `_intern` and `fill` find it; then the kernels that make tables."""
 
 _SECOND_LAST = ("advance", "settle_records")
@@ -156,7 +156,6 @@ def _use_tables(automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
             leaf = leaves.of_state(automaton, int(automaton.tables.rules[rule, RULE_START]))
             if leaf > 0:
                 leaves.make_row(leaf, 0)
-    kernels.digest(np.zeros(2, np.int32))
     table = np.zeros(2, np.int32)
     kernels.rehash(np.zeros(8, np.int32), table, table.copy())
     steps = np.zeros((2, 3), np.int32)

@@ -75,6 +75,7 @@ def walked(constraint: Constraint, state: object) -> np.ndarray:
     row = np.zeros(constraint.words, np.int32)
     arena, number = state._arena, state._number  # type: ignore[attr-defined]
     arena.call(kernels.fill, number, kernels.NO_BUDGET - 1, row)
+    kernels.set_tokens(row, np.array(constraint.vocabulary.eos_token_ids, np.int32), 0)
     return row
 
 

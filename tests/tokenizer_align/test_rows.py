@@ -38,15 +38,14 @@ def test_equal_rows_are_one_array() -> None:
     assert first[0] is not second[0]
 
 
-def test_rows_of_the_same_digest_are_kept_apart(monkeypatch) -> None:
-    monkeypatch.setattr(kernels, "digest", lambda row: 7)
+def test_rows_of_the_same_digest_are_kept_apart() -> None:
     rows, arena = Rows(2, 1 << 10), Remembered()
     one, two = np.array([1, 0], np.int32), np.array([0, 1], np.int32)
-    first, second = rows.remember(arena, 1, one), rows.remember(arena, 2, two)
+    first, second = rows.remember(arena, 1, one, 7), rows.remember(arena, 2, two, 7)
     assert first.tolist() == [1, 0]
     assert second.tolist() == [0, 1]
-    assert rows.remember(arena, 3, one) is first
-    assert rows.remember(arena, 4, two) is not second  # equal to one that is there, but not found: a copy of its own
+    assert rows.remember(arena, 3, one, 7) is first
+    assert rows.remember(arena, 4, two, 7) is not second  # equal to one that is there, but not found: a copy of its own
 
 
 def test_digests_tell_rows_apart() -> None:
