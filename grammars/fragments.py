@@ -15,8 +15,9 @@ from functools import lru_cache
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
-from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Ref, Repeat, Sequence
+from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Numerals, Ref, Repeat, Sequence
 from grammars.lengths import NEVER, Lengths, fewest_bytes, lengths
+from grammars.numerals import numerals_dfa
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.rules import Kind
@@ -123,6 +124,8 @@ def _body_leaf(node: Node, limit: int) -> Leaf:
 
 def new_body_leaf(node: Node, limit: int) -> Leaf:
     """The same, made whether or not it is a standard one."""
+    if isinstance(node, Numerals) and (node.positive or node.negative):
+        return Leaf(dfa_fragment(numerals_dfa(node, limit=limit)))
     positions = Positions(_NoCallees())
     return Leaf(fragment(positions.piece(positions.enter(node, END), limit=limit)))
 

@@ -13,6 +13,7 @@ Denotation, with L(x) the set of byte strings of x:
 | `CharClass(ranges)`   | the UTF-8 encoding of one code point in one of the inclusive ranges (never a surrogate) |
 | `Sequence(items)`     | concatenation; `Sequence(())` is the empty string |
 | `Choice(items)`       | union; `Choice(())` is the empty set (`NOTHING`) |
+| `Numerals(items, ..)` | the same, items that spell the numbers between bounds, which it has too |
 | `Repeat(item, m, n)`  | from m to n copies of the item, n = None for no upper bound |
 | `Ref(name)`           | the strings of the rule of that name |
 | `And(items)`          | intersection; regular items only (no recursion through it) |
@@ -34,7 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grammars.errors import GrammarError
 
@@ -50,9 +51,11 @@ __all__ = [
     "Grammar",
     "JsonString",
     "Length",
+    "Magnitudes",
     "Members",
     "Node",
     "Not",
+    "Numerals",
     "Ranges",
     "Ref",
     "Repeat",
@@ -123,6 +126,36 @@ class Sequence(_Noted):
 @dataclass(frozen=True, slots=True)
 class Choice(_Noted):
     items: tuple[Node, ...]
+
+    __hash__ = _Noted.__hash__
+
+
+class Magnitudes(NamedTuple):
+    """Numbers without a sign between bounds, as digits; a 0 before the point is no digit, none ends in a 0 behind it.
+
+    In `plain` are the bounds of those without an exponent, before and behind the point; in `scientific` those of the
+    numbers that have one digit before the point, which is not 0, as exponent and digits. None where there are no such
+    numbers. With `zero` there is also 0 with any exponent. Behind the point are up to `places` digits.
+    """
+
+    places: int
+    plain: tuple[tuple[str, str], tuple[str, str]] | None
+    scientific: tuple[tuple[int, str], tuple[int, str]] | None = None
+    zero: bool = False
+
+
+@dataclass(frozen=True, slots=True, match_args=False)
+class Numerals(Choice):
+    """A choice of which the compiler knows what its items spell: the numbers above and below 0.
+
+    Where neither is given, as in a copy with other items, it is a choice like any other.
+    """
+
+    __match_args__ = ("positive", "negative")
+
+    items: tuple[Node, ...] = field(repr=False)
+    positive: Magnitudes | None = None
+    negative: Magnitudes | None = None
 
     __hash__ = _Noted.__hash__
 

@@ -44,7 +44,7 @@ from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.strings import string_node
 from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
-from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Ref
+from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Numerals, Ref
 from grammars.words import one_of
 
 __all__ = ["Compiler", "parse_json_schema"]
@@ -338,7 +338,12 @@ class Compiler:
             types &= own.types
         made = merged_number_rules(owns, types, f"{task.name}~number")
         if len(made.rules) == 1:
-            return made.rules[made.start]
+            node = made.rules[made.start]
+            if not isinstance(node, Numerals):
+                return node
+            name = f"~number {node.positive} {node.negative}"  # one rule for all that have these bounds
+            self.rules[name] = node
+            return Ref(name)
         self.rules.update(made.rules)
         return Ref(made.start)
 

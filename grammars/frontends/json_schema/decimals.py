@@ -11,11 +11,11 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache, lru_cache
 from typing import TypeVar
 
-from grammars.ir import NOTHING, And, ByteClass, Bytes, Choice, Length, Node, Repeat, Sequence
+from grammars.ir import NOTHING, And, ByteClass, Bytes, Choice, Length, Magnitudes, Node, Numerals, Repeat, Sequence
 
 __all__ = [
-    "DIGITS", "EXACT", "LARGEST", "PRECISION", "ZERO_FRACTION", "any_number", "choice", "integers", "literal",
-    "magnitudes", "no_integer", "optional", "signed",
+    "DIGITS", "EXACT", "LARGEST", "PRECISION", "ZERO_FRACTION", "any_number", "choice", "decimal_bounds",
+    "integer_bounds", "integers", "literal", "magnitudes", "no_integer", "optional", "signed",
 ]  # fmt: skip
 
 DIGITS = 64
@@ -58,16 +58,32 @@ def choice(items: Iterable[Node]) -> Node:
     return items[0] if len(items) == 1 else Choice(items)
 
 
-def signed(low: _N | None, high: _N | None, zero: _N, magnitudes: Callable[[_N, _N | None], Node]) -> Node:
-    """The numbers from low to high, given `magnitudes(a, b)`: those from a >= 0 to b, without a sign."""
-    parts = []
+def signed(
+    low: _N | None,
+    high: _N | None,
+    zero: _N,
+    magnitudes: Callable[[_N, _N | None], Node],
+    bounds: Callable[[_N, _N | None], Magnitudes] | None = None,
+) -> Node:
+    """The numbers from low to high, given `magnitudes(a, b)`: those from a >= 0 to b, without a sign.
+
+    With `bounds(a, b)`, the same as digits, they are `Numerals`.
+    """
+    parts, sides = [], []
+    ranges: list[tuple[bytes, _N, _N | None]] = []
     if high is None or high >= zero:
-        parts.append(magnitudes(low if low is not None and low > zero else zero, high))
+        ranges.append((b"", low if low is not None and low > zero else zero, high))
     if low is None or low < zero:
-        least = -high if high is not None and high < zero else zero
-        below = magnitudes(least, None if low is None else -low)
-        parts.append(NOTHING if below == NOTHING else Sequence((Bytes(b"-"), below)))
-    return choice(part for part in parts if part != NOTHING)
+        ranges.append((b"-", -high if high is not None and high < zero else zero, None if low is None else -low))
+    for sign, least, most in ranges:
+        node = magnitudes(least, most)
+        if node != NOTHING:
+            parts.append(Sequence((Bytes(sign), node)) if sign else node)
+            sides.append((sign, least, most))
+    if bounds is None or not parts:
+        return choice(parts)
+    made = {sign: bounds(least, most) for sign, least, most in sides}
+    return Numerals(tuple(parts), made.get(b""), made.get(b"-"))
 
 
 def integers(low: int, high: int | None, *, zero_fraction: bool) -> Node:
@@ -78,6 +94,18 @@ def integers(low: int, high: int | None, *, zero_fraction: bool) -> Node:
         return _naturals(low, high)
     short = Sequence((_naturals(low, min(high, 10**EXACT - 1)), optional(ZERO_FRACTION)))
     return short if high < 10**EXACT else Choice((short, _naturals(max(low, 10**EXACT), high)))
+
+
+def integer_bounds(low: int, high: int | None) -> Magnitudes:
+    """The bounds of the integers from low >= 0 to high, without a fraction."""
+    longest = "9" * max(DIGITS, len(str(low)))
+    last = longest if high is None or high > int(longest) else str(high)
+    return Magnitudes(0, ((_digits_of(low), ""), (last.removeprefix("0"), "")))
+
+
+def _digits_of(whole: int) -> str:
+    """The digits of an integer, none of 0."""
+    return str(whole) if whole else ""
 
 
 def _naturals(low: int, high: int) -> Node:
@@ -207,6 +235,27 @@ def magnitudes(low: Decimal, high: Decimal | None) -> Node:
     """The numbers from low >= 0 to high (inclusive), in both spellings, without a sign."""
     high = LARGEST if high is None else high
     return choice([*_decimals(low, high, 10**DIGITS - 1), *_scientific(low, high)])
+
+
+def decimal_bounds(low: Decimal, high: Decimal | None) -> Magnitudes:
+    """The bounds of what `magnitudes` spells."""
+    top = 10**DIGITS
+    high = LARGEST if high is None else high
+    plain = scientific = None
+    floor = _split(low, ROUND_CEILING)
+    ceiling = _split(high, ROUND_FLOOR) if high < top else (top - 1, "9" * DIGITS)
+    if floor <= ceiling:
+        plain = (_digits_of(floor[0]), floor[1]), (_digits_of(ceiling[0]), ceiling[1])
+    if high >= SMALLEST:
+        first, least = _mantissa(max(low, SMALLEST), ROUND_CEILING)
+        last, most = _mantissa(min(high, LARGEST), ROUND_FLOOR)
+        if (first, least) <= (last, most):
+            scientific = (first, _mantissa_digits(least)), (last, _mantissa_digits(most))
+    return Magnitudes(DIGITS, plain, scientific, low == 0)
+
+
+def _mantissa_digits(value: Decimal) -> str:
+    return f"{value:f}".replace(".", "").rstrip("0")
 
 
 def _scientific(low: Decimal, high: Decimal) -> Iterator[Node]:

@@ -34,6 +34,8 @@ from grammars.frontends.json_schema.decimals import (
     LARGEST,
     PRECISION,
     any_number,
+    decimal_bounds,
+    integer_bounds,
     integers,
     magnitudes,
     signed,
@@ -78,7 +80,8 @@ def integer(*, zero_fraction: bool = False, **bounds: Unpack[Bounds]) -> Node:
     Raises EmptyLanguage naming the keywords that contradict each other.
     """
     low, high = _limits(bounds).quotients(0, 1)
-    return signed(low, high, 0, lambda a, b: integers(a, b, zero_fraction=zero_fraction))
+    bounds_of = None if zero_fraction else integer_bounds
+    return signed(low, high, 0, lambda a, b: integers(a, b, zero_fraction=zero_fraction), bounds_of)
 
 
 def number(**bounds: Unpack[Bounds]) -> Node:
@@ -93,7 +96,7 @@ def number(**bounds: Unpack[Bounds]) -> Node:
         if limits.low is None and limits.high is None:
             return any_number()
         low, high = limits.doubles()
-        node = signed(low, high, Decimal(0), magnitudes)
+        node = signed(low, high, Decimal(0), magnitudes, decimal_bounds)
     if node == NOTHING:  # only between two bounds of more than 64 digits each
         raise limits.empty("double-precision number")
     return node
