@@ -47,7 +47,7 @@ from tokenizer_align.kernels import (
     TRIE_KIDS,
 )
 
-__all__ = ["CLOSED", "ENDS", "lines", "longest_round", "sign_subtrees", "survey", "tabulate"]
+__all__ = ["CLOSED", "ENDS", "lines", "longest_round", "order_by_grade", "sign_subtrees", "survey", "tabulate"]
 
 Int32 = NDArray[np.int32]
 if TYPE_CHECKING:
@@ -85,7 +85,17 @@ def _after() -> Int32:
     return after
 
 
+def _leads() -> Int32:
+    leads = np.zeros(256, np.int32)
+    for byte in range(0xC2, 0xF5):
+        leads[byte] = 1 << (16 if byte >= 0xF0 else byte - 0xE0 if byte >= 0xE0 else 17 + ((byte - 0xC2) >> 2))
+    return leads
+
+
 AFTER = _after()
+LEADS = _leads()
+"""The bit that stands for a byte as the first of a character, a lead: one for each of E0-EF, fewer for the rest."""
+
 RAW = np.array([0, ~(1 << 2), ~(1 << 28), -1], np.int32)
 """The ASCII characters that stand for themselves in a JSON string, as words: all from 0x20 on but `"` and `\\`."""
 
@@ -94,20 +104,12 @@ RAW = np.array([0, ~(1 << 2), ~(1 << 28), -1], np.int32)
 
 
 @kernel
-def lead_bit(byte: int) -> int:
-    """The bit that stands for a byte as the first of a character, a lead: one for each of E0-EF, fewer for the rest."""
-    if byte >= 0xF0:
-        return 1 << 16
-    return 1 << (byte - 0xE0) if byte >= 0xE0 else 1 << (17 + ((byte - 0xC2) >> 2)) if byte >= 0xC2 else 0
-
-
-@kernel
 def sign_subtrees(c: Context, kinds: Int32, depths: Int32) -> None:
     """Fills `BELOW`, `KID_PLAIN` and `KID_LEADS`, all given as 0, and the kind of each node's string, -1 if not plain.
 
     Children have larger numbers. Bit k of `FITS` is set when all that is below the node is whole or begun characters
     for a reader of kind k. Plain is what stands for itself in a JSON string; `KID_PLAIN` is the length of the longest
-    token in the child's subtree if all its strings are plain, else 0. `KID_LEADS` has the `lead_bit`s of these strings.
+    token in the child's subtree if all its strings are plain, else 0. `KID_LEADS` has the `LEADS` of these strings.
     """
     below, starts, kids = table(c, BELOW, BELOW_COLUMNS), words(c, TRIE_KIDS), words(c, KIDS)
     kid_bytes, plain, leads = octets(c, KID_BYTES), words(c, KID_PLAIN), words(c, KID_LEADS)
@@ -120,7 +122,7 @@ def sign_subtrees(c: Context, kinds: Int32, depths: Int32) -> None:
                 after = Int(-1)
             kinds[child] = after
             below[child, COUNT] = (0 if node < 0 else below[node, COUNT]) + (0 if 0x80 <= byte < 0xC0 else 1)
-            below[child, LED] = (0 if node < 0 else below[node, LED]) | lead_bit(byte)
+            below[child, LED] = (0 if node < 0 else below[node, LED]) | Int(LEADS[byte])
     for node in range(len(below) - 1, -2, -1):
         fits = 0xFF
         for kid in range(starts[node + 1], starts[node + 2]):
@@ -132,7 +134,7 @@ def sign_subtrees(c: Context, kinds: Int32, depths: Int32) -> None:
                 plain[kid] = depths[child] + below[child, HEIGHT] if raw else 0
                 led = Int(below[child, LED])
                 for lead in range(0xC2, 0xF5):
-                    led |= lead_bit(lead) if below[child, lead >> 5] >> (lead & 31) & 1 else 0
+                    led |= Int(LEADS[lead]) if below[child, lead >> 5] >> (lead & 31) & 1 else 0
                 leads[kid] = led
             if node < 0:
                 continue
@@ -416,12 +418,26 @@ def longest_round(c: Context, start: int, home: int, spread: Int32, following: I
 
 
 def missing_leads(bits: Int32) -> int:
-    """The `lead_bit`s of the bytes that begin characters which do not belong to a set."""
-    missing = 0
-    for lead in range(0xC2, 0xF5):
-        if not bits[MANY] or not int(bits[lead >> 5]) >> (lead & 31) & 1:
-            missing |= lead_bit(lead)
-    return missing
+    """The `LEADS` of the bytes that begin characters which do not belong to a set."""
+    if not bits[MANY]:
+        return int(np.bitwise_or.reduce(LEADS))
+    known = np.unpackbits(bits[:8].view(np.uint8), bitorder="little")
+    return int(np.bitwise_or.reduce(LEADS[known == 0]))
+
+
+@kernel
+def order_by_grade(tokens: Int32, grades: Int32, until: Int32, ordered: Int32) -> None:
+    """Writes tokens to `ordered` by their grade; `until`, given as 0, says how many have at most each grade."""
+    for grade in grades:
+        until[grade] += 1
+    begin = Int(0)
+    for grade in range(len(until)):
+        count = Int(until[grade])
+        until[grade] = begin
+        begin += count
+    for i in range(len(tokens)):
+        ordered[until[grades[i]]] = tokens[i]
+        until[grades[i]] += 1
 
 
 def lines(states: int) -> tuple[Int32, Int32]:

@@ -81,7 +81,7 @@ class _Graded:
     """The tokens that stay inside a leaf from one state, by grade."""
 
     tokens: Int32
-    grades: Int32  # ascending
+    until: Int32  # how many have at most each grade
 
 
 class Leaves:
@@ -236,10 +236,10 @@ class Leaves:
             self._slots[self._about[leaf, 1]] = place + 1
             return leaf
         tokens, grades = tokens[:inside], grades[:inside]
-        small = grades.astype(np.uint16) if grades.max(initial=0) <= 0xFFFF else grades
-        order = np.argsort(small, kind="stable")  # of 16 bits a radix sort
+        graded = _Graded(np.empty(inside, np.int32), np.zeros(int(grades.max(initial=0)) + 1, np.int32))
+        leaf_kernels.order_by_grade(tokens, grades, graded.until, graded.tokens)
         endings = np.stack([np.maximum(exits, ~exits), ticks], axis=1)
-        return self._add(_Graded(tokens[order], grades[order]), endings, *children)
+        return self._add(graded, endings, *children)
 
     def _shape(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> _Shape:
         """What the walks from all states of a leaf share."""
@@ -299,7 +299,7 @@ class Leaves:
     def _add(self, graded: _Graded | None, endings: Int32, exits: Int32, exit_bytes: Int32) -> int:
         """The number of a new table; one without grades has a single row."""
         used = self._used
-        largest = int(graded.grades[-1]) if graded is not None and len(graded.grades) else 0
+        largest = 0 if graded is None else len(graded.until) - 1
         leaf = used["leaves"]
         self._about = _longer(self._about, leaf + 1)
         self._slots = _longer(self._slots, used["slots"] + largest + 1)
@@ -322,7 +322,7 @@ class Leaves:
                 return
             graded, largest = self._graded[leaf], int(self._about[leaf, 0])
             assert graded is not None
-            count = int(graded.grades.searchsorted(np.int32(room), side="right"))  # another type copies all
+            count = int(graded.until[room])
             is_large = 2 * count > len(graded.tokens)
             if is_large and room < largest:
                 self.make_row(leaf, largest)  # of which it is a copy with few changes, as all large ones will be
