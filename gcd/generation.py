@@ -34,6 +34,8 @@ class Generation:
     | `prompt_token_ids`| what the model was given to continue                                                       |
     | `error`           | with `errors="return"`: what went wrong here; then `value` is None, and `finish_reason` is |
     |                   | "error" unless the text was complete and its validation failed                             |
+    | `widened`         | what `approximate="over"` left out of the grammar, with its place; the finished value was  |
+    |                   | validated against all of the schema, unless `validate=False`                               |
     """
 
     value: Any
@@ -47,6 +49,7 @@ class Generation:
     model_calls: int
     prompt_token_ids: tuple[int, ...]
     error: GenerationError | AlignmentError | GrammarError | None = None
+    widened: tuple[str, ...] = ()
 
 
 class Stream:

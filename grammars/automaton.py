@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from grammars.dfa import Dfa, Edge
-from grammars.errors import EmptyLanguage
+from grammars.errors import EmptyLanguage, GrammarError
 from grammars.fragments import Fragment, dfa_fragment
 from grammars.ir import Grammar
 from grammars.limits import Limits
@@ -104,6 +104,11 @@ class ByteAutomaton:
         while rule < self.num_rules:
             self.build(rule)
             rule += 1
+
+    @property
+    def widened(self) -> tuple[GrammarError, ...]:
+        """What was asked for and is left open, see `Grammar`."""
+        return self._rules.survey.grammar.widened
 
     @property
     def is_complete(self) -> bool:
