@@ -1,10 +1,10 @@
 """Text or value × JSON Schema -> the reasons why it does not validate: the last assertion on every generated value.
 
 Place in the walk: after the automaton. It is built on `jsonschema`, which shares no code with the engine, with these
-differences: nothing is ever retrieved; patterns and formats run through our automata, in linear time (`^(a+)+$`);
-numbers are decimals, so that 19.99 is a multiple of 0.01; nesting is limited with a typed error. Dialects are read as
-the front end reads them. `True` is no integer, `1.0` is one (from draft-06 on), NaN is no JSON, the last of equal keys
-wins.
+differences: nothing is ever retrieved, and references lead to the schemas given beside (`gcd.references`); patterns and
+formats run through our automata, in linear time (`^(a+)+$`); numbers are decimals, so that 19.99 is a multiple of 0.01;
+nesting is limited with a typed error. Dialects are read as the front end reads them. `True` is no integer, `1.0` is one
+(from draft-06 on), NaN is no JSON, the last of equal keys wins.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from gcd.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, ValidationFailed
-from grammars.frontends.json_schema.refs import Document, escape
+from gcd.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, ValidationFailed
+from gcd.references import REFERENCES, Keyword, Resolver, descend, unevaluated
+from grammars.frontends.json_schema.registry import Registry, Schemas, read_schemas
+from grammars.frontends.json_schema.source import escape
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
+    from grammars.frontends.json_schema.dialects import Dialect
     from grammars.ir import Node
 
 __all__ = ["Issue", "check_instance", "validate"]
@@ -50,22 +53,23 @@ class Issue:
         return f"at {self.pointer}: {self.message}" if self.pointer else self.message
 
 
-def validate(text_or_value: object, schema: object) -> None:
+def validate(text_or_value: object, schema: object, *, schemas: Schemas | None = None) -> None:
     """Raises ValidationFailed when a JSON text (a str), or a value of another type, does not satisfy the schema.
 
-    `schema` is a dict or a bool. Raises InvalidGrammar, UnsupportedFeature or LimitExceeded when the question cannot be
-    answered: a schema that is none, a reference to elsewhere, a pattern without an automaton, too deep a value.
+    `schema` is a dict or a bool, `schemas` are those that it may refer to, by their URIs. Raises InvalidGrammar,
+    UnsupportedFeature or LimitExceeded when the question cannot be answered: a schema that is none, a reference to
+    elsewhere, a pattern without an automaton, too deep a value.
     """
     if isinstance(text_or_value, str):
-        text, issues = text_or_value, _check_text(text_or_value, schema)
+        text, issues = text_or_value, _check_text(text_or_value, schema, schemas)
     else:
-        issues = check_instance(text_or_value, schema)
+        issues = check_instance(text_or_value, schema, schemas=schemas)
         text = json.dumps(text_or_value, ensure_ascii=False, default=str, skipkeys=True) if issues else ""
     if issues:
         raise ValidationFailed(text, [str(issue) for issue in issues])
 
 
-def check_instance(value: object, schema: object) -> tuple[Issue, ...]:
+def check_instance(value: object, schema: object, *, schemas: Schemas | None = None) -> tuple[Issue, ...]:
     """The reasons why a JSON value does not satisfy a schema; none when it does.
 
     check_instance({"price": 19.995}, {"properties": {"price": {"multipleOf": 0.01}}})
@@ -77,10 +81,10 @@ def check_instance(value: object, schema: object) -> tuple[Issue, ...]:
         return (Issue("", str(error)),)
     except RecursionError:
         raise _too_deep() from None
-    return _issues(exact, schema)
+    return _issues(exact, schema, schemas)
 
 
-def _check_text(text: str, schema: object) -> tuple[Issue, ...]:
+def _check_text(text: str, schema: object, schemas: Schemas | None) -> tuple[Issue, ...]:
     try:
         value = json.loads(text, parse_float=_number, parse_constant=_not_json)
     except json.JSONDecodeError as error:
@@ -91,7 +95,7 @@ def _check_text(text: str, schema: object) -> tuple[Issue, ...]:
         return (Issue("", "an integer has more than 4,300 digits, which Python does not read"),)
     except RecursionError:
         raise _too_deep() from None
-    return check_instance(value, schema)
+    return check_instance(value, schema, schemas=schemas)
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -146,8 +150,6 @@ def _exact(value: object, depth: int) -> object:
 
 
 # --- keywords that jsonschema does otherwise --------------------------------------------------------------------------
-
-_Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[Any]]
 
 
 @lru_cache(maxsize=1024)
@@ -254,7 +256,7 @@ def _scientific(number: int | Decimal) -> tuple[int, int]:
     return int(kept or "0") * (-1 if sign else 1), int(exponent) + len(written) - len(kept)
 
 
-def _exclusive(keyword: str, bound: str) -> _Keyword:
+def _exclusive(keyword: str, bound: str) -> Keyword:
     """`exclusiveMinimum` as a number or, as in draft-04, as a boolean beside `minimum`; the front end reads both."""
 
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -288,13 +290,19 @@ def _is_integer(_: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-_KEYWORDS: Mapping[str, _Keyword] = {
+_KEYWORDS: Mapping[str, Keyword] = {
     "pattern": _check_pattern,
     "format": _check_format,
     "patternProperties": _check_pattern_properties,
     "additionalProperties": _check_additional,
     "multipleOf": _check_multiple_of,
     "uniqueItems": _check_unique,
+    **REFERENCES,
+}
+
+_UNEVALUATED: Mapping[str, Keyword] = {
+    name: unevaluated(name, _finder, lambda message: _error(message))
+    for name in ("unevaluatedItems", "unevaluatedProperties")
 }
 
 
@@ -310,14 +318,16 @@ def _base(number: int) -> Any:
 
 
 @cache
-def _dialect(number: int, *, stated: bool) -> Any:
-    """The validator class of a draft, with our keywords; without `$schema` older keywords keep their meaning."""
-    import attrs
+def _class(dialect: Dialect) -> Any:
+    """The validator class of a dialect, with our keywords; without `$schema` older keywords keep their meaning."""
     from jsonschema import Draft7Validator
     from jsonschema.validators import extend
 
+    number = dialect.number
     base = _base(number)
-    keywords: dict[str, Any] = dict(_KEYWORDS)
+    keywords: dict[str, Any] = {name: check for name, check in _KEYWORDS.items() if name in base.VALIDATORS}
+    if number > 7:
+        keywords |= _UNEVALUATED
     types = base.TYPE_CHECKER
     if number > 4:
         keywords["exclusiveMinimum"] = _exclusive("exclusiveMinimum", "minimum")
@@ -325,20 +335,28 @@ def _dialect(number: int, *, stated: bool) -> Any:
         types = types.redefine("integer", _is_integer)
     if number == 9:
         keywords["items"] = _check_items
-    if not stated:
+    if not dialect.stated:
         keywords["dependencies"] = Draft7Validator.VALIDATORS["dependencies"]
+        keywords["$recursiveRef"] = REFERENCES["$recursiveRef"]
     made = extend(base, keywords, type_checker=types)
-    # jsonschema's own `evolve` goes back to its own class wherever a subschema says `$schema`.
-    made.evolve = attrs.evolve
+    for name in dialect.without:
+        made.VALIDATORS.pop(name, None)
+    made.evolve, made.descend = _evolve, descend
     return made
 
 
-def _read_schema(schema: object) -> Validator:
+def _evolve(validator: Any, *, schema: Any = None, _resolver: Resolver | None = None) -> Any:
+    """The validator of another schema, in the dialect in which that is written."""
+    resolver: Resolver = validator._resolver if _resolver is None else _resolver
+    return _class(resolver.dialect)(validator.schema if schema is None else schema, _resolver=resolver)
+
+
+def _read_schema(schema: object, schemas: Schemas | None) -> Validator:
     """The validator of a schema, made once per content."""
     if not isinstance(schema, dict | bool):
         raise InvalidGrammar(f"a schema must be a dict or a bool, not a {type(schema).__name__}")
     try:
-        return _validator(json.dumps(schema, allow_nan=False))
+        return _validator(json.dumps(schema, allow_nan=False), json.dumps(read_schemas(schemas), allow_nan=False))
     except (TypeError, ValueError) as error:
         if isinstance(error, GrammarError):
             raise
@@ -348,25 +366,22 @@ def _read_schema(schema: object) -> Validator:
 
 
 @lru_cache(maxsize=64)
-def _validator(text: str) -> Validator:
-    from referencing import Registry
-
+def _validator(text: str, schemas: str) -> Validator:
     plain = json.loads(text)
-    dialect = Document(plain).root.dialect
-    kind = _dialect(dialect.number, stated=dialect.stated)
+    dialect = Registry(plain, json.loads(schemas)).root.dialect
     _check_schema(plain, dialect.number)
-    _refuse_unevaluated_patterns(plain)
     contents = json.loads(text, parse_float=_number)
-    validator: Validator = kind(contents, registry=Registry())
+    registry = Registry(contents, json.loads(schemas, parse_float=_number))
+    validator: Validator = _class(dialect)(contents, _resolver=Resolver(registry, registry.start, dialect))
     return validator
 
 
 def _check_schema(schema: object, number: int, pointer: str = "") -> None:
     """Raises InvalidGrammar where the meta-schema refuses what the front end does not read either."""
-    from referencing import Registry
+    import referencing
 
     base = _base(number)
-    for error in base(base.META_SCHEMA, registry=Registry()).iter_errors(schema):
+    for error in base(base.META_SCHEMA, registry=referencing.Registry()).iter_errors(schema):
         place = pointer + _pointer(error)
         keyword = place.rpartition("/")[2]
         if keyword == "items" and isinstance(error.instance, list):
@@ -376,38 +391,15 @@ def _check_schema(schema: object, number: int, pointer: str = "") -> None:
             raise InvalidGrammar(f"the schema is malformed: {_short(error.message)}", pointer=place)
 
 
-def _refuse_unevaluated_patterns(schema: object) -> None:
-    """jsonschema runs these patterns itself, by backtracking, when it looks for unevaluated properties."""
-    pending, found = [schema], set()
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            found |= node.keys() & {"unevaluatedProperties", "patternProperties"}
-            pending += node.values()
-        elif isinstance(node, list):
-            pending += node
-    if len(found) == 2:
-        raise UnsupportedFeature(
-            "unevaluatedProperties beside patternProperties cannot be validated",
-            hint="use additionalProperties instead of unevaluatedProperties",
-        )
-
-
-def _issues(value: object, schema: object) -> tuple[Issue, ...]:
+def _issues(value: object, schema: object, schemas: Schemas | None) -> tuple[Issue, ...]:
     from jsonschema.exceptions import best_match
-    from referencing.exceptions import Unresolvable
 
-    validator = _read_schema(schema)
+    validator = _read_schema(schema, schemas)
     try:
         errors = list(islice(validator.iter_errors(value), SHOWN))
     except RecursionError:
         raise LimitExceeded(
             "checking the value recurses too deeply", hint="is there a $ref that leads back to itself at once?"
-        ) from None
-    except Unresolvable as error:
-        raise UnsupportedFeature(
-            f"the reference {error.ref!r} leads to nothing in the schema",
-            hint="nothing is retrieved: put what it refers to under $defs",
         ) from None
     return tuple(_issue(error, best_match([error])) for error in errors)
 

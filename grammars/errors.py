@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EmptyLanguage", "GrammarError", "InvalidGrammar", "LimitExceeded", "Span", "UnsupportedFeature"]
+__all__ = ["EmptyLanguage", "GrammarError", "InvalidGrammar", "LimitExceeded", "Span", "UnsupportedFeature", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Span:
 class GrammarError(ValueError):
     """What is wrong with a grammar, where, and what to do: the root of this library's errors about grammars.
 
-    `message` is one sentence; `span` (source text) or `pointer` (JSON pointer into a schema) says where;
-    `hint` is one sentence that guesses the intent or names the way out.
+    `message` is one sentence; `span` (source text) or `pointer` (JSON pointer into a schema, behind `URI#` where that
+    one was given beside it) says where; `hint` is one sentence that guesses the intent or names the way out.
     """
 
     def __init__(
@@ -73,13 +73,22 @@ class GrammarError(ValueError):
         if self.span is not None:
             where = f" (line {self.span.line}, column {self.span.column})"
         elif self.pointer is not None:
-            where = f" (at #{self.pointer})"
+            where = f" (at {place_of(self.pointer)})"
         parts = [self.message + where]
         if self.span is not None:
             parts.append(self.span.draw())
         if self.hint:
             parts.append(self.hint)
         return "\n".join(parts)
+
+
+def place_of(pointer: str) -> str:
+    """A pointer as messages have it: `/items` -> `#/items`; one into another document begins with that one's URI.
+
+    >>> place_of("https://example.com/address#/items")
+    'https://example.com/address#/items'
+    """
+    return f"#{pointer}" if not pointer or pointer.startswith("/") else pointer
 
 
 def _rebuild(

@@ -79,11 +79,12 @@ UNSUPPORTED = [
     ({"anyOf": [{"required": [name]} for name in "abcdefghi"], "unevaluatedProperties": False},
      "there are more than 256 ways to evaluate properties or items here (at #)\n"
      "use additionalProperties or items instead of unevaluatedProperties or unevaluatedItems"),
-    ({"$ref": "https://x.org/a.json"}, '$ref "https://x.org/a.json" is not inside this schema (at #/$ref)\n'
-     "nothing is ever fetched: copy that schema under $defs and refer to it there"),
+    ({"$ref": "https://x.org/a.json"}, '$ref "https://x.org/a.json" is neither in this schema nor in '
+     'schemas= (at #/$ref)\nnothing is ever fetched: give that schema in schemas={"https://x.org/a.json": ...}, '
+     "or copy it under $defs"),
     ({"$schema": "https://x.org/mine"}, '$schema "https://x.org/mine" is a dialect that is not known here '
      '(at #/$schema)\nuse "https://json-schema.org/draft/2020-12/schema" or another draft from 4 on, '
-     "or leave $schema out"),
+     "leave $schema out, or give its meta-schema in schemas="),
     ({"$schema": "http://json-schema.org/draft-03/schema#"},
      '$schema "http://json-schema.org/draft-03/schema#" is older than draft-04 (at #/$schema)\n'
      "drafts from 4 to 2020-12 are read"),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Literal
 
-from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
+from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
 from grammars.frontends.json_schema.alternatives import alternatives
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
 from grammars.frontends.json_schema.arrays import array_node, array_shape
@@ -41,6 +41,7 @@ from grammars.frontends.json_schema.parts import (
 )
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
+from grammars.frontends.json_schema.registry import Schemas
 from grammars.frontends.json_schema.strings import string_node
 from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
@@ -64,6 +65,7 @@ def parse_json_schema(
     formats: bool = True,
     additional_properties: bool = True,
     approximate: Literal["over"] | None = None,
+    schemas: Schemas | None = None,
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
@@ -71,7 +73,8 @@ def parse_json_schema(
 
     `whitespace` and `key_order` are of `whitespace.layout`. `formats=False` makes `format` an annotation.
     `additional_properties=False` leaves out keys that an object does not declare, where nothing is said of other keys.
-    `approximate="over"` leaves out what cannot be enforced, and lists it in `Grammar.widened`.
+    `approximate="over"` leaves out what cannot be enforced, and lists it in `Grammar.widened`. `schemas` are those that
+    references may lead to, by their URIs; nothing is ever retrieved.
 
     Raises `InvalidGrammar` for what is no schema, `UnsupportedFeature` for a keyword that cannot be enforced exactly,
     `EmptyLanguage` for a contradiction, `LimitExceeded` for what is too large; all name the JSON pointer.
@@ -81,11 +84,11 @@ def parse_json_schema(
     made = partial(Compiler, layout=layout(whitespace, key_order), is_open=additional_properties)
     try:
         try:
-            return made(Document(schema, formats=formats), widens=approximate is not None).grammar()
+            return made(Document(schema, schemas, formats=formats), widens=approximate is not None).grammar()
         except LimitExceeded as error:
             if approximate is None:
                 raise
-            return made(Document(schema, formats=formats), widens=True, multiplied=error).grammar()
+            return made(Document(schema, schemas, formats=formats), widens=True, multiplied=error).grammar()
     except RecursionError:
         raise LimitExceeded("the schema is nested too deeply") from None
 
@@ -414,11 +417,15 @@ _ANY_OF_TYPE = {STRING: "any string", NUMBER: "any number", INTEGER: "any intege
 
 
 def _pointer(part: Part) -> str:
-    return "#" + (part.location.pointer if isinstance(part, Own) else part.pointer)
+    return place_of(_location_of(part))
+
+
+def _location_of(part: Part) -> str:
+    return part.location.pointer if isinstance(part, Own) else part.pointer
 
 
 def _location(task: _Task | None) -> str:
-    return "" if task is None else _pointer(task.parts[0])[1:]
+    return "" if task is None else _location_of(task.parts[0])
 
 
 def _target(part: Part) -> Part:
@@ -451,7 +458,7 @@ def _no_value(found: Listed) -> str:
     if not found.values:
         if len(found.pointers) == 1:
             return f"{keyword} lists no value"
-        return "no value is listed by all of " + ", ".join(f"#{pointer}" for pointer in found.pointers[:3])
+        return "no value is listed by all of " + ", ".join(map(place_of, found.pointers[:3]))
     only = found.rest[0] if len(found.rest) == 1 else None
     if isinstance(only, Own) and isinstance(only.location.schema, dict):
         names = [name for name in only.location.schema if (known := KEYWORDS.get(name)) and known.read is not None]

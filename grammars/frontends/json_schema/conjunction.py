@@ -14,10 +14,11 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import NamedTuple
 
-from grammars.errors import EmptyLanguage, InvalidGrammar
+from grammars.errors import EmptyLanguage, InvalidGrammar, place_of
 from grammars.frontends.json_schema.keywords import TYPE_NAMES, never, read
 from grammars.frontends.json_schema.parts import ALL, INTEGER, NUMBER, Every, Own, Part, Scalar, Union
-from grammars.frontends.json_schema.refs import Location, show
+from grammars.frontends.json_schema.refs import Location
+from grammars.frontends.json_schema.source import show
 
 __all__ = [
     "Bound", "Conjunction", "common_multiple", "count_range", "flatten", "is_anything", "statically_false", "tightest",
@@ -162,7 +163,7 @@ def count_range(owns: Sequence[Own], minimum: str, maximum: str) -> tuple[int, i
     low, high = tightest(owns, minimum), tightest(owns, maximum)
     if low is not None and high is not None and low.value > high.value:
         raise EmptyLanguage(
-            f"{low} is greater than {high}" + ("" if _siblings(low, high) else f" of #{high.pointer}"),
+            f"{low} is greater than {high}" + ("" if _siblings(low, high) else f" of {place_of(high.pointer)}"),
             pointer=low.pointer,
             hint="no value satisfies both",
         )
@@ -193,7 +194,7 @@ def type_clash(conjunction: Conjunction) -> EmptyLanguage:
             return EmptyLanguage("the schema false allows no value", pointer=pointer)
         return EmptyLanguage("none is left of all values but those of this schema, which are all", pointer=pointer)
     typed = [own for own in owns if own.types != ALL]
-    listed = " and ".join(f"{_names(own.types)} (#{own.pointer('type')})" for own in typed[:3])
+    listed = " and ".join(f"{_names(own.types)} ({place_of(own.pointer('type'))})" for own in typed[:3])
     return EmptyLanguage(
         f"no type is left: {listed} have none in common",
         pointer=owns[0].location.pointer,

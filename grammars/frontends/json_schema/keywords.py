@@ -16,7 +16,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from grammars.errors import GrammarError, InvalidGrammar, UnsupportedFeature
+from grammars.errors import GrammarError, InvalidGrammar, UnsupportedFeature, place_of
+from grammars.frontends.json_schema.dialects import Dialect
 from grammars.frontends.json_schema.negation import having, lacking, negated
 from grammars.frontends.json_schema.parts import (
     ALL,
@@ -36,7 +37,8 @@ from grammars.frontends.json_schema.parts import (
     SomeItems,
     Union,
 )
-from grammars.frontends.json_schema.refs import Dialect, Location, escape, show
+from grammars.frontends.json_schema.refs import Location
+from grammars.frontends.json_schema.source import escape, show
 from grammars.frontends.json_schema.unevaluated import with_the_rest
 
 __all__ = ["KEYWORDS", "READ_WITH", "TYPE_NAMES", "Keyword", "never", "read"]
@@ -83,7 +85,7 @@ def read(location: Location) -> Own:
         dialect = location.dialect
         if "$ref" in schema and dialect.ref_stands_alone:
             schema = {"$ref": schema["$ref"]}
-        enforced = _ENFORCED.get(dialect.number if dialect.stated else None) or _enforced(dialect)
+        enforced = _ENFORCED.get(dialect) or _enforced(dialect)
         for name, value in schema.items():
             keyword = enforced.get(name)
             if keyword is not None:
@@ -106,12 +108,12 @@ def _enforced(dialect: Dialect) -> Mapping[str, tuple[Reader, int]]:
     known = {
         name: (keyword.read, keyword.types)
         for name, keyword in KEYWORDS.items()
-        if keyword.read is not None and dialect.knows(keyword.since, keyword.until)
+        if keyword.read is not None and dialect.knows(keyword.since, keyword.until) and name not in dialect.without
     }
-    return _ENFORCED.setdefault(dialect.number if dialect.stated else None, known)
+    return _ENFORCED.setdefault(dialect, known)
 
 
-_ENFORCED: dict[int | None, Mapping[str, tuple[Reader, int]]] = {}
+_ENFORCED: dict[Dialect, Mapping[str, tuple[Reader, int]]] = {}
 
 
 def never(location: Location) -> bool:
@@ -242,7 +244,7 @@ def _parse_pattern(own: Own, source: str, pointer: str, types: int) -> Pattern |
         return _read_pattern(source)
     except GrammarError as error:
         placed = type(error)(
-            f"in the pattern at #{pointer}: {error.message}", span=error.span, pointer=pointer, hint=error.hint
+            f"in the pattern at {place_of(pointer)}: {error.message}", span=error.span, pointer=pointer, hint=error.hint
         )
     if isinstance(placed, InvalidGrammar):
         raise placed
@@ -368,25 +370,15 @@ def _ref(own: Own, name: str, value: object) -> None:
     if not isinstance(value, str):
         raise _expect(own, name, "a URI reference", value)
     try:
-        own.conjoin(own.location.document.resolve(own.location, value))
+        own.conjoin(own.location.document.resolve(own.location, name, value))
     except UnsupportedFeature as error:
         own.refuse(ALL, error)
 
 
-def _refuse(own: Own, name: str, hint: str) -> None:
-    types = KEYWORDS[name].types
-    error = UnsupportedFeature(f"{name} is not supported yet", pointer=own.pointer(name), hint=hint)
-    own.refuse(types, error)
-
-
-def _refused(types: int, hint: str, *, vacuous: object = None, since: int = 4, until: int = 9) -> Keyword:
-    """A keyword that is refused unless it has the one value with which it says nothing."""
-
-    def refuse(own: Own, name: str, value: object) -> None:
-        if vacuous is None or value != vacuous or isinstance(value, bool) != isinstance(vacuous, bool):
-            _refuse(own, name, hint)
-
-    return Keyword(refuse, types, since, until)
+def _recursive_ref(own: Own, name: str, value: object) -> None:
+    if value != "#":  # "defined only for the value '#'" (2019-09 core, section 8.2.4.2.1)
+        raise _expect(own, name, '"#"', value)
+    _ref(own, name, value)
 
 
 def _contains(own: Own, name: str, value: object) -> None:
@@ -411,10 +403,10 @@ def _unique_items(own: Own, name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise _expect(own, name, "a boolean", value)
     if value:
-        _refuse(own, name, "leave it out and check the finished value")
+        hint = "leave it out and check the finished value"
+        own.refuse(ARRAY, UnsupportedFeature(f"{name} is not supported yet", pointer=own.pointer(name), hint=hint))
 
 
-_DYNAMIC = "use $ref and $defs"
 _ANNOTATION = Keyword(None)
 
 KEYWORDS: dict[str, Keyword] = {
@@ -454,8 +446,8 @@ KEYWORDS: dict[str, Keyword] = {
     "dependentRequired": Keyword(_dependencies, since=8),
     "dependentSchemas": Keyword(_dependencies, since=8),
     "dependencies": Keyword(_dependencies, until=7),
-    "$dynamicRef": _refused(ALL, _DYNAMIC, since=9),
-    "$recursiveRef": _refused(ALL, _DYNAMIC, since=8, until=8),
+    "$dynamicRef": Keyword(_ref, since=9),
+    "$recursiveRef": Keyword(_recursive_ref, since=8, until=8),
     # Those of `READ_WITH`.
     "additionalItems": _ANNOTATION,
     "then": _ANNOTATION,

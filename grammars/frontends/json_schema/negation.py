@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grammars.errors import UnsupportedFeature
+from grammars.frontends.json_schema.dialects import Dialect
 from grammars.frontends.json_schema.parts import (
     ALL,
     ARRAY,
@@ -28,7 +29,7 @@ from grammars.frontends.json_schema.parts import (
     SomeKey,
     Union,
 )
-from grammars.frontends.json_schema.refs import Dialect, Location
+from grammars.frontends.json_schema.refs import Location
 from grammars.ir import Choice, Not
 from grammars.words import one_of
 
@@ -138,9 +139,8 @@ def _shape(location: Location, value: list[object] | dict[str, object], pointer:
     else:
         schema = {"type": "object", "required": [*value], "additionalProperties": False}
         schema["properties"] = {name: {"const": item} for name, item in value.items()}
-    found = Location(schema, pointer, location.document, None)  # no place in the document: it has no identity there
-    found.dialect, found.depth = Dialect(), location.depth + 1
-    return found
+    # Without a place in the document, it has no identity there.
+    return Location(schema, pointer, location.document, location.scope, location.depth + 1, Dialect())
 
 
 # -- numbers and strings -----------------------------------------------------------------------------------------------

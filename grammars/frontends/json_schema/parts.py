@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from grammars.errors import GrammarError
-from grammars.frontends.json_schema.refs import Location, escape
+from grammars.frontends.json_schema.refs import Location
+from grammars.frontends.json_schema.source import escape
 from grammars.ir import Node
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from typing import Literal
 from grammars.errors import GrammarError, LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.compiler import Compiler
 from grammars.frontends.json_schema.keywords import KEYWORDS, READ_WITH
-from grammars.frontends.json_schema.refs import Document, Location, escape
+from grammars.frontends.json_schema.refs import Document, Location
+from grammars.frontends.json_schema.registry import Schemas
+from grammars.frontends.json_schema.source import escape
 from grammars.frontends.json_schema.whitespace import layout
 
 __all__ = ["KeywordReport", "KeywordUse", "check_json_schema"]
@@ -46,7 +48,9 @@ class KeywordReport:
         return not self.refused
 
 
-def check_json_schema(schema: Mapping[str, object] | bool | str, *, formats: bool = True) -> KeywordReport:
+def check_json_schema(
+    schema: Mapping[str, object] | bool | str, *, formats: bool = True, schemas: Schemas | None = None
+) -> KeywordReport:
     """What becomes of every keyword: enforced, refused, or an annotation that says nothing about values.
 
         check_json_schema({"title": "T", "uniqueItems": True}).refused[0].keyword   # 'uniqueItems'
@@ -55,7 +59,7 @@ def check_json_schema(schema: Mapping[str, object] | bool | str, *, formats: boo
     """
     refusals: list[GrammarError] = []
     try:
-        document = Document(schema, formats=formats)
+        document = Document(schema, schemas, formats=formats)
     except UnsupportedFeature as error:
         return KeywordReport((_refused_use(error),))
     try:
@@ -66,7 +70,7 @@ def check_json_schema(schema: Mapping[str, object] | bool | str, *, formats: boo
     uses = [use for location in document.locations() for use in _uses(location, refused)]
     known = {use.pointer for use in uses}
     uses += [_refused_use(error) for pointer, error in refused.items() if pointer not in known]
-    return KeywordReport(tuple(uses))
+    return KeywordReport(tuple(dict.fromkeys(uses)))  # a place may be met in several scopes
 
 
 def _refused_use(error: GrammarError) -> KeywordUse:
@@ -98,6 +102,8 @@ def _why_not_enforced(location: Location, name: str, value: object) -> str:
             return "annotation" if read_with is None else f"says nothing without {read_with}"
     if not dialect.knows(keyword.since, keyword.until):
         return f"not a keyword of {dialect.name}"
+    if name in dialect.without:
+        return "its vocabulary is not in the meta-schema's $vocabulary"
     if "$ref" in location.schema and name != "$ref" and dialect.ref_stands_alone:  # type: ignore[operator]
         return f"ignored beside $ref in {dialect.name}"
     if name == "format" and not location.document.formats:

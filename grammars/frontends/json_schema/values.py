@@ -36,7 +36,7 @@ from grammars.frontends.json_schema.parts import (
     Scalar,
     Union,
 )
-from grammars.frontends.json_schema.refs import show
+from grammars.frontends.json_schema.source import show
 from grammars.frontends.json_schema.strings import format_node
 from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import Bytes, Members, Node
