@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, ov
 from gcd.generation import AsyncStream, Generation, Stream
 
 if TYPE_CHECKING:
+    from grammars.frontends.json_schema.registry import Schemas
     from grammars.frontends.json_schema.whitespace import Whitespace
     from tokenizer_align.constraint import Constraint
 
@@ -45,6 +46,7 @@ class Options(TypedDict, total=False):
     seed: int | None
     errors: Literal["raise", "return"]
     whitespace: Whitespace
+    schemas: Schemas | None
     jump_ahead: JumpAhead
     validate: bool
     batch_size: int
@@ -73,6 +75,7 @@ class Request:
     seed: int | None = None
     errors: Literal["raise", "return"] = "raise"
     whitespace: Whitespace = "bounded"
+    schemas: Schemas | None = None
     jump_ahead: JumpAhead = "forced"
     validate: bool = True
     batch_size: int = 32
@@ -126,6 +129,7 @@ def generate(
     seed: int | None = None,
     errors: Literal["raise", "return"] = "raise",
     whitespace: Whitespace = "bounded",
+    schemas: Schemas | None = None,
     jump_ahead: JumpAhead = "forced",
     validate: bool = True,
     batch_size: int = 32,
@@ -145,6 +149,8 @@ def generate(
     Literal, function, ...); `regex`: the whole text matches; `grammar`: Lark; `choices`: one of some texts;
     `constraint`: what `gcd.compile` returned. For a batch each may be a list, one a prompt. A str is text; a file is a
     pathlib.Path.
+
+    `schemas`: URI -> JSON Schema, what `$ref` in `schema` may lead to beside it; nothing is ever fetched.
 
     `n`: samples a prompt. `method="mask"` renormalises every step over what the grammar allows. `max_new_tokens` counts
     EOS; tokens after which the text could not end in time are masked out. `temperature` (0 is greedy), `top_k`,

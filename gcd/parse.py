@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, ValidationFailed
 
 if TYPE_CHECKING:
+    from grammars.frontends.json_schema.registry import Schemas
     from grammars.frontends.json_schema.whitespace import Whitespace
     from grammars.ir import Grammar
 
@@ -32,7 +33,7 @@ class Wanted:
 
     `key` is equal only for what has the same texts and the same values; `owner` keeps alive what the key names by id.
     `to_grammar()` may raise any GrammarError. `to_value(text)` raises ValidationFailed, and only reads with
-    `validate=False`. `schema` is the JSON Schema, for the kinds that have one.
+    `validate=False`. `schema` is the JSON Schema, for the kinds that have one, `schemas` those that it may refer to.
     """
 
     kind: Kind
@@ -40,19 +41,23 @@ class Wanted:
     to_grammar: Callable[[], Grammar]
     to_value: Callable[..., object]
     schema: dict[str, object] | bool | str | None = None
+    schemas: Schemas | None = None
     owner: object = None
 
 
 def parse_wanted(
     *, schema: object = None, regex: object = None, grammar: object = None, choices: object = None,
-    whitespace: Whitespace = "bounded",
+    whitespace: Whitespace = "bounded", schemas: Schemas | None = None,
 ) -> Wanted:  # fmt: skip
     """What is wanted, from exactly one of the four.
 
     >>> parse_wanted(regex="[0-9]+").to_value("17")
     '17'
 
-    Raises TypeError for none or several, InvalidGrammar for a value of the wrong Python type.
+    `schemas` are those that the schema may refer to, by their URIs.
+
+    Raises TypeError for none or several, and for `schemas` without a schema; InvalidGrammar for a value of the wrong
+    Python type.
     """
     given = {"schema": schema, "regex": regex, "grammar": grammar, "choices": choices}
     found = [name for name, value in given.items() if value is not None]
@@ -60,18 +65,20 @@ def parse_wanted(
         got = " and ".join(f"{name}=" for name in found) or "none of them"
         raise TypeError(f"say what is wanted by exactly one of schema=, regex=, grammar=, choices=; got {got}")
     if found == ["schema"]:
-        return _wanted_schema(schema, whitespace)
+        return _wanted_schema(schema, whitespace, schemas)
+    if schemas is not None:
+        raise TypeError("schemas= are what a schema may refer to: it goes with schema=")
     return {"regex": _wanted_regex, "grammar": _wanted_grammar, "choices": _wanted_choices}[found[0]](given[found[0]])
 
 
-def _wanted_schema(schema: object, whitespace: Whitespace) -> Wanted:
+def _wanted_schema(schema: object, whitespace: Whitespace, schemas: Schemas | None) -> Wanted:
     source: object = _text("schema", schema) if isinstance(schema, str | Path) else schema
     if isinstance(source, float | int | bytes | list | tuple | set | types.ModuleType) and not isinstance(source, bool):
         raise InvalidGrammar(
             f"schema= takes a dict, a bool, JSON text, a pathlib.Path or a Python type, not {_shown(schema)}"
         )
     if not isinstance(source, dict | bool | str):
-        return _wanted_type(source, whitespace)
+        return _wanted_type(source, whitespace, schemas)
     try:
         text = source if isinstance(source, str) else json.dumps(source, ensure_ascii=False)
     except (TypeError, ValueError) as error:
@@ -82,19 +89,37 @@ def _wanted_schema(schema: object, whitespace: Whitespace) -> Wanted:
     def to_grammar() -> Grammar:
         from grammars.frontends.json_schema import parse_json_schema
 
-        return _with_path_hint("schema", schema, partial(parse_json_schema, source, whitespace=whitespace))
+        parse = partial(parse_json_schema, source, whitespace=whitespace, schemas=schemas)
+        return _with_path_hint("schema", schema, parse)
 
     def to_value(text: str, *, validate: bool = True) -> object:
         if validate:
             from gcd.validate import validate as check
 
-            check(text, json.loads(source) if isinstance(source, str) else source)
+            check(text, json.loads(source) if isinstance(source, str) else source, schemas=schemas)
         return _load_json(text)
 
-    return Wanted("schema", ("schema", text, whitespace), to_grammar, to_value, schema=source)
+    key = ("schema", text, whitespace, _key_of(schemas))
+    return Wanted("schema", key, to_grammar, to_value, schema=source, schemas=schemas)
 
 
-def _wanted_type(wanted: object, whitespace: Whitespace) -> Wanted:
+def _key_of(schemas: Schemas | None) -> str:
+    """A text that is equal for equal schemas beside; raises `InvalidGrammar` for what is none."""
+    from grammars.frontends.json_schema.registry import read_schemas
+
+    if schemas is None:
+        return ""
+    try:
+        return json.dumps(read_schemas(schemas), ensure_ascii=False)
+    except GrammarError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InvalidGrammar(f"schemas= has a schema that is no JSON value: {error}") from error
+    except RecursionError:
+        raise LimitExceeded("schemas= has a schema that is nested too deeply to be read") from None
+
+
+def _wanted_type(wanted: object, whitespace: Whitespace, schemas: Schemas | None) -> Wanted:
     from grammars.frontends.python_types import describe_type
 
     described = describe_type(wanted)
@@ -102,7 +127,7 @@ def _wanted_type(wanted: object, whitespace: Whitespace) -> Wanted:
     def to_grammar() -> Grammar:
         from grammars.frontends.json_schema import parse_json_schema
 
-        return parse_json_schema(described.schema, whitespace=whitespace)
+        return parse_json_schema(described.schema, whitespace=whitespace, schemas=schemas)
 
     def to_value(text: str, *, validate: bool = True) -> object:
         try:
@@ -111,8 +136,8 @@ def _wanted_type(wanted: object, whitespace: Whitespace) -> Wanted:
             raise ValidationFailed(text, _reasons(error)) from error
 
     # the same language may belong to several types, whose values differ
-    key = ("type", id(wanted), json.dumps(described.schema), whitespace)
-    return Wanted("schema", key, to_grammar, to_value, schema=described.schema, owner=wanted)
+    key = ("type", id(wanted), json.dumps(described.schema), whitespace, _key_of(schemas))
+    return Wanted("schema", key, to_grammar, to_value, schema=described.schema, schemas=schemas, owner=wanted)
 
 
 def _wanted_regex(regex: object) -> Wanted:

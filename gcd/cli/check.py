@@ -14,12 +14,15 @@ from gcd.cli.sources import (
     GrammarOption,
     RegexOption,
     SchemaOption,
+    SchemasOption,
     TypeOption,
     from_options,
     from_path,
     read_bytes,
     shown,
+    with_schemas,
 )
+from grammars.errors import place_of
 
 if TYPE_CHECKING:
     from gcd.cli.verdict import Verdict
@@ -38,6 +41,7 @@ def check(
     grammar: GrammarOption = None,
     choices: ChoicesOption = None,
     type_name: TypeOption = None,
+    schemas: SchemasOption = None,
     instance: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Is this text in the language? A final newline is not part of it."),
@@ -59,6 +63,7 @@ def check(
         if "-" in (schema, grammar) and instance == "-":
             raise typer.BadParameter("stdin cannot be both the grammar and the instance.")
         sources = [option] if option is not None else [from_path(path) for path in files or ()]
+        sources = with_schemas(sources, schemas)
         asked = read_instance(instance, instance_text)
         from gcd.cli.verdict import examine
 
@@ -100,10 +105,10 @@ def describe(verdict: Verdict, *, verbose: bool) -> str:
 
 def keyword_table(uses: tuple[KeywordUse, ...]) -> list[str]:
     """A line a keyword, and how many there are of each status."""
-    width = max(len(use.pointer) for use in uses)
+    width = max(len(place_of(use.pointer)) for use in uses)
     lines = []
     for use in uses:
         reason = f" ({use.reason})" if use.reason and use.reason != use.status else ""
-        lines.append(f"  #{use.pointer:<{width}}  {use.status}{reason}")
+        lines.append(f"  {place_of(use.pointer):<{width}}  {use.status}{reason}")
     counts = Counter(use.status for use in uses)
     return [*lines, f"  {', '.join(f'{count} {status}' for status, count in counts.items())}"]

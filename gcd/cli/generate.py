@@ -14,10 +14,12 @@ from gcd.cli.sources import (
     GrammarOption,
     RegexOption,
     SchemaOption,
+    SchemasOption,
     Source,
     TypeOption,
     from_options,
     read_text,
+    with_schemas,
 )
 from gcd.cli.warm_up import make_ready
 
@@ -36,6 +38,7 @@ def generate(
     grammar: GrammarOption = None,
     choices: ChoicesOption = None,
     type_name: TypeOption = None,
+    schemas: SchemasOption = None,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="A model's name or folder; smollm2 is the embedded one.")
     ] = "smollm2",
@@ -68,6 +71,7 @@ def generate(
         source = from_options(schema=schema, regex=regex, grammar=grammar, choices=choices, type_name=type_name)
         if source is None:
             raise typer.BadParameter("say what is wanted: --schema, --regex, --grammar, --choices or --type.")
+        (source,) = with_schemas([source], schemas)
         if "-" in (schema, grammar) and prompt == "-":
             raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")
         text = read_text("-") if prompt == "-" else prompt

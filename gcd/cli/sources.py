@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import typer
 
@@ -20,12 +21,15 @@ __all__ = [
     "Kind",
     "RegexOption",
     "SchemaOption",
+    "SchemasOption",
     "Source",
     "TypeOption",
     "from_options",
     "from_path",
     "read_bytes",
+    "read_schemas",
     "read_text",
+    "with_schemas",
 ]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
@@ -59,6 +63,15 @@ TypeOption = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+SchemasOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--schemas",
+        metavar="FILE_OR_FOLDER",
+        help="JSON Schemas that $ref may lead to, by their absolute $id, else by their name (in the folder); may be "
+        "repeated.",
+    ),
+]
 
 SUFFIXES: dict[str, Kind] = {".json": "schema", ".regex": "regex", ".lark": "grammar"}
 """How the name of a file ends -> its kind."""
@@ -66,16 +79,17 @@ SUFFIXES: dict[str, Kind] = {".json": "schema", ".regex": "regex", ".lark": "gra
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is wanted: the keyword of `gcd.generate`, its value, and how messages call it."""
+    """What is wanted: the keyword of `gcd.generate`, its value, how messages call it, what a schema may refer to."""
 
     kind: Kind
     value: object
     name: str
+    schemas: dict[str, object] | None = None
 
     @property
     def keywords(self) -> dict[str, Any]:
         """`{"schema": ...}`, `{"regex": ...}`: to be handed on with `**`."""
-        return {self.kind: self.value}
+        return {self.kind: self.value} | ({"schemas": self.schemas} if self.schemas else {})
 
 
 def from_options(
@@ -148,6 +162,50 @@ def read_text(path: str) -> str:
         raise typer.BadParameter(
             f"{shown(path)} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}."
         ) from None
+
+
+def with_schemas(sources: list[Source], paths: Sequence[str] | None) -> list[Source]:
+    """The sources, of which those that are schemas may refer to the schemas of `--schemas`."""
+    if not paths:
+        return sources
+    if all(source.kind != "schema" for source in sources):
+        raise typer.BadParameter("--schemas are what a JSON Schema may refer to: give one, by --schema FILE.")
+    schemas = read_schemas(paths)
+    return [replace(source, schemas=schemas) if source.kind == "schema" else source for source in sources]
+
+
+def read_schemas(paths: Sequence[str]) -> dict[str, object]:
+    """URI -> schema of the files, and of the `.json` files in the folders.
+
+    A schema goes by its `$id` where that is a whole URI, else by the name of its file, or its path in the folder: what
+    it and its neighbours call each other when nobody has an `$id`.
+    """
+    found: dict[str, object] = {}
+    for given in paths:
+        path = Path(given)
+        files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+        if not files:
+            raise typer.BadParameter(f"--schemas {given}: there are no .json files in this folder.")
+        for file in files:
+            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+            schema = _json_or_text(read_text(str(file)))
+            uri = _absolute_id(schema) or name
+            if found.setdefault(uri, schema) != schema:
+                raise typer.BadParameter(f"--schemas {file}: another schema is called {uri} already.")
+    return found
+
+
+def _json_or_text(text: str) -> object:
+    """The value of JSON text; what is none is left to the library, which says where it is wrong."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _absolute_id(schema: object) -> str | None:
+    name = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
+    return name.partition("#")[0] if isinstance(name, str) and urlsplit(name).scheme else None
 
 
 def split_choices(arguments: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from gcd.errors import (
     UnsupportedFeature,
     ValidationFailed,
 )
+from grammars.errors import place_of
 
 if TYPE_CHECKING:
     from gcd.compile import Report
@@ -98,7 +99,7 @@ class Verdict:
         if self.error is None:
             return f"{self.source.name}: ok"
         others = [use for use in self.uses if use.status == "refused" and use.pointer != self.error.pointer]
-        also = [f"also unsupported: {use.keyword} (at #{use.pointer})" for use in others]
+        also = [f"also unsupported: {use.keyword} (at {place_of(use.pointer)})" for use in others]
         return "\n".join([f"{self.source.name}: {self.word}: {self.error}", *also])
 
     def to_json(self) -> dict[str, object]:

@@ -184,3 +184,53 @@ def test_usage_errors(folder: Path, arguments: list[str], message: str) -> None:
     assert result.exit_code == Exit.USAGE
     assert result.stdout == ""
     assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+ORDER = '{"type": "object", "properties": {"to": {"$ref": "address.json"}}, "additionalProperties": false}'
+ADDRESS = '{"type": "array", "items": {"$ref": "parts/city.json"}}'
+
+
+def test_schemas_beside_go_by_their_names_or_their_ids(folder: Path) -> None:
+    (folder / "order.json").write_text(ORDER)
+    (folder / "beside" / "parts").mkdir(parents=True)
+    (folder / "beside" / "address.json").write_text(ADDRESS)
+    (folder / "beside" / "parts" / "city.json").write_text('{"enum": ["Ulm"]}')
+    text = ["--instance-text", '{"to": ["Ulm", "Bonn"]}']
+    result = gcd_check("order.json", "--schemas", "beside", *text)
+    assert result.stdout.startswith("order.json: ok\n--instance-text: no match, it stops at byte 16")
+    named = json.dumps(json.loads(ADDRESS) | {"$id": "https://x.org/a"})
+    (folder / "named.json").write_text(named)
+    (folder / "city.json").write_text('{"$id": "https://x.org/parts/city.json", "enum": ["Ulm"]}')
+    schema = ["--schema", "-", "--schemas", "named.json", "--schemas", "city.json", "--json", "--instance-text", "[]"]
+    verdict = json.loads(gcd_check(*schema, stdin='{"$ref": "https://x.org/a"}').stdout)
+    assert (verdict["verdict"], verdict["instance"]["match"]) == ("ok", True)
+    verdict = json.loads(gcd_check(*schema[:4], "--json", stdin='{"$ref": "https://x.org/a"}').stdout)
+    assert verdict["error"]["pointer"] == "https://x.org/a#/items/$ref"
+
+
+def test_schemas_beside_that_are_wrong(folder: Path) -> None:
+    (folder / "order.json").write_text(ORDER)
+    (folder / "address.json").write_text("{")
+    (folder / "empty").mkdir()
+    (folder / "more").mkdir()
+    (folder / "more" / "address.json").write_text("true")
+    result = gcd_check("order.json", "--schemas", "address.json")
+    assert result.exit_code == Exit.GRAMMAR
+    assert 'in schemas={"address.json": ...}: this is not JSON' in result.stdout + result.stderr
+    for arguments, message in (
+        (["order.json", "--schemas", "empty"], "there are no .json files in this folder."),
+        (["order.json", "--schemas", "gone.json"], "cannot read gone.json"),
+        (["order.json", "--schemas", "address.json", "--schemas", "more"], "another schema is called address.json"),
+        (["--regex", "a", "--schemas", "more"], "--schemas are what a JSON Schema may refer to"),
+    ):
+        result = gcd_check(*arguments)
+        assert result.exit_code == Exit.USAGE
+        assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_places_in_other_documents_are_named(folder: Path) -> None:
+    (folder / "order.json").write_text(ORDER)
+    (folder / "address.json").write_text('{"type": "null", "title": "A"}')
+    lines = gcd_check("order.json", "--schemas", "address.json", "-v").stdout.splitlines()
+    assert "  address.json#/title     annotation" in lines
+    assert "  #/properties/to/$ref    enforced" in lines

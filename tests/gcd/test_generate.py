@@ -335,3 +335,20 @@ def test_the_embedded_model_answers_with_an_instance(embedded_model):
     generation = gcd.generate(embedded_model, messages, schema=Person, seed=0, max_new_tokens=80)
     assert isinstance(generation.value, Person)
     assert Path(gcd.load(embedded_model).model.config.name_or_path).name == "smollm2"
+
+
+def test_references_lead_to_the_schemas_given_beside(model):
+    schema, schemas = {"$ref": "https://x.org/a"}, {"https://x.org/a": {"type": "array", "items": {"$ref": "b"}}}
+    options = {"schema": schema, "tokenizer": model.tokenizer}
+    for part in ({"enum": [1, 2]}, {"const": "x"}):  # the same schema with others beside is another grammar
+        schemas["https://x.org/b"] = part
+        constraint = gcd.compile(**options, schemas=schemas)
+        assert constraint.automaton.accepts(b"[1, 2]") == ("enum" in part)
+        value = gcd.generate(model, "a", seed=1, schema=schema, schemas=schemas, max_new_tokens=60).value
+        assert set(value) <= {1, 2, "x"}
+        assert gcd.generate(model, "a", seed=1, constraint=constraint, max_new_tokens=60).value == value
+    assert gcd.stream(model, "a", seed=1, schema=schema, schemas=schemas, max_new_tokens=60).result.value == value
+    assert not gcd.check(schema=schema).ok
+    goals = [schema, {"const": 1}]
+    many = gcd.generate(model, ["a", "b"], seed=1, schema=goals, schemas=schemas, max_new_tokens=60)
+    assert [generation.error for generation in many] == [None, None]
