@@ -12,7 +12,7 @@ import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 from gcd.errors import GrammarError, UnsupportedTokenizer
 from gcd.parse import Kind, Wanted, parse_wanted
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from gcd.models.protocols import LanguageModel
     from grammars.automaton import ByteAutomaton
     from grammars.frontends.json_schema import KeywordReport
-    from grammars.frontends.json_schema.registry import Schemas
-    from grammars.frontends.json_schema.whitespace import Whitespace
+    from grammars.frontends.schema_options import SchemaOptions
     from tokenizer_align.constraint import Constraint
     from tokenizer_align.vocabulary import Vocabulary
 
@@ -45,15 +44,14 @@ def compile(
     grammar: object = None,
     choices: object = None,
     tokenizer: object,
-    whitespace: Whitespace = "bounded",
-    schemas: Schemas | None = None,
     eos_token_ids: Iterable[int] = (),
+    **options: Unpack[SchemaOptions],
 ) -> Constraint:
     """The Constraint of exactly one of `schema`, `regex`, `grammar`, `choices` over a tokenizer's vocabulary.
 
     `tokenizer`: whatever `Vocabulary.from_tokenizer` takes, a Vocabulary, or a model from `gcd.load`. `eos_token_ids`
-    are added to the tokenizer's own. `whitespace` is for JSON: "bounded", "compact", "json", or an indent.
-    `schemas`: what the schema's references may lead to, by URI; nothing is ever fetched.
+    are added to the tokenizer's own. The options are those of `gcd.generate` for schemas: `whitespace`, `key_order`,
+    `formats`, `additional_properties`, `approximate`, `schemas`.
 
     >>> constraint = gcd.compile(choices=["yes", "no"], tokenizer=tokenizer)
     >>> constraint.min_tokens_to_end(constraint.start)
@@ -61,9 +59,7 @@ def compile(
 
     Raises GrammarError (invalid, unsupported, empty, too large) and AlignmentError.
     """
-    wanted = parse_wanted(
-        schema=schema, regex=regex, grammar=grammar, choices=choices, whitespace=whitespace, schemas=schemas
-    )
+    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, **options)
     return align_wanted(wanted, vocabulary_of(tokenizer, eos_token_ids=eos_token_ids))
 
 
@@ -143,20 +139,17 @@ def check(
     regex: object = None,
     grammar: object = None,
     choices: object = None,
-    whitespace: Whitespace = "bounded",
-    schemas: Schemas | None = None,
+    **options: Unpack[SchemaOptions],
 ) -> Report:
     """What becomes of exactly one of `schema`, `regex`, `grammar`, `choices`, without a tokenizer.
 
     Errors in the grammar are reported and not raised; a value of the wrong Python type is raised, as by `compile`.
-    `whitespace` and `schemas` are those of `compile`.
+    The options are those of `compile`.
 
     >>> gcd.check(regex="[a-z]+").ok, gcd.check(regex="(").ok
     (True, False)
     """
-    wanted = parse_wanted(
-        schema=schema, regex=regex, grammar=grammar, choices=choices, whitespace=whitespace, schemas=schemas
-    )
+    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, **options)
     return check_wanted(wanted)[0]
 
 
@@ -169,7 +162,10 @@ def check_wanted(wanted: Wanted) -> tuple[Report, ByteAutomaton | None]:
         if wanted.schema is not None:
             from grammars.frontends.json_schema import check_json_schema
 
-            keywords = check_json_schema(wanted.schema, schemas=wanted.schemas)
+            options = wanted.options
+            keywords = check_json_schema(
+                wanted.schema, formats=options.get("formats", True), schemas=options.get("schemas")
+            )
         automaton = compile_grammar(wanted.to_grammar())
     except GrammarError as error:
         return Report(wanted.kind, error, keywords), None

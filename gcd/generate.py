@@ -10,13 +10,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
 
 from gcd.generation import AsyncStream, Generation, Stream
+from grammars.frontends.schema_options import DEFAULTS, Approximate, SchemaOptions
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
-    from grammars.frontends.json_schema.whitespace import Whitespace
+    from grammars.frontends.json_schema.whitespace import KeyOrder, Whitespace
     from tokenizer_align.constraint import Constraint
 
 __all__ = ["AsyncStream", "Generation", "Options", "Request", "Stream", "agenerate", "astream", "generate", "stream"]
@@ -28,7 +29,7 @@ Method: TypeAlias = Literal["mask"]
 JumpAhead: TypeAlias = Literal["forced", "off", "canonical"]
 
 
-class Options(TypedDict, total=False):
+class Options(SchemaOptions, total=False):
     """The keywords of `generate`, which `stream`, `agenerate` and `astream` share."""
 
     schema: object
@@ -45,8 +46,6 @@ class Options(TypedDict, total=False):
     min_p: float | None
     seed: int | None
     errors: Literal["raise", "return"]
-    whitespace: Whitespace
-    schemas: Schemas | None
     jump_ahead: JumpAhead
     validate: bool
     batch_size: int
@@ -75,6 +74,10 @@ class Request:
     seed: int | None = None
     errors: Literal["raise", "return"] = "raise"
     whitespace: Whitespace = "bounded"
+    key_order: KeyOrder = "schema"
+    formats: bool = True
+    additional_properties: bool = True
+    approximate: Approximate = None
     schemas: Schemas | None = None
     jump_ahead: JumpAhead = "forced"
     validate: bool = True
@@ -91,6 +94,12 @@ class Request:
                 raise ValueError(f"{name} must be an integer >= 1, not {value!r}")
         if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
             raise ValueError(f"seed must be an integer >= 0 or None, not {self.seed!r}")
+
+    @property
+    def schema_options(self) -> SchemaOptions:
+        """What is asked for of schemas beside the defaults."""
+        found = {name: getattr(self, name) for name, default in DEFAULTS.items() if getattr(self, name) != default}
+        return cast(SchemaOptions, found)
 
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -129,6 +138,10 @@ def generate(
     seed: int | None = None,
     errors: Literal["raise", "return"] = "raise",
     whitespace: Whitespace = "bounded",
+    key_order: KeyOrder = "schema",
+    formats: bool = True,
+    additional_properties: bool = True,
+    approximate: Approximate = None,
     schemas: Schemas | None = None,
     jump_ahead: JumpAhead = "forced",
     validate: bool = True,
@@ -150,7 +163,11 @@ def generate(
     `constraint`: what `gcd.compile` returned. For a batch each may be a list, one a prompt. A str is text; a file is a
     pathlib.Path.
 
-    `schemas`: URI -> JSON Schema, what `$ref` in `schema` may lead to beside it; nothing is ever fetched.
+    For schemas: `whitespace` between tokens is "bounded", "compact", "json" or an indent; `key_order="any"` lets keys
+    stand in any order; `formats=False` makes `format` an annotation; `additional_properties=False` leaves out keys that
+    are not declared where the schema is silent on them; `approximate="over"` leaves out what cannot be enforced (see
+    `Generation.widened`) and validates the finished value; `schemas`: URI -> JSON Schema, what `$ref` may lead to
+    beside `schema`: nothing is ever fetched.
 
     `n`: samples a prompt. `method="mask"` renormalises every step over what the grammar allows. `max_new_tokens` counts
     EOS; tokens after which the text could not end in time are masked out. `temperature` (0 is greedy), `top_k`,

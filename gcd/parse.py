@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, ValidationFailed
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
-    from grammars.frontends.json_schema.whitespace import Whitespace
+    from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
 
-__all__ = ["Kind", "Wanted", "parse_wanted"]
+__all__ = ["Kind", "Wanted", "check_options", "parse_wanted"]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
@@ -33,7 +33,7 @@ class Wanted:
 
     `key` is equal only for what has the same texts and the same values; `owner` keeps alive what the key names by id.
     `to_grammar()` may raise any GrammarError. `to_value(text)` raises ValidationFailed, and only reads with
-    `validate=False`. `schema` is the JSON Schema, for the kinds that have one, `schemas` those that it may refer to.
+    `validate=False`. `schema` is the JSON Schema, for the kinds that have one, and `options` are its.
     """
 
     kind: Kind
@@ -41,23 +41,21 @@ class Wanted:
     to_grammar: Callable[[], Grammar]
     to_value: Callable[..., object]
     schema: dict[str, object] | bool | str | None = None
-    schemas: Schemas | None = None
+    options: SchemaOptions = field(default_factory=dict)  # type: ignore[assignment]
     owner: object = None
 
 
 def parse_wanted(
     *, schema: object = None, regex: object = None, grammar: object = None, choices: object = None,
-    whitespace: Whitespace = "bounded", schemas: Schemas | None = None,
+    **options: Unpack[SchemaOptions],
 ) -> Wanted:  # fmt: skip
     """What is wanted, from exactly one of the four.
 
     >>> parse_wanted(regex="[0-9]+").to_value("17")
     '17'
 
-    `schemas` are those that the schema may refer to, by their URIs.
-
-    Raises TypeError for none or several, and for `schemas` without a schema; InvalidGrammar for a value of the wrong
-    Python type.
+    The options are of schemas (`schema_options`). Raises TypeError for none or several of the four, and for options
+    without a schema but `whitespace`; InvalidGrammar for a value of the wrong Python type.
     """
     given = {"schema": schema, "regex": regex, "grammar": grammar, "choices": choices}
     found = [name for name, value in given.items() if value is not None]
@@ -65,20 +63,26 @@ def parse_wanted(
         got = " and ".join(f"{name}=" for name in found) or "none of them"
         raise TypeError(f"say what is wanted by exactly one of schema=, regex=, grammar=, choices=; got {got}")
     if found == ["schema"]:
-        return _wanted_schema(schema, whitespace, schemas)
-    if schemas is not None:
-        raise TypeError("schemas= are what a schema may refer to: it goes with schema=")
+        return _wanted_schema(schema, options)
+    check_options(options, "it goes with schema=")
     return {"regex": _wanted_regex, "grammar": _wanted_grammar, "choices": _wanted_choices}[found[0]](given[found[0]])
 
 
-def _wanted_schema(schema: object, whitespace: Whitespace, schemas: Schemas | None) -> Wanted:
+def check_options(options: SchemaOptions, where: str) -> None:
+    """Raises TypeError for options that only a schema takes, saying where they go; any text may be JSON with gaps."""
+    for name in options:
+        if name != "whitespace":
+            raise TypeError(f"{name}= is about a JSON Schema: {where}")
+
+
+def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
     source: object = _text("schema", schema) if isinstance(schema, str | Path) else schema
     if isinstance(source, float | int | bytes | list | tuple | set | types.ModuleType) and not isinstance(source, bool):
         raise InvalidGrammar(
             f"schema= takes a dict, a bool, JSON text, a pathlib.Path or a Python type, not {_shown(schema)}"
         )
     if not isinstance(source, dict | bool | str):
-        return _wanted_type(source, whitespace, schemas)
+        return _wanted_type(source, options)
     try:
         text = source if isinstance(source, str) else json.dumps(source, ensure_ascii=False)
     except (TypeError, ValueError) as error:
@@ -89,21 +93,28 @@ def _wanted_schema(schema: object, whitespace: Whitespace, schemas: Schemas | No
     def to_grammar() -> Grammar:
         from grammars.frontends.json_schema import parse_json_schema
 
-        parse = partial(parse_json_schema, source, whitespace=whitespace, schemas=schemas)
-        return _with_path_hint("schema", schema, parse)
+        return _with_path_hint("schema", schema, partial(parse_json_schema, source, **options))
 
     def to_value(text: str, *, validate: bool = True) -> object:
         if validate:
             from gcd.validate import validate as check
 
-            check(text, json.loads(source) if isinstance(source, str) else source, schemas=schemas)
+            read = json.loads(source) if isinstance(source, str) else source
+            check(text, read, schemas=options.get("schemas"), formats=options.get("formats", True))
         return _load_json(text)
 
-    key = ("schema", text, whitespace, _key_of(schemas))
-    return Wanted("schema", key, to_grammar, to_value, schema=source, schemas=schemas)
+    return Wanted("schema", ("schema", text, *_key_of(options)), to_grammar, to_value, schema=source, options=options)
 
 
-def _key_of(schemas: Schemas | None) -> str:
+def _key_of(options: SchemaOptions) -> tuple[object, ...]:
+    """What is equal for equal options only."""
+    from grammars.frontends.schema_options import DEFAULTS
+
+    others = tuple(options.get(name, default) for name, default in DEFAULTS.items() if name != "schemas")
+    return (*others, *map(type, others), _text_of(options.get("schemas")))
+
+
+def _text_of(schemas: Schemas | None) -> str:
     """A text that is equal for equal schemas beside; raises `InvalidGrammar` for what is none."""
     from grammars.frontends.json_schema.registry import read_schemas
 
@@ -119,7 +130,7 @@ def _key_of(schemas: Schemas | None) -> str:
         raise LimitExceeded("schemas= has a schema that is nested too deeply to be read") from None
 
 
-def _wanted_type(wanted: object, whitespace: Whitespace, schemas: Schemas | None) -> Wanted:
+def _wanted_type(wanted: object, options: SchemaOptions) -> Wanted:
     from grammars.frontends.python_types import describe_type
 
     described = describe_type(wanted)
@@ -127,7 +138,7 @@ def _wanted_type(wanted: object, whitespace: Whitespace, schemas: Schemas | None
     def to_grammar() -> Grammar:
         from grammars.frontends.json_schema import parse_json_schema
 
-        return parse_json_schema(described.schema, whitespace=whitespace, schemas=schemas)
+        return parse_json_schema(described.schema, **options)
 
     def to_value(text: str, *, validate: bool = True) -> object:
         try:
@@ -136,8 +147,8 @@ def _wanted_type(wanted: object, whitespace: Whitespace, schemas: Schemas | None
             raise ValidationFailed(text, _reasons(error)) from error
 
     # the same language may belong to several types, whose values differ
-    key = ("type", id(wanted), json.dumps(described.schema), whitespace, _key_of(schemas))
-    return Wanted("schema", key, to_grammar, to_value, schema=described.schema, schemas=schemas, owner=wanted)
+    key = ("type", id(wanted), json.dumps(described.schema), *_key_of(options))
+    return Wanted("schema", key, to_grammar, to_value, schema=described.schema, options=options, owner=wanted)
 
 
 def _wanted_regex(regex: object) -> Wanted:

@@ -28,7 +28,7 @@ from gcd.errors import (
 from gcd.generation import Generation, Stream
 from gcd.models.load import as_model
 from gcd.models.protocols import open_session
-from gcd.parse import Wanted, parse_wanted
+from gcd.parse import Wanted, check_options, parse_wanted
 from gcd.progress import Progress
 from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
 from gcd.sampling.jump import canonical_jump, forced_jump, no_jump
@@ -75,8 +75,8 @@ class Goal:
 
     def align(self, tokenizer: Any, model: LanguageModel, request: Request) -> tuple[Wanted | None, Constraint]:
         if self.constraint is None:
-            schemas = request.schemas if self.keywords.get("schema") is not None else None
-            wanted = parse_wanted(**self.keywords, whitespace=request.whitespace, schemas=schemas)
+            options = request.schema_options if self.keywords.get("schema") is not None else {}
+            wanted = parse_wanted(**self.keywords, **options)
             self.constraint = align_wanted(wanted, vocabulary_of(tokenizer, model=model))
         self.wanted = self.wanted or wanted_of(self.constraint)
         return self.wanted, self.constraint
@@ -195,8 +195,7 @@ def _goals(request: Request, prompts: int, batched: bool) -> list[Goal]:
     if request.constraint is not None:
         if any(getattr(request, kind) is not None for kind in KINDS):
             raise TypeError("constraint= says what is wanted already: leave out schema=, regex=, grammar= and choices=")
-        if request.schemas is not None:
-            raise TypeError("schemas= are what a schema may refer to: give them to gcd.compile, which made constraint=")
+        check_options(request.schema_options, "give it to gcd.compile, which made constraint=")
         given: Any = request.constraint
         each = _each("constraint", given, prompts, batched) if isinstance(given, list | tuple) else [given] * prompts
         for constraint in each:
@@ -205,8 +204,8 @@ def _goals(request: Request, prompts: int, batched: bool) -> list[Goal]:
                     f"constraint= takes what gcd.compile(..., tokenizer=...) returned, not {type(constraint).__name__}"
                 )
         return [Goal({}, constraint) for constraint in each]
-    if request.schemas is not None and request.schema is None:
-        raise TypeError("schemas= are what a schema may refer to: it goes with schema=")
+    if request.schema is None:
+        check_options(request.schema_options, "it goes with schema=")
     wanted = {kind: getattr(request, kind) for kind in KINDS}
     lists = {kind: _each(kind, value, prompts, batched) for kind, value in wanted.items() if _is_one_each(kind, value)}
     if not lists:

@@ -53,23 +53,25 @@ class Issue:
         return f"at {self.pointer}: {self.message}" if self.pointer else self.message
 
 
-def validate(text_or_value: object, schema: object, *, schemas: Schemas | None = None) -> None:
+def validate(text_or_value: object, schema: object, *, schemas: Schemas | None = None, formats: bool = True) -> None:
     """Raises ValidationFailed when a JSON text (a str), or a value of another type, does not satisfy the schema.
 
-    `schema` is a dict or a bool, `schemas` are those that it may refer to, by their URIs. Raises InvalidGrammar,
-    UnsupportedFeature or LimitExceeded when the question cannot be answered: a schema that is none, a reference to
-    elsewhere, a pattern without an automaton, too deep a value.
+    `schema` is a dict or a bool, `schemas` are those that it may refer to, by their URIs; without `formats` these are
+    annotations. Raises InvalidGrammar, UnsupportedFeature or LimitExceeded when the question cannot be answered: a
+    schema that is none, a reference to elsewhere, a pattern without an automaton, too deep a value.
     """
     if isinstance(text_or_value, str):
-        text, issues = text_or_value, _check_text(text_or_value, schema, schemas)
+        text, issues = text_or_value, _check_text(text_or_value, schema, schemas, formats)
     else:
-        issues = check_instance(text_or_value, schema, schemas=schemas)
+        issues = check_instance(text_or_value, schema, schemas=schemas, formats=formats)
         text = json.dumps(text_or_value, ensure_ascii=False, default=str, skipkeys=True) if issues else ""
     if issues:
         raise ValidationFailed(text, [str(issue) for issue in issues])
 
 
-def check_instance(value: object, schema: object, *, schemas: Schemas | None = None) -> tuple[Issue, ...]:
+def check_instance(
+    value: object, schema: object, *, schemas: Schemas | None = None, formats: bool = True
+) -> tuple[Issue, ...]:
     """The reasons why a JSON value does not satisfy a schema; none when it does.
 
     check_instance({"price": 19.995}, {"properties": {"price": {"multipleOf": 0.01}}})
@@ -81,10 +83,10 @@ def check_instance(value: object, schema: object, *, schemas: Schemas | None = N
         return (Issue("", str(error)),)
     except RecursionError:
         raise _too_deep() from None
-    return _issues(exact, schema, schemas)
+    return _issues(exact, schema, schemas, formats)
 
 
-def _check_text(text: str, schema: object, schemas: Schemas | None) -> tuple[Issue, ...]:
+def _check_text(text: str, schema: object, schemas: Schemas | None, formats: bool) -> tuple[Issue, ...]:
     try:
         value = json.loads(text, parse_float=_number, parse_constant=_not_json)
     except json.JSONDecodeError as error:
@@ -95,7 +97,7 @@ def _check_text(text: str, schema: object, schemas: Schemas | None) -> tuple[Iss
         return (Issue("", "an integer has more than 4,300 digits, which Python does not read"),)
     except RecursionError:
         raise _too_deep() from None
-    return check_instance(value, schema, schemas=schemas)
+    return check_instance(value, schema, schemas=schemas, formats=formats)
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -351,12 +353,13 @@ def _evolve(validator: Any, *, schema: Any = None, _resolver: Resolver | None = 
     return _class(resolver.dialect)(validator.schema if schema is None else schema, _resolver=resolver)
 
 
-def _read_schema(schema: object, schemas: Schemas | None) -> Validator:
+def _read_schema(schema: object, schemas: Schemas | None, formats: bool) -> Validator:
     """The validator of a schema, made once per content."""
     if not isinstance(schema, dict | bool):
         raise InvalidGrammar(f"a schema must be a dict or a bool, not a {type(schema).__name__}")
     try:
-        return _validator(json.dumps(schema, allow_nan=False), json.dumps(read_schemas(schemas), allow_nan=False))
+        beside = json.dumps(read_schemas(schemas), allow_nan=False)
+        return _validator(json.dumps(schema, allow_nan=False), beside, formats)
     except (TypeError, ValueError) as error:
         if isinstance(error, GrammarError):
             raise
@@ -366,12 +369,12 @@ def _read_schema(schema: object, schemas: Schemas | None) -> Validator:
 
 
 @lru_cache(maxsize=64)
-def _validator(text: str, schemas: str) -> Validator:
+def _validator(text: str, schemas: str, formats: bool) -> Validator:
     plain = json.loads(text)
-    dialect = Registry(plain, json.loads(schemas)).root.dialect
+    dialect = Registry(plain, json.loads(schemas), formats=formats).root.dialect
     _check_schema(plain, dialect.number)
     contents = json.loads(text, parse_float=_number)
-    registry = Registry(contents, json.loads(schemas, parse_float=_number))
+    registry = Registry(contents, json.loads(schemas, parse_float=_number), formats=formats)
     validator: Validator = _class(dialect)(contents, _resolver=Resolver(registry, registry.start, dialect))
     return validator
 
@@ -391,10 +394,10 @@ def _check_schema(schema: object, number: int, pointer: str = "") -> None:
             raise InvalidGrammar(f"the schema is malformed: {_short(error.message)}", pointer=place)
 
 
-def _issues(value: object, schema: object, schemas: Schemas | None) -> tuple[Issue, ...]:
+def _issues(value: object, schema: object, schemas: Schemas | None, formats: bool) -> tuple[Issue, ...]:
     from jsonschema.exceptions import best_match
 
-    validator = _read_schema(schema, schemas)
+    validator = _read_schema(schema, schemas, formats)
     try:
         errors = list(islice(validator.iter_errors(value), SHOWN))
     except RecursionError:

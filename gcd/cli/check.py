@@ -10,8 +10,12 @@ import typer
 
 from gcd.cli.exits import Exit, reported
 from gcd.cli.sources import (
+    AdditionalOption,
+    ApproximateOption,
     ChoicesOption,
+    FormatsOption,
     GrammarOption,
+    KeyOrderOption,
     RegexOption,
     SchemaOption,
     SchemasOption,
@@ -20,7 +24,7 @@ from gcd.cli.sources import (
     from_path,
     read_bytes,
     shown,
-    with_schemas,
+    with_options,
 )
 from grammars.errors import place_of
 
@@ -42,6 +46,10 @@ def check(
     choices: ChoicesOption = None,
     type_name: TypeOption = None,
     schemas: SchemasOption = None,
+    key_order: KeyOrderOption = "schema",
+    formats: FormatsOption = True,
+    additional: AdditionalOption = True,
+    approximate: ApproximateOption = None,
     instance: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Is this text in the language? A final newline is not part of it."),
@@ -63,7 +71,10 @@ def check(
         if "-" in (schema, grammar) and instance == "-":
             raise typer.BadParameter("stdin cannot be both the grammar and the instance.")
         sources = [option] if option is not None else [from_path(path) for path in files or ()]
-        sources = with_schemas(sources, schemas)
+        sources = with_options(
+            sources, schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            approximate=approximate,
+        )  # fmt: skip
         asked = read_instance(instance, instance_text)
         from gcd.cli.verdict import examine
 

@@ -10,8 +10,12 @@ import typer
 
 from gcd.cli.exits import reported
 from gcd.cli.sources import (
+    AdditionalOption,
+    ApproximateOption,
     ChoicesOption,
+    FormatsOption,
     GrammarOption,
+    KeyOrderOption,
     RegexOption,
     SchemaOption,
     SchemasOption,
@@ -19,7 +23,7 @@ from gcd.cli.sources import (
     TypeOption,
     from_options,
     read_text,
-    with_schemas,
+    with_options,
 )
 from gcd.cli.warm_up import make_ready
 
@@ -39,6 +43,10 @@ def generate(
     choices: ChoicesOption = None,
     type_name: TypeOption = None,
     schemas: SchemasOption = None,
+    key_order: KeyOrderOption = "schema",
+    formats: FormatsOption = True,
+    additional: AdditionalOption = True,
+    approximate: ApproximateOption = None,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="A model's name or folder; smollm2 is the embedded one.")
     ] = "smollm2",
@@ -71,7 +79,10 @@ def generate(
         source = from_options(schema=schema, regex=regex, grammar=grammar, choices=choices, type_name=type_name)
         if source is None:
             raise typer.BadParameter("say what is wanted: --schema, --regex, --grammar, --choices or --type.")
-        (source,) = with_schemas([source], schemas)
+        (source,) = with_options(
+            [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            approximate=approximate,
+        )  # fmt: skip
         if "-" in (schema, grammar) and prompt == "-":
             raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")
         text = read_text("-") if prompt == "-" else prompt

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -16,6 +16,10 @@ from urllib.parse import urlsplit
 import typer
 
 __all__ = [
+    "AdditionalOption",
+    "ApproximateOption",
+    "FormatsOption",
+    "KeyOrderOption",
     "ChoicesOption",
     "GrammarOption",
     "Kind",
@@ -29,7 +33,7 @@ __all__ = [
     "read_bytes",
     "read_schemas",
     "read_text",
-    "with_schemas",
+    "with_options",
 ]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
@@ -73,23 +77,44 @@ SchemasOption = Annotated[
     ),
 ]
 
+KeyOrderOption = Annotated[
+    str,
+    typer.Option("--key-order", metavar="ORDER", help="Keys in the order of the JSON Schema, or in any: schema, any."),
+]
+FormatsOption = Annotated[
+    bool, typer.Option("--formats/--no-formats", help="Whether format in a JSON Schema says something about values.")
+]
+AdditionalOption = Annotated[
+    bool,
+    typer.Option(
+        "--additional/--no-additional",
+        help="Whether objects may have keys that a JSON Schema does not declare, where it is silent on them.",
+    ),
+]
+ApproximateOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="over", help="Leave out what of a JSON Schema cannot be enforced; the finished value is validated."
+    ),
+]
+
 SUFFIXES: dict[str, Kind] = {".json": "schema", ".regex": "regex", ".lark": "grammar"}
 """How the name of a file ends -> its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is wanted: the keyword of `gcd.generate`, its value, how messages call it, what a schema may refer to."""
+    """What is wanted: the keyword of `gcd.generate`, its value, how messages call it, the options of a schema."""
 
     kind: Kind
     value: object
     name: str
-    schemas: dict[str, object] | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def keywords(self) -> dict[str, Any]:
         """`{"schema": ...}`, `{"regex": ...}`: to be handed on with `**`."""
-        return {self.kind: self.value} | ({"schemas": self.schemas} if self.schemas else {})
+        return {self.kind: self.value, **self.options}
 
 
 def from_options(
@@ -164,14 +189,32 @@ def read_text(path: str) -> str:
         ) from None
 
 
-def with_schemas(sources: list[Source], paths: Sequence[str] | None) -> list[Source]:
-    """The sources, of which those that are schemas may refer to the schemas of `--schemas`."""
-    if not paths:
-        return sources
-    if all(source.kind != "schema" for source in sources):
-        raise typer.BadParameter("--schemas are what a JSON Schema may refer to: give one, by --schema FILE.")
-    schemas = read_schemas(paths)
-    return [replace(source, schemas=schemas) if source.kind == "schema" else source for source in sources]
+def with_options(
+    sources: list[Source],
+    *,
+    schemas: Sequence[str] | None,
+    key_order: str,
+    formats: bool,
+    additional: bool,
+    approximate: str | None,
+) -> list[Source]:
+    """The sources, of which those that are schemas have the options that say something."""
+    if key_order not in ("schema", "any"):
+        raise typer.BadParameter(f"--key-order {key_order} is neither schema nor any.")
+    if approximate not in (None, "over"):
+        raise typer.BadParameter(f"--approximate {approximate} is not over.")
+    given: dict[str, dict[str, object]] = {
+        "--schemas": {"schemas": read_schemas(schemas)} if schemas else {},
+        "--key-order": {"key_order": key_order} if key_order != "schema" else {},
+        "--no-formats": {} if formats else {"formats": False},
+        "--no-additional": {} if additional else {"additional_properties": False},
+        "--approximate": {"approximate": approximate} if approximate else {},
+    }
+    named = [name for name, options in given.items() if options]
+    if named and all(source.kind != "schema" for source in sources):
+        raise typer.BadParameter(f"{' and '.join(named)}: give a JSON Schema, which this is about, by --schema FILE.")
+    options = {name: value for each in given.values() for name, value in each.items()}
+    return [replace(source, options=options) if source.kind == "schema" else source for source in sources]
 
 
 def read_schemas(paths: Sequence[str]) -> dict[str, object]:

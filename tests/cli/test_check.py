@@ -221,11 +221,34 @@ def test_schemas_beside_that_are_wrong(folder: Path) -> None:
         (["order.json", "--schemas", "empty"], "there are no .json files in this folder."),
         (["order.json", "--schemas", "gone.json"], "cannot read gone.json"),
         (["order.json", "--schemas", "address.json", "--schemas", "more"], "another schema is called address.json"),
-        (["--regex", "a", "--schemas", "more"], "--schemas are what a JSON Schema may refer to"),
+        (
+            ["--regex", "a", "--schemas", "more"],
+            "--schemas: give a JSON Schema, which this is about, by --schema FILE.",
+        ),
+        (["--regex", "a", "--no-formats", "--key-order", "any"], "--key-order and --no-formats: give a JSON Schema"),
+        (["order.json", "--key-order", "sorted"], "--key-order sorted is neither schema nor any."),
+        (["order.json", "--approximate", "under"], "--approximate under is not over."),
     ):
         result = gcd_check(*arguments)
         assert result.exit_code == Exit.USAGE
         assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_options_of_schemas(folder: Path) -> None:
+    schema = {"properties": {"a": {"format": "date"}, "b": {"uniqueItems": True}}, "type": "object"}
+    (folder / "s.json").write_text(json.dumps(schema))
+
+    def exit_code(text: str, *options: str) -> int:
+        return gcd_check("s.json", "--instance-text", text, "--approximate", "over", *options).exit_code
+
+    assert gcd_check("s.json").exit_code == Exit.GRAMMAR
+    assert exit_code('{"a": "2000-01-01", "b": [1, 2]}') == Exit.OK
+    assert exit_code('{"b": [1, 1]}') == Exit.NO_MATCH  # the validator's word
+    for text, option in (('{"b":1,"a":"2000-01-01"}', "--key-order=any"), ('{"a":"x"}', "--no-formats")):
+        assert exit_code(text) == Exit.NO_MATCH
+        assert exit_code(text, option) == Exit.OK
+    assert exit_code('{"c": 1}') == Exit.OK
+    assert exit_code('{"c": 1}', "--no-additional") == Exit.NO_MATCH
 
 
 def test_places_in_other_documents_are_named(folder: Path) -> None:

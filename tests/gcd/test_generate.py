@@ -337,6 +337,28 @@ def test_the_embedded_model_answers_with_an_instance(embedded_model):
     assert Path(gcd.load(embedded_model).model.config.name_or_path).name == "smollm2"
 
 
+def test_options_of_schemas_reach_the_grammar_and_the_validator(model):
+    schema = {"type": "object", "properties": {"a": {"enum": [1]}, "b": {"format": "date", "maxLength": 1}}}
+    common = {"schema": {**schema, "required": ["a", "b"]}, "additional_properties": False}
+    with pytest.raises(gcd.errors.EmptyLanguage):
+        gcd.generate(model, "a", **common)
+    values = gcd.generate(model, "a", **common, formats=False, key_order="any", n=40, seed=1, max_new_tokens=60)
+    assert all(value.keys() == {"a", "b"} for value in (generation.value for generation in values))
+    assert {next(iter(generation.value)) for generation in values} == {"a", "b"}
+    assert {generation.widened for generation in values} == {()}
+
+
+def test_what_is_left_open_is_said_and_validated(model):
+    bits = {"type": "array", "items": {"enum": [0, 1]}, "minItems": 2, "maxItems": 2, "uniqueItems": True}
+    options = {"schema": bits, "approximate": "over", "n": 20, "seed": 1, "errors": "return", "max_new_tokens": 80}
+    found = gcd.generate(model, "a", **options)
+    reason = "uniqueItems is not supported yet (at #/uniqueItems)"
+    assert all(len(g.widened) == 1 and g.widened[0].startswith(reason) for g in found)
+    assert {type(g.error).__name__ for g in found} == {"NoneType", "ValidationFailed"}
+    assert all(g.value in ([0, 1], [1, 0]) for g in found if g.error is None)
+    assert all(g.error is None for g in gcd.generate(model, "a", **options, validate=False))
+
+
 def test_references_lead_to_the_schemas_given_beside(model):
     schema, schemas = {"$ref": "https://x.org/a"}, {"https://x.org/a": {"type": "array", "items": {"$ref": "b"}}}
     options = {"schema": schema, "tokenizer": model.tokenizer}

@@ -199,11 +199,14 @@ def test_a_constraint_and_a_goal_exclude_each_other():
 def test_schemas_go_with_a_schema():
     constraint = gcd.compile(schema=True, tokenizer=VOCABULARY)
     assert message_of(TypeError, lambda: generate(constraint=constraint, schemas={})) == (
-        "schemas= are what a schema may refer to: give them to gcd.compile, which made constraint="
+        "schemas= is about a JSON Schema: give it to gcd.compile, which made constraint="
     )
     for call in (generate, gcd.check):
         assert message_of(TypeError, lambda call=call: call(regex="a", schemas={})) == (
-            "schemas= are what a schema may refer to: it goes with schema="
+            "schemas= is about a JSON Schema: it goes with schema="
+        )
+        assert message_of(TypeError, lambda call=call: call(regex="a", key_order="any")) == (
+            "key_order= is about a JSON Schema: it goes with schema="
         )
     assert message_of(InvalidGrammar, lambda: gcd.check(schema=True, schemas={"a": {"const": {1}}})) == (
         "schemas= has a schema that is no JSON value: Object of type set is not JSON serializable"

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Literal
 
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
 from grammars.frontends.json_schema.alternatives import alternatives
@@ -45,6 +44,7 @@ from grammars.frontends.json_schema.registry import Schemas
 from grammars.frontends.json_schema.strings import string_node
 from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
+from grammars.frontends.schema_options import Approximate
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, Node, Numerals, Ref
 from grammars.words import one_of
 
@@ -64,17 +64,14 @@ def parse_json_schema(
     key_order: KeyOrder = "schema",
     formats: bool = True,
     additional_properties: bool = True,
-    approximate: Literal["over"] | None = None,
+    approximate: Approximate = None,
     schemas: Schemas | None = None,
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
         parse_json_schema({"type": "array", "items": {"const": 1}}, whitespace="compact")   # [] [1] [1,1] ...
 
-    `whitespace` and `key_order` are of `whitespace.layout`. `formats=False` makes `format` an annotation.
-    `additional_properties=False` leaves out keys that an object does not declare, where nothing is said of other keys.
-    `approximate="over"` leaves out what cannot be enforced, and lists it in `Grammar.widened`. `schemas` are those that
-    references may lead to, by their URIs; nothing is ever retrieved.
+    The options are those of `schema_options`. What `approximate="over"` leaves out is in `Grammar.widened`.
 
     Raises `InvalidGrammar` for what is no schema, `UnsupportedFeature` for a keyword that cannot be enforced exactly,
     `EmptyLanguage` for a contradiction, `LimitExceeded` for what is too large; all name the JSON pointer.

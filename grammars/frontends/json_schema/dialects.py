@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from grammars.errors import InvalidGrammar, UnsupportedFeature
@@ -25,8 +25,8 @@ class Dialect:
     """A version of JSON Schema: 4, 6, 7, 8 (2019-09) or 9 (2020-12); `stated` when `$schema` names it.
 
     Without `$schema` a schema is read as 2020-12, and what older drafts wrote otherwise (`items` as a list,
-    `dependencies`) keeps its old meaning: no newer keyword means anything else by it. `without` are the keywords of
-    vocabularies that the meta-schema leaves out.
+    `dependencies`) keeps its old meaning: no newer keyword means anything else by it. `without` are keywords
+    that say nothing: of vocabularies that the meta-schema leaves out, or `format` where nobody wants it asserted.
     """
 
     number: int = 9
@@ -48,6 +48,10 @@ class Dialect:
     def ref_stands_alone(self) -> bool:
         """Whether siblings of `$ref` are ignored (draft-07 and before, section 8.3)."""
         return self.number <= 7
+
+    def leaving_out(self, keyword: str) -> Dialect:
+        """The same without a keyword."""
+        return replace(self, without=self.without | {keyword})
 
     def knows(self, since: int, until: int) -> bool:
         """Whether a keyword of the drafts `since` to `until` means something here."""

@@ -257,8 +257,6 @@ def _format(own: Own, name: str, value: object) -> None:
 
     if not isinstance(value, str):
         raise _expect(own, name, "the name of a format", value)
-    if not own.location.document.formats:
-        return
     if value in FORMATS:
         own.says |= STRING
         own.formats += (value,)

@@ -66,10 +66,9 @@ class Document:
     def __init__(
         self, schema: Mapping[str, object] | bool | str, schemas: Schemas | None = None, *, formats: bool = True
     ) -> None:
-        self.formats = formats  # whether `format` says something about values
         self.source: str | None = schema if isinstance(schema, str) else None
         self.schema: object = read_json(schema) if isinstance(schema, str) else schema
-        self.registry = Registry(self.schema, schemas)
+        self.registry = Registry(self.schema, schemas, formats=formats)
         self._locations: list[Location] = []
         start = self.registry.start
         self.root = self._new(self._key(self.schema, ""), self.schema, "", start, 0, start.resource.dialect)

@@ -113,9 +113,9 @@ class Registry:
     Raises `InvalidGrammar` for schemas that are none, and what `dialect` raises.
     """
 
-    def __init__(self, schema: object, schemas: Schemas | None = None) -> None:
-        self.given = read_schemas(schemas)
-        self.root = Resource("", schema, "", Dialect())
+    def __init__(self, schema: object, schemas: Schemas | None = None, *, formats: bool = True) -> None:
+        self.given, self.formats = read_schemas(schemas), formats
+        self.root = Resource("", schema, "", self._read_as(Dialect()))
         self.start = Scope(self, self.root, None)
         self._read = False
         self._resources: dict[str, Resource] = {}
@@ -314,7 +314,7 @@ class Registry:
         if isinstance(uri, str):
             standard = standard_dialect(uri, pointer)
             if standard is not None:
-                return standard
+                return self._read_as(standard)
             found = self._custom_dialect(urldefrag(uri).url)
             if found is not None:
                 return found
@@ -324,6 +324,10 @@ class Registry:
             hint='use "https://json-schema.org/draft/2020-12/schema" or another draft from 4 on, leave $schema out, '
             "or give its meta-schema in schemas=",
         )
+
+    def _read_as(self, dialect: Dialect) -> Dialect:
+        """The dialect as it is to be read here: without formats, or as it is."""
+        return dialect if self.formats else dialect.leaving_out("format")
 
     def _custom_dialect(self, uri: str) -> Dialect | None:
         """What a meta-schema says of itself; None where there is none, or where it is its own."""
@@ -338,7 +342,7 @@ class Registry:
                 found = Dialect(written_in.number, written_in.stated)
                 if "$vocabulary" in meta and found.number > 7:
                     found = with_vocabularies(found, meta["$vocabulary"], f"{below}/$vocabulary")
-                self._dialects[uri] = found
+                self._dialects[uri] = self._read_as(found)
         return self._dialects[uri]
 
     def _unknown(self, uri: str, keyword: str, reference: str, pointer: str | None) -> NoReturn:

@@ -103,11 +103,9 @@ def _why_not_enforced(location: Location, name: str, value: object) -> str:
     if not dialect.knows(keyword.since, keyword.until):
         return f"not a keyword of {dialect.name}"
     if name in dialect.without:
-        return "its vocabulary is not in the meta-schema's $vocabulary"
+        return "annotation" if name == "format" else "its vocabulary is not in the meta-schema's $vocabulary"
     if "$ref" in location.schema and name != "$ref" and dialect.ref_stands_alone:  # type: ignore[operator]
         return f"ignored beside $ref in {dialect.name}"
-    if name == "format" and not location.document.formats:
-        return "annotation"
     if name == "format":
         from grammars.frontends.json_schema.formats import FORMATS, REFUSED, UNENFORCED
 
