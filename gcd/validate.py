@@ -341,6 +341,8 @@ def _class(dialect: Dialect) -> Any:
         keywords["dependencies"] = Draft7Validator.VALIDATORS["dependencies"]
         keywords["$recursiveRef"] = REFERENCES["$recursiveRef"]
     made = extend(base, keywords, type_checker=types)
+    if "minContains" in dialect.without:
+        made.VALIDATORS["contains"] = Draft7Validator.VALIDATORS["contains"]
     for name in dialect.without:
         made.VALIDATORS.pop(name, None)
     made.evolve, made.descend = _evolve, descend
@@ -375,6 +377,7 @@ def _validator(text: str, schemas: str, formats: bool) -> Validator:
     _check_schema(plain, dialect.number)
     contents = json.loads(text, parse_float=_number)
     registry = Registry(contents, json.loads(schemas, parse_float=_number), formats=formats)
+    registry.read()  # now, as several threads may use it
     validator: Validator = _class(dialect)(contents, _resolver=Resolver(registry, registry.start, dialect))
     return validator
 

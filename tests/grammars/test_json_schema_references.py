@@ -79,6 +79,9 @@ TEXTS = [
      {X + "meta": {"$id": X + "meta", "$schema": DRAFT2020, "$vocabulary": {
          "https://json-schema.org/draft/2020-12/vocab/core": True, X + "unknown": False,
          "https://json-schema.org/draft/2020-12/vocab/applicator": True}}}, ["1", "[]"], ["[1]"]),
+    ({"$schema": X + "meta", "contains": {"items": False}, "minContains": 2},
+     {"m": {"$id": X + "meta", "$schema": DRAFT2019, "$vocabulary": {
+         "https://json-schema.org/draft/2019-09/vocab/applicator": True}}}, ["[[]]"], ["[[1]]"]),
     # the meta-schemas are at hand
     ({"$ref": "http://json-schema.org/draft-07/schema#/definitions/nonNegativeInteger"}, None, ["0", "7"], ["-1"]),
     # dynamic scope
@@ -195,6 +198,10 @@ UNSUPPORTED = [
      'use "https://json-schema.org/draft/2020-12/schema" or another draft from 4 on, leave $schema out, '
      "or give its meta-schema in schemas="),
     ({"$schema": X + "meta"}, {X + "meta": {"$schema": DRAFT2020, "$vocabulary": {X + "mine": True}}},
+     "the vocabulary 'https://x.org/mine' is required and not known here (at https://x.org/meta#/$vocabulary)\n"
+     "what its keywords say could only be ignored"),
+    ({"$ref": X + "a"}, {X + "meta": {"$schema": DRAFT2020, "$vocabulary": {X + "mine": True}},
+                         X + "a": {"$schema": X + "meta"}},
      "the vocabulary 'https://x.org/mine' is required and not known here (at https://x.org/meta#/$vocabulary)\n"
      "what its keywords say could only be ignored"),
     ({"$schema": X + "meta"}, {X + "meta": {"$schema": X + "meta"}},

@@ -383,7 +383,7 @@ def _contains(own: Own, name: str, value: object) -> None:
     """How many items satisfy a subschema: since 2019-09 as `minContains` and `maxContains` say, else one or more."""
     schema, dialect = own.location.schema, own.location.dialect
     assert isinstance(schema, dict)
-    counts = schema if dialect.knows(8, 9) else {}
+    counts = schema if dialect.knows(8, 9) and "minContains" not in dialect.without else {}
     low = _whole(own, "minContains", counts.get("minContains", 1))
     high = _whole(own, "maxContains", counts["maxContains"]) if "maxContains" in counts else None
     own.some_items += (SomeItems(own.location.child(value, name), low, high),)

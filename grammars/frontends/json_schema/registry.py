@@ -246,7 +246,6 @@ class Registry:
         """Reads which resources and anchors there are in the schema and in those given beside it."""
         if self._read:
             return
-        self._read = True
         named = _names(self.root.schema, self.root.dialect, "")
         if named is not None:
             self.root.uri = named[0]
@@ -254,17 +253,18 @@ class Registry:
         self._read_below(self.root)
         for uri, schema in self.given.items():
             self._read_document(uri, schema)
+        self._read = True
 
     def _read_document(self, uri: str, schema: object) -> None:
         """A document is known by the URI that it is given by and by its own `$id`."""
         resource = Resource(uri, schema, f"{uri}#", self.root.dialect)
         resource.dialect = self._in_its_dialect(resource.place).dialect
-        self._add(uri, resource)
         named = _names(schema, resource.dialect, uri)
         if named is not None:
             resource.uri = named[0]
-            self._add(resource.uri, resource)
         self._read_below(resource)
+        for name in dict.fromkeys((uri, resource.uri)):
+            self._add(name, resource)
 
     def _add(self, uri: str, resource: Resource) -> None:
         known = self._resources.setdefault(uri, resource)
@@ -331,19 +331,24 @@ class Registry:
 
     def _custom_dialect(self, uri: str) -> Dialect | None:
         """What a meta-schema says of itself; None where there is none, or where it is its own."""
-        if uri not in self._dialects:
-            self._dialects[uri] = None
-            meta = self.given.get(uri)
-            if meta is None:
-                meta = next((other for other in self.given.values() if _is_called(other, uri)), None)
-            if isinstance(meta, dict):
-                below = f"{uri}#"
-                written_in = self.dialect(meta["$schema"], f"{below}/$schema") if "$schema" in meta else Dialect()
-                found = Dialect(written_in.number, written_in.stated)
-                if "$vocabulary" in meta and found.number > 7:
-                    found = with_vocabularies(found, meta["$vocabulary"], f"{below}/$vocabulary")
-                self._dialects[uri] = self._read_as(found)
-        return self._dialects[uri]
+        if uri in self._dialects:
+            return self._dialects[uri]
+        meta = self.given.get(uri)
+        if meta is None:
+            meta = next((other for other in self.given.values() if _is_called(other, uri)), None)
+        if not isinstance(meta, dict):
+            return None
+        self._dialects[uri] = None  # until it is known, it is none
+        try:
+            written_in = self.dialect(meta["$schema"], f"{uri}#/$schema") if "$schema" in meta else Dialect()
+            found = Dialect(written_in.number, written_in.stated)
+            if "$vocabulary" in meta and found.number > 7:
+                found = with_vocabularies(found, meta["$vocabulary"], f"{uri}#/$vocabulary")
+        except (InvalidGrammar, UnsupportedFeature):
+            del self._dialects[uri]
+            raise
+        found = self._dialects[uri] = self._read_as(found)
+        return found
 
     def _unknown(self, uri: str, keyword: str, reference: str, pointer: str | None) -> NoReturn:
         called = "" if uri == reference else f" ({uri})"
