@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 
 import numpy as np
@@ -350,6 +351,10 @@ def test_too_many_ways_to_read_is_a_typed_error() -> None:
         constraint({"start": start, **rules}, [*(bytes([i]) for i in b"ab0123456789"), b""])
 
 
+@pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1",
+    reason="filling 4 MiB takes five minutes without JIT; the limit is Python's",
+)
 def test_too_much_memory_is_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of counter values are open at once. What was answered before goes on being answered."""
     monkeypatch.setitem(Configurations.__init__.__kwdefaults__, "limit", 1 << 20)
