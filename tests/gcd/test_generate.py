@@ -338,7 +338,10 @@ def test_the_embedded_model_answers_with_an_instance(embedded_model):
 
 
 def test_options_of_schemas_reach_the_grammar_and_the_validator(model):
-    schema = {"type": "object", "properties": {"a": {"enum": [1]}, "b": {"format": "date", "maxLength": 1}}}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"enum": [1]}, "b": {"type": "string", "format": "date", "maxLength": 1}},
+    }
     common = {"schema": {**schema, "required": ["a", "b"]}, "additional_properties": False}
     with pytest.raises(gcd.errors.EmptyLanguage):
         gcd.generate(model, "a", **common)
