@@ -263,3 +263,51 @@ def test_report_agrees_with_parsing_and_survives_contradictions():
         "/const", "const", "annotation", "not a keyword of draft-04"
     )
     assert check_json_schema({"type": "string", "uniqueItems": True}).supported
+
+
+def branch(number):
+    return {
+        "type": "object",
+        "properties": {"kind": {"const": f"kind {number}"}, "name": {"type": "string"}, "n": {"type": "integer"}},
+        "required": ["kind", "name"],
+    }
+
+
+def having(*names):
+    return [{"properties": {name: {"type": "string"}}, "required": [name]} for name in names]
+
+
+def doubling(number):
+    following = {"$ref": f"#/$defs/d{number + 1}"}
+    return {"oneOf": [following, {"not": following}]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"oneOf": having(f"a{i}", f"b{i}")} for i in range(20)]},
+        {"allOf": [{"anyOf": having(*(f"p{i}{j}" for j in range(5)))} for i in range(12)]},
+        {"$ref": "#/$defs/d0", "$defs": {"d20": having("a")[0], **{f"d{n}": doubling(n) for n in range(20)}}},
+    ],
+    ids=["allOf of oneOf", "allOf of anyOf", "doubling"],
+)
+def test_alternatives_that_multiply_meet_a_limit(schema):
+    with pytest.raises(LimitExceeded, match="the schema needs a look at more than 400,000 parts of alternatives"):
+        parse_json_schema(schema)
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_the_complement_of_many_branches_grows_with_their_square(keyword):
+    rules = {n: len(parse_json_schema({"not": {keyword: [branch(i) for i in range(n)]}}).rules) for n in (10, 20)}
+    assert rules[20] < 4 * rules[10] < 1000
+
+
+@pytest.mark.parametrize(("left", "right"), [(1, True), (0, False), (1, 1.5)])
+def test_subschemas_are_told_apart_as_json(left, right):
+    """`==` takes 1 for true; what one of them implies is not what the other does."""
+    both = {"properties": {"a": {"not": {"const": left}}}, "required": ["a"], "type": "object"}
+    schema = {"allOf": [both, {"anyOf": [{"properties": {"a": {"not": {"const": right}}}}, {"required": ["b"]}]}]}
+    accepts = compile_grammar(parse_json_schema(schema, whitespace="compact")).accepts
+    assert not accepts(b'{"a":%s}' % json.dumps(right).encode())
+    assert accepts(b'{"a":%s,"b":0}' % json.dumps(right).encode())
+    assert accepts(b'{"a":null}')

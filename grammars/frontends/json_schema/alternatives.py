@@ -8,23 +8,25 @@ what negation makes of a `oneOf` is mostly settled that way, as by unit propagat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from grammars.errors import UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, is_anything, type_clash
 from grammars.frontends.json_schema.disjoint import exclusive
 from grammars.frontends.json_schema.keywords import never, read
-from grammars.frontends.json_schema.parts import OBJECT, Every, Own, Part, Union
+from grammars.frontends.json_schema.parts import OBJECT, Every, Own, Part, Union, Work
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.values import holds, in_content, listed
 
 __all__ = ["alternatives"]
 
 
-def alternatives(conjunction: Conjunction, *, may_overlap: bool = False) -> list[tuple[Part, ...]]:
+def alternatives(conjunction: Conjunction, work: Work, *, may_overlap: bool = False) -> list[tuple[Part, ...]]:
     """Tuples of parts, one of which holds iff the conjunction does; it has a union.
 
-    With `may_overlap` what satisfies several branches of a `oneOf` satisfies it too.
+    With `may_overlap` what satisfies several branches of a `oneOf` satisfies it too. What it takes to see which are
+    possible is taken off the work.
 
     Raises `EmptyLanguage` when they have no type in common with what stands around them.
     """
@@ -33,12 +35,17 @@ def alternatives(conjunction: Conjunction, *, may_overlap: bool = False) -> list
         for union in conjunction.unions:
             if union.keyword != "oneOf" and any(_holds_anyway(branch, conjunction) for branch in union.branches):
                 return [conjunction.choose(union)]
-            left = [branch for branch in union.branches if not _ruled_out(conjunction.choose(union, branch), branch)]
+            work.left -= len(union.branches) * len(conjunction.parts)
+            left = [
+                branch
+                for branch in union.branches
+                if work.left < 0 or not _ruled_out(conjunction.choose(union, branch), branch)
+            ]
             if left and (best is None or _first(union, left) < _first(*best)):
                 best = union, left
     union, branches = best or (conjunction.unions[0], [*conjunction.unions[0].branches])
     if union.keyword == "oneOf" and not may_overlap:
-        branches = exclusive(union, conjunction, branches)
+        branches = exclusive(union, conjunction, branches, work)
     choices = [conjunction.choose(union, branch) for branch in branches]
     flat = [flatten(parts) for parts in choices]
     typed = [parts for parts, branch in zip(choices, flat, strict=True) if branch.types]
@@ -111,12 +118,31 @@ def _values(name: str, owns: Sequence[Own]) -> list[object] | None:
 
 def _has_only(part: Part, name: str, owns: Sequence[Own]) -> bool:
     """Whether a property, if it is there, is seen to satisfy a part."""
-    if _is_missing(name, owns):
+    if _is_missing(name, owns) or any(_is_same(part, (own.properties or {}).get(name)) for own in owns):
         return True
     values = _values(name, owns)
     try:
         return values is not None and all(holds(value, (part,)) for value in values)
     except UnsupportedFeature:
+        return False
+
+
+def _is_same(left: Part, right: Part | None) -> bool:
+    """Whether two parts are seen to say the same: subschemas of one text in one scope, or their complements."""
+    if left is right:
+        return True
+    if isinstance(left, Union) and isinstance(right, Union):
+        return left.negated is not None and right.negated is not None and _is_same(left.negated, right.negated)
+    if not isinstance(left, Location) or not isinstance(right, Location):
+        return False
+    return left.scope is right.scope and left.dialect == right.dialect and _is_same_text(left.schema, right.schema)
+
+
+def _is_same_text(left: object, right: object) -> bool:
+    """Whether two schemas are written alike; `==` alone takes 1, 1.0 and true for the same."""
+    try:
+        return left == right and json.dumps(left) == json.dumps(right)
+    except (TypeError, ValueError, RecursionError):  # a dict that holds itself, or more than JSON has
         return False
 
 

@@ -37,6 +37,7 @@ from grammars.frontends.json_schema.parts import (
     Own,
     Part,
     Union,
+    Work,
 )
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
@@ -53,8 +54,8 @@ __all__ = ["Compiler", "parse_json_schema"]
 _RULES = 20_000
 """Most subschemas, alone and combined, of one grammar: the largest real schema at hand has 9,000."""
 
-_BRANCHES = 200_000
-"""Most branches of unions that are looked at for one grammar: about two seconds."""
+_WORK = 400_000
+"""Most parts that are looked at for one grammar to see which alternatives are possible: one to two seconds."""
 
 
 def parse_json_schema(
@@ -133,7 +134,7 @@ class Compiler:
         self._taken: dict[str, int] = {}
         self._pending: deque[_Task] = deque()
         self._task: _Task | None = None
-        self._looked_at = 0  # branches of unions
+        self.work = Work(_WORK)
         self._shared: dict[str, None] = {}
 
     def grammar(self) -> Grammar:
@@ -297,10 +298,9 @@ class Compiler:
     def _alternatives(self, conjunction: Conjunction, task: _Task) -> Node:
         if self._refuse_keywords(conjunction, conjunction.types):
             return NOTHING
-        self._looked_at += sum([len(union.branches) for union in conjunction.unions])
-        if self._looked_at > _BRANCHES:
-            raise self._too_large(f"more than {_BRANCHES:,} alternatives")
-        choices = alternatives(conjunction, may_overlap=self.multiplied is not None)
+        choices = alternatives(conjunction, self.work, may_overlap=self.multiplied is not None)
+        if self.work.left < 0:
+            raise self._too_large(f"a look at more than {_WORK:,} parts of alternatives")
         return Choice(tuple([self.rule(parts, task.depth) for parts in choices]))
 
     def _by_type(self, conjunction: Conjunction, task: _Task) -> Node:

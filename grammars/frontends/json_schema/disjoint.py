@@ -18,7 +18,7 @@ from grammars.frontends.json_schema.conjunction import Conjunction, flatten
 from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.negation import negated
 from grammars.frontends.json_schema.objects import object_shape
-from grammars.frontends.json_schema.parts import ARRAY, NUMBER, OBJECT, STRING, Every, Own, Part, Union
+from grammars.frontends.json_schema.parts import ARRAY, NUMBER, OBJECT, STRING, Every, Own, Part, Union, Work
 from grammars.frontends.json_schema.strings import string_content
 from grammars.frontends.json_schema.values import equality_key, listed
 from grammars.ir import And, Length
@@ -28,25 +28,27 @@ __all__ = ["exclusive", "overlapping"]
 _DEPTH = 4
 """How deep a proof looks into required properties, items and branches."""
 _STEPS = 20_000
-"""How many conjunctions one proof looks at: about half a second."""
+"""How many parts one search looks at: about a tenth of a second."""
 _LENGTH = 64
 """Up to which length of strings it combines lengths with patterns."""
 
 
-def exclusive(union: Union, around: Conjunction, possible: Sequence[Part]) -> list[Part]:
+def exclusive(union: Union, around: Conjunction, possible: Sequence[Part], work: Work) -> list[Part]:
     """Those branches of a `oneOf` that are `possible` with what holds around it.
 
     Each comes without the values that another one may have too.
     """
     others: list[list[Part]] = [[] for _ in possible]
-    for left, right in overlapping(possible, lambda *branches: around.choose(union, *branches)):
+    for left, right in overlapping(possible, lambda *branches: around.choose(union, *branches), work):
         others[left].append(negated(possible[right]))
         others[right].append(negated(possible[left]))
     return [Every((branch, *also)) if also else branch for branch, also in zip(possible, others, strict=True)]
 
 
 def overlapping(
-    branches: Sequence[Part], around: Callable[..., tuple[Part, ...]] = lambda *branches: branches
+    branches: Sequence[Part],
+    around: Callable[..., tuple[Part, ...]] = lambda *branches: branches,
+    work: Work | None = None,
 ) -> Iterator[tuple[int, int]]:
     """The pairs of branches of which it is not proved that no value satisfies both, with what holds `around` them."""
     flat = [flatten(around(branch)) for branch in branches]
@@ -54,7 +56,7 @@ def overlapping(
         return
     objects = [branch for branch in flat if branch.types == OBJECT]
     apart = OBJECT if _discriminated(objects) else 0
-    proof = _Proof()
+    proof = _Proof(work or Work(_STEPS))
     for (i, left), (j, right) in combinations(enumerate(flat), 2):
         if not left.types & right.types or left.types == right.types == apart:
             continue
@@ -103,10 +105,10 @@ def _required_values(owns: Iterable[Own]) -> dict[str, set[object]]:
 
 
 class _Proof:
-    """One search for proofs, with the steps that it may still take."""
+    """One search for proofs, with the steps that it may still take, and the work that all searches may take."""
 
-    def __init__(self) -> None:
-        self.steps = _STEPS
+    def __init__(self, work: Work) -> None:
+        self.steps, self.work = _STEPS, work
 
     def empty(self, parts: Sequence[Part], depth: int) -> bool:
         """Whether it is proved that no value satisfies all the parts; False means "not proved"."""
@@ -116,10 +118,11 @@ class _Proof:
             return False
 
     def _empty(self, parts: Sequence[Part], depth: int) -> bool:
-        self.steps -= 1
         conjunction = flatten(parts)
+        self.steps -= len(conjunction.parts)
+        self.work.left -= 2 * len(conjunction.parts)
         types = conjunction.types
-        if not types or self.steps < 0:
+        if not types or self.steps < 0 or self.work.left < 0:
             return not types
         if (found := listed(conjunction)) is not None:
             return not any(True for _ in found.passing())

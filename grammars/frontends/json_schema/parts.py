@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL", "ARRAY", "BOOLEAN", "FRACTION", "INTEGER", "NULL", "NUMBER", "OBJECT", "STRING", "Every", "Own", "Part",
-    "Pattern", "Refusal", "Scalar", "SomeItems", "SomeKey", "Union",
+    "Pattern", "Refusal", "Scalar", "SomeItems", "SomeKey", "Union", "Work",
 ]  # fmt: skip
 
 NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = 1, 2, 4, 8, 16, 32, 64
@@ -71,6 +71,13 @@ class Union:
         if self.made is None:
             self.made = self.make()
         return self.made
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """How many more parts are looked at to find out which alternatives are possible; nothing is proved beyond that."""
+
+    left: int
 
 
 @dataclass(slots=True, eq=False)
