@@ -6,6 +6,7 @@ validator matches decoded strings against the same nodes. Nothing is built befor
 Each pattern is the grammar of the document that JSON Schema names, with these exceptions, all on the side of refusing:
 
 - date-time, time: no second 60; leap seconds are announced, not computed, and `datetime` has none;
+- date-time, date: no year 0000, which is not in `datetime` either;
 - hostname, email: no label with `--` in third and fourth place; whether `xn--...` decodes is not regular, and the
   other such labels are reserved;
 - email: address literals are IPv4 and IPv6 (no other tag is registered), 64 octets before the `@`, 254 in all
@@ -50,9 +51,10 @@ UNENFORCED: Mapping[str, str] = {
 
 # --- RFC 3339: dates and times; its appendix A: durations -------------------------------------------------------------
 
-_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
 _DATE = (
-    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    f"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     f"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
 )
 _HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
