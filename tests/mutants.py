@@ -271,7 +271,10 @@ MASKS: Rows = {
         LEAF_KERNELS,
         ("if below[node, HEIGHT] <= room[target, k]:", "if room[target, k] > 0:"),
     ),
-    "EOS is always allowed": (STATES, ("if self.accepting(number) and most >= -1:", "if most >= -1:")),
+    "EOS is always allowed": (
+        KERNELS,
+        ("if words(c, HEAP)[configuration + 2] == 1 and most >= -1:", "if most >= -1:"),
+    ),
     "the texts of special tokens are read": (
         "tokenizer_align/vocabulary.py",
         ("for i in (*special.values(), *eos):", "for i in ():"),

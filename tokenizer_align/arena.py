@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class Configurations:
         self._put(kernels.PATH, np.zeros(4 * leaves.depth, np.int32))
         self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
         self._leaves_asked: set[int] = set()
+        self._told = 0  # states of which it was looked at whether they are of a leaf
         self._put(kernels.MARK, np.zeros(0, np.int32))
         self._tables: Tables | None = None
         self.refresh()
@@ -112,6 +114,7 @@ class Configurations:
             case kernels.WANTS_RULE:
                 self._build(wanted)
                 self._refresh_rules()
+                self._tell_leaves()
             case kernels.WANTS_LEAF:
                 self._find_leaf(wanted)
             case kernels.WANTS_ROW:
@@ -137,6 +140,20 @@ class Configurations:
             first, end = tables.states[start : start + 2, FIRST_CALL].tolist()
             called = set(tables.calls[first:end, CALL_RULE].tolist())
             pending += [callee for callee in called if tables.rules[callee, RULE_START] == UNBUILT]
+
+    def _tell_leaves(self) -> None:
+        """Says of new states that they have no table, where their rule is no leaf: most are not, and would be asked."""
+        automaton, leaf_of, first = self.automaton, self.arrays[kernels.LEAF_OF], self._told
+        with automaton.lock:
+            end = min(automaton.num_states, len(leaf_of))
+            rules = automaton.tables.states[first:end, STATE_RULE].copy()
+        bounds = [0, *(np.flatnonzero(rules[1:] != rules[:-1]) + 1).tolist(), len(rules)]
+        for begin, until in pairwise(bounds if len(rules) else ()):
+            rule = int(rules[begin])
+            if automaton.leaf_key(rule) is None:
+                leaf_of[first + begin : first + until] = -1
+                self._leaves_asked.add(rule)
+        self._told = end
 
     def _find_leaf(self, state: int) -> None:
         """Says what table serves a state: for all of its rule when the first of them is asked for."""
