@@ -91,6 +91,11 @@ class ByteAutomaton:
         return self._rules.store.states
 
     @property
+    def extents(self) -> Sequence[tuple[int, int, int]]:
+        """The rules that are written, in that order: number, first state, and the state behind the last."""
+        return self._rules.store.extents
+
+    @property
     def num_edges(self) -> int:
         return self._rules.store.edges
 

@@ -62,6 +62,7 @@ class Store:
             lengths=np.zeros(2048, np.int32),
         )
         self.rules = self.states = self.edges = self.calls = self.lengths = 0
+        self.extents: list[tuple[int, int, int]] = []  # of the rules that are written, as they were: first state, end
         self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep
 
     def reserve(self) -> int:
@@ -116,6 +117,7 @@ class Store:
         row = table.rules[rule]
         row[RULE_START + 1 :] = [int(kind), low, UNBOUNDED if high is None else min(high, UNBOUNDED), *columns]
         row[RULE_START] = states  # last: whoever sees it may read the rest
+        self.extents.append((rule, states, self.states))
 
     def _window(self, window: Window) -> list[int]:
         """The columns of a rule for these tables, which are written once."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ class Configurations:
         self._put(kernels.PATH, np.zeros(4 * leaves.depth, np.int32))
         self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
         self._leaves_asked: set[int] = set()
-        self._told = 0  # states of which it was looked at whether they are of a leaf
+        self._told = 0  # rules that are written of which it was looked at whether they are leaves
         self._put(kernels.MARK, np.zeros(0, np.int32))
         self._tables: Tables | None = None
         self.refresh()
@@ -143,17 +142,14 @@ class Configurations:
 
     def _tell_leaves(self) -> None:
         """Says of new states that they have no table, where their rule is no leaf: most are not, and would be asked."""
-        automaton, leaf_of, first = self.automaton, self.arrays[kernels.LEAF_OF], self._told
-        with automaton.lock:
-            end = min(automaton.num_states, len(leaf_of))
-            rules = automaton.tables.states[first:end, STATE_RULE].copy()
-        bounds = [0, *(np.flatnonzero(rules[1:] != rules[:-1]) + 1).tolist(), len(rules)]
-        for begin, until in pairwise(bounds if len(rules) else ()):
-            rule = int(rules[begin])
+        automaton, leaf_of = self.automaton, self.arrays[kernels.LEAF_OF]
+        for rule, first, end in automaton.extents[self._told :]:
+            if end > len(leaf_of):  # another thread has written it since the arrays were taken over
+                break
             if automaton.leaf_key(rule) is None:
-                leaf_of[first + begin : first + until] = -1
+                leaf_of[first:end] = -1
                 self._leaves_asked.add(rule)
-        self._told = end
+            self._told += 1
 
     def _find_leaf(self, state: int) -> None:
         """Says what table serves a state: for all of its rule when the first of them is asked for."""
