@@ -40,7 +40,7 @@ from grammars.errors import InvalidGrammar, LimitExceeded
 from grammars.ir import Bytes, Choice, Grammar, Members, Node, Ref, Repeat, Sequence
 from grammars.pieces import Piece, flat_piece
 from grammars.positions import END, NULL, SOLID, Callees, Positions, Set, union
-from grammars.tables import OPEN, ORDERED, UNBOUNDED, Int32
+from grammars.tables import MOST_IN_ANY_ORDER, OPEN, ORDERED, UNBOUNDED, Int32
 
 __all__ = ["Order", "check_members", "has_register", "members_piece", "written_as_rules"]
 
@@ -88,6 +88,8 @@ def has_register(node: Members) -> bool:
 def members_piece(node: Members, callees: Rules, *, limit: int) -> tuple[Piece, Order]:
     """The automaton of the members and what its states allow; raises `LimitExceeded` beyond `limit` states."""
     if has_register(node):
+        if len(node.keys) > MOST_IN_ANY_ORDER:
+            raise LimitExceeded(f"more than {MOST_IN_ANY_ORDER:,} members stand in any order, or are counted")
         node = _without_impossible(node, callees)
     return _Object(node, callees).written(limit)
 

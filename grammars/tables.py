@@ -29,6 +29,7 @@ MEMBERS_AT, MEMBERS_COUNT, MEMBERS_AFTER = 4, 5, 6  # of members, see grammars.m
 REGISTER_LOW, REGISTER_HIGH, REGISTER_FLAGS, REGISTER_REQUIRED = 7, 8, 9, 10  # of members with a register: bounds
 # of the entries, `ORDERED` and `OPEN`, and how many members are required
 ORDERED, OPEN = 1, 2
+MOST_IN_ANY_ORDER = 16_000
 RULE_COLUMNS = 11
 
 STATE_RULE, STATE_FINAL, FIRST_EDGE, FIRST_CALL, DEFAULT = 0, 1, 2, 3, 4

@@ -27,7 +27,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from tokenizer_align.folders import private_folder
 
-__all__ = ["inlined", "kernel"]
+__all__ = ["inlined", "is_cached", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,6 +100,15 @@ def _stamp(compiled: Any) -> None:
     file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if file is not None:
         file._source_stamp = file._source_stamp, _sources()
+
+
+def is_cached(compiled: Any) -> bool:
+    """Whether the machine code of a kernel is on disk, made from the files as they are; True where none is kept."""
+    file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is None:
+        return True
+    names = [*file._load_index().values()]
+    return bool(names) and all(Path(file._cache_path, name).exists() for name in names)
 
 
 @functools.cache

@@ -13,8 +13,8 @@ among its stacks. A configuration holds n items (state, counter, stack set), sor
 far is in the language, and bit b of its bytes is set when one of its items has an edge for byte b. `cost` is the number
 of tokens that suffice to end from here, -1 while nobody has asked. The number of a record is its place in the heap, so
 the parents of a stack set have smaller numbers than the set itself. A register of `grammars.members` is a record too,
-with flag 1 and plain words for triples: the entries written, the required members that are missing, and either how many
-members are decided or a bit for each that is. The register of no entries is 0.
+with flag 1 and plain words for triples: the entries written, the required members among them, and either how many
+members are decided or a bit for each that is. The register of no entries is 0: the heap begins with so many zeros.
 
 **Transitions** are remembered in a hash table (configuration, symbol) -> configuration, `DEAD` where a window dies.
 
@@ -52,6 +52,7 @@ from grammars.tables import (
     LENGTHS_WIDTH,
     MEMBERS_AT,
     MEMBERS_COUNT,
+    MOST_IN_ANY_ORDER,
     OPEN,
     ORDERED,
     REGISTER_FLAGS,
@@ -150,7 +151,7 @@ DECIDED = 3  # a register
 HEADER = 5
 BYTE_WORDS = 8
 FIRST_ITEM = HEADER + BYTE_WORDS
-FIRST_RECORD = 8
+FIRST_RECORD = HEADER + 2 + (MOST_IN_ANY_ORDER + 31) // 32 + 3
 NEVER = 2**30  # no length, no upper bound
 TOO_MANY = 2**29  # costs stop here
 NO_BUDGET = 2**30
@@ -263,7 +264,7 @@ def _decided(c: Context, rule: int, state: int, counter: int) -> int:
     return counter if counter <= order[low] <= most else -1
 
 
-@kernel
+@inlined
 def _members_cost(c: Context, rule: int, state: int, counter: int) -> int:
     """Tokens that suffice to the end of an object: to the end of a member, then all required ones that are not decided.
 
@@ -282,6 +283,37 @@ def _members_cost(c: Context, rule: int, state: int, counter: int) -> int:
         if counter <= member <= most:
             best = min(best, Int(costs[place]) + (Int(costs[at + member + 1]) if member < members else 0))
     return best
+
+
+@inlined
+def _with_member(c: Context, rule: int, register: int, member: int) -> int:
+    """The register after one more entry, or a status."""
+    heap, rules, order = words(c, HEAP), table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
+    at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
+    low, high = Int(rules[rule, REGISTER_LOW]), Int(rules[rule, REGISTER_HIGH])
+    entries, written = Int(heap[register + HEADER]), Int(heap[register + HEADER + 1])
+    if entries < (low if high >= NEVER else high):
+        entries += 1
+    elif member == members and flags & ORDERED == 0:
+        return register
+    if member < members and order[at + member] == member:
+        written += 1
+    size = 1 if flags & ORDERED else (members + 31) >> 5
+    begin, word = Int(c[TOP]), Int(-2)
+    while word < size:
+        if not _push(c, Int(0), Int(0), Int(0)):
+            return LIMIT
+        word += 3
+    buffer = words(c, BUFFER)
+    buffer[begin], buffer[begin + 1] = entries, written
+    if flags & ORDERED:
+        buffer[begin + 2] = min(member + 1, members)
+    else:
+        for word in range(size):
+            buffer[begin + 2 + word] = heap[register + HEADER + 2 + word]
+        if member < members:
+            buffer[begin + 2 + (member >> 5)] |= np.int32(1) << np.int32(member & 31)
+    return _intern(c, Int(DECIDED), Int(1), begin)
 
 
 @kernel
@@ -303,69 +335,26 @@ def _entered(c: Context, rule: int, state: int, counter: int) -> int:
     return DEAD if count > 0 else counter
 
 
-@inlined
-def _entries(c: Context, register: int) -> int:
-    """How many entries are written, counted no further than the bounds need."""
-    return Int(words(c, HEAP)[register + HEADER]) if register > 0 else Int(0)
-
-
-@inlined
-def _missing(c: Context, rule: int, register: int) -> int:
-    """How many required members are not written."""
-    required = Int(table(c, RULES, RULE_COLUMNS)[rule, REGISTER_REQUIRED])
-    return Int(words(c, HEAP)[register + HEADER + 1]) if register > 0 else required
-
-
 @kernel
 def _may_follow(c: Context, rule: int, register: int, member: int) -> bool:
     """Whether a member may be the next entry, n for one of the others, or n + 1 for the end."""
     heap, rules, order = words(c, HEAP), table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
     at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
-    low, entries, missing = Int(rules[rule, REGISTER_LOW]), _entries(c, register), _missing(c, rule, register)
+    low, entries = Int(rules[rule, REGISTER_LOW]), Int(heap[register + HEADER])
+    missing = Int(rules[rule, REGISTER_REQUIRED]) - Int(heap[register + HEADER + 1])
     if member > members:
         return missing == 0 and entries >= low
     others = missing - 1 if member < members and order[at + member] == member else missing
     if entries + others >= rules[rule, REGISTER_HIGH]:
         return False
     if flags & ORDERED:
-        decided = Int(heap[register + HEADER + 2]) if register > 0 else Int(0)
+        decided = Int(heap[register + HEADER + 2])
         enough = flags & OPEN or member == members or entries + members - member >= low
         return bool(decided <= member <= order[at + decided] and enough)
     return member == members or not _is_decided(c, rule, register, member)
 
 
-@kernel
-def _with_member(c: Context, rule: int, register: int, member: int) -> int:
-    """The register after one more entry, or a status."""
-    heap, rules, order = words(c, HEAP), table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
-    at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
-    low, high = Int(rules[rule, REGISTER_LOW]), Int(rules[rule, REGISTER_HIGH])
-    entries, missing = _entries(c, register), _missing(c, rule, register)
-    if entries < (low if high >= NEVER else high):
-        entries += 1
-    elif member == members and flags & ORDERED == 0:
-        return register
-    if member < members and order[at + member] == member:
-        missing -= 1
-    size = 1 if flags & ORDERED else (members + 31) >> 5
-    begin, word = Int(c[TOP]), Int(-2)
-    while word < size:
-        if not _push(c, Int(0), Int(0), Int(0)):
-            return LIMIT
-        word += 3
-    buffer = words(c, BUFFER)
-    buffer[begin], buffer[begin + 1] = entries, missing
-    if flags & ORDERED:
-        buffer[begin + 2] = min(member + 1, members)
-    else:
-        for word in range(size if register > 0 else 0):
-            buffer[begin + 2 + word] = heap[register + HEADER + 2 + word]
-        if member < members:
-            buffer[begin + 2 + (member >> 5)] |= np.int32(1) << np.int32(member & 31)
-    return _intern(c, Int(DECIDED), Int(1), begin)
-
-
-@kernel
+@inlined
 def _register_cost(c: Context, rule: int, state: int, register: int) -> int:
     """Tokens that suffice to the end of an object with a register: to the end of an entry, then all that is missing.
 
@@ -375,8 +364,9 @@ def _register_cost(c: Context, rule: int, state: int, register: int) -> int:
     rules, order = table(c, RULES, RULE_COLUMNS), words(c, LENGTH_TABLES)
     costs = words(c, MEMBER_COST)
     at, members, flags = Int(rules[rule, MEMBERS_AT]), Int(rules[rule, MEMBERS_COUNT]), rules[rule, REGISTER_FLAGS]
-    entries, missing = _entries(c, register), _missing(c, rule, register)
-    others = max(0, Int(rules[rule, REGISTER_LOW]) - entries - missing)
+    heap = words(c, HEAP)
+    missing = Int(rules[rule, REGISTER_REQUIRED]) - Int(heap[register + HEADER + 1])
+    others = max(0, Int(rules[rule, REGISTER_LOW]) - Int(heap[register + HEADER]) - missing)
     left = Int(costs[at + members])
     for member in range(members if missing > 0 else 0):
         if order[at + member] == member and not _is_decided(c, rule, register, Int(member)):
@@ -439,8 +429,6 @@ def _cheapest(c: Context, rule: int, register: int, first: int, count: int) -> i
 @kernel
 def _is_decided(c: Context, rule: int, register: int, member: int) -> bool:
     """Whether a register says that a member is decided."""
-    if register == 0:
-        return False
     heap, decided = words(c, HEAP), register + HEADER + 2
     if table(c, RULES, RULE_COLUMNS)[rule, REGISTER_FLAGS] & ORDERED:
         return bool(member < heap[decided])
@@ -450,7 +438,7 @@ def _is_decided(c: Context, rule: int, register: int, member: int) -> bool:
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _cost(c: Context, state: int, counter: int) -> int:
     """Tokens that suffice from an item to the end of its rule."""
     rules = table(c, RULES, RULE_COLUMNS)

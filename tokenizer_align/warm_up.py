@@ -4,16 +4,17 @@ Place in the walk: beside it. Importing never compiles; `gcd warm-up`, servers a
 Machine code is kept on disk (`tokenizer_align.jit`), so that all but the first call after an installation are short.
 
 numba compiles in Python, on one core. Where nothing is on disk yet, a second process shares the work: each compiles
-what the other needs later, and finds the other's kernels on disk by then. Neither waits: what is not there yet is
-compiled twice.
+what the other needs later, and finds the other's kernels on disk by then, or waits for them.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -31,16 +32,19 @@ _IMPORTED_LATE = ("grammars.frontends.regex", "grammars.frontends.json_schema.fo
 """Modules that only patterns and formats need: 10 to 30 ms."""
 
 _FIRST = (
-    "_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort", "_set",
-    "_intern", "_union", "_step", "_walk", "_finish", "fill",
+    ("_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort", "_set", "_leaf_state",
+     "_find_vetoes", "_add_row"),
+    "_record_cost", ("_intern", "_entered", "settle_bytes", "settle_tokens"),
+    "_unite", ("_step", "_walk", "_finish", "fill"),
 )  # fmt: skip
-"""What this process compiles, in the order of need: the parts of a step, a step, the mask on top of it."""
+_SECOND = (("_record_cost",), "_intern", ("_union", "_reach", "_return", "_unite"))
+"""What each of two processes compiles, and in between for which kernel of the other one it waits."""
 
-_SECOND = ("_record_cost", "digest", "_leaf_state", "_find_vetoes", "_add_row")
-"""What the second process begins with, so that `_intern` and `fill` find it; then the kernels that make tables."""
+_SECOND_LAST = ("_step", ("advance", "settle_records"))
+"""Likewise, after the kernels that make tables."""
 
-_SECOND_LAST = ("advance", "settle_records")
-"""What is compiled on top of a step, which the first process has made by then."""
+_PATIENCE = 30.0
+"""Seconds that a process waits for a kernel before it compiles it itself."""
 
 
 def warm_up() -> None:
@@ -57,7 +61,7 @@ def warm_up() -> None:
 
         with _no_collections():
             leaves_of(vocabulary)
-            _compile(_FIRST)
+            _compile_in_turn(_FIRST, lambda: second is not None and second.poll() is None)
             if second is not None:
                 second.wait()
     _use_machine(automaton, vocabulary, budget=None)  # what the second process may have left undone is compiled here
@@ -67,10 +71,11 @@ def warm_up() -> None:
 
 def _second_half() -> None:
     """What the second process does."""
+    parent = os.getppid()
     with _no_collections():
-        _compile(_SECOND)
+        _compile_in_turn(_SECOND, lambda: os.getppid() == parent)
         _use_tables(*_example())
-        _compile(_SECOND_LAST)
+        _compile_in_turn(_SECOND_LAST, lambda: os.getppid() == parent)
 
 
 @contextmanager
@@ -101,6 +106,20 @@ def _second_process() -> subprocess.Popen[bytes] | None:
         return subprocess.Popen([sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet)
     except OSError:
         return None
+
+
+def _compile_in_turn(steps: tuple[str | tuple[str, ...], ...], is_other_alive: Callable[[], bool]) -> None:
+    """Compiles some kernels; before the next ones waits until the other process has put a certain one on disk."""
+    from tokenizer_align import kernels
+    from tokenizer_align.jit import is_cached
+
+    for step in steps:
+        if isinstance(step, tuple):
+            _compile(step)
+            continue
+        end = time.monotonic() + _PATIENCE
+        while not is_cached(getattr(kernels, step)) and time.monotonic() < end and is_other_alive():
+            time.sleep(0.02)
 
 
 def _compile(names: tuple[str, ...]) -> None:
