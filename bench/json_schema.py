@@ -3,9 +3,9 @@
     python bench/json_schema.py [--maskbench MASKBENCH [--sample N]] [--suite SUITE] [--costs] [--jobs 2] [--timeout 30]
 
 MaskBench, with keys in any order: a schema passes when it becomes a grammar, or has no value, and all of its instances
-come out right; "reordered" are valid ones whose keys must stand in another order all the same. Each schema is tried in a process of its own: "timed out" took more than
-`--timeout` seconds of CPU, "crashed" ended its process. What is refused is listed by its reason. `instances.py` does
-the same token by token, for real tokenizers.
+come out right; "reordered" are valid ones whose keys must stand in another order all the same. Each schema is tried in
+a process of its own: "timed out" took more than `--timeout` seconds of CPU, "crashed" ended its process. What is
+refused is listed by its reason. `instances.py` does the same token by token, for real tokenizers.
 
 The suite: outcomes by its parts, optional tests and formats by themselves; `json_schema_suite.py` has every file.
 

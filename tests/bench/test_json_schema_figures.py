@@ -11,7 +11,7 @@ import pytest
 from json_schema import COSTS, apart, judged
 
 PAIR = {"properties": {"a": {"type": "integer"}, "b": {}}, "required": ["a"]}
-ASKS = {"type": "object", "not": {"additionalProperties": {"type": "integer"}}}  # some key with another value, at the end
+ASKS = {"type": "object", "not": {"additionalProperties": {"type": "integer"}}}  # another value, at the end
 UNKNOWN = {"type": "string", "format": "regex"}
 
 CASES = {
