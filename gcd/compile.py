@@ -120,12 +120,13 @@ class Report:
     """What becomes of a schema, regex, grammar or choices here.
 
     `error` is what `compile` would raise, None if it is well-formed, supported and not empty. `keywords` tells, for a
-    schema, what is done with each keyword: enforced, refused, or an annotation.
+    schema, what is done with each keyword: enforced, refused, or an annotation; `widened` what of it is left out.
     """
 
     kind: Kind
     error: GrammarError | None
     keywords: KeywordReport | None = None
+    widened: tuple[GrammarError, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -169,4 +170,4 @@ def check_wanted(wanted: Wanted) -> tuple[Report, ByteAutomaton | None]:
         automaton = compile_grammar(wanted.to_grammar())
     except GrammarError as error:
         return Report(wanted.kind, error, keywords), None
-    return Report(wanted.kind, None, keywords), automaton
+    return Report(wanted.kind, None, keywords, automaton.widened), automaton

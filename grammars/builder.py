@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
 from grammars.ir import Bytes, CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
-from grammars.members import members_piece, written_as_rules
+from grammars.members import members_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
@@ -31,6 +31,7 @@ from grammars.summary import is_split, measure
 from grammars.survey import LEAVES, Survey, in_rule
 from grammars.tables import CALL_RULE, RULE_START, UNBUILT
 from grammars.words import ANY_STRING, excluded_names, word_piece
+from grammars.written_members import written_as_rules
 
 __all__ = ["Builder"]
 

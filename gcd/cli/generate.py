@@ -110,9 +110,11 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     """
     import gcd
 
-    refused = gcd.check(**source.keywords, whitespace=options["whitespace"]).error
-    if refused is not None:
-        raise refused
+    report = gcd.check(**source.keywords, whitespace=options["whitespace"])
+    if report.error is not None:
+        raise report.error
+    for error in report.widened:
+        typer.echo(f"left out, and checked in the finished value only: {error}", err=True)
     watched = sys.stderr.isatty()
     if watched:
         make_ready()
@@ -133,4 +135,5 @@ def record(generation: Generation) -> dict[str, object]:
         "logprob": generation.logprob,
         "finish_reason": generation.finish_reason,
         "seed": generation.seed,
+        "widened": list(generation.widened),
     }

@@ -87,7 +87,7 @@ FormatsOption = Annotated[
 AdditionalOption = Annotated[
     bool,
     typer.Option(
-        "--additional/--no-additional",
+        "--additional-properties/--no-additional-properties",
         help="Whether objects may have keys that a JSON Schema does not declare, where it is silent on them.",
     ),
 ]
@@ -207,7 +207,7 @@ def with_options(
         "--schemas": {"schemas": read_schemas(schemas)} if schemas else {},
         "--key-order": {"key_order": key_order} if key_order != "schema" else {},
         "--no-formats": {} if formats else {"formats": False},
-        "--no-additional": {} if additional else {"additional_properties": False},
+        "--no-additional-properties": {} if additional else {"additional_properties": False},
         "--approximate": {"approximate": approximate} if approximate else {},
     }
     named = [name for name, options in given.items() if options]

@@ -97,7 +97,8 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.error is None:
-            return f"{self.source.name}: ok"
+            left_out = [f"left out, and checked in the finished value only: {e}" for e in self.report.widened]
+            return "\n".join([f"{self.source.name}: ok", *left_out])
         others = [use for use in self.uses if use.status == "refused" and use.pointer != self.error.pointer]
         also = [f"also unsupported: {use.keyword} (at {place_of(use.pointer)})" for use in others]
         return "\n".join([f"{self.source.name}: {self.word}: {self.error}", *also])
@@ -118,6 +119,7 @@ class Verdict:
             "kind": self.source.kind,
             "verdict": self.word,
             "error": error,
+            "widened": [str(e) for e in self.report.widened],
             "keywords": [
                 {"pointer": use.pointer, "keyword": use.keyword, "status": use.status, "reason": use.reason}
                 for use in self.uses

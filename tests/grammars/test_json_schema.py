@@ -441,6 +441,7 @@ def test_other_keys_may_be_left_out_by_default():
     assert written(both, '{"a":1,"b":2}')
     assert not written(both, '{"a":1,"c":2}')
     assert written({"anyOf": [declared, {"type": "integer"}]}, "3")
+    assert written({"type": "object", "not": {"required": ["a"]}}, '{"c":1}')  # it declares no key that there may be
 
 
 WIDER = [

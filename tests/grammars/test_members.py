@@ -12,10 +12,11 @@ from random_grammars import Draw
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage, InvalidGrammar
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, JsonString, Members, Node, Ref, Repeat, Sequence, text
-from grammars.members import Order, members_piece, written_as_rules
+from grammars.members import Order, members_piece
 from grammars.positions import SOLID
 from grammars.rules import Kind
 from grammars.tables import CALL_RULE, FIRST_CALL, RULE_KIND
+from grammars.written_members import written_as_rules
 
 OTHER = ((JsonString(Repeat(text("x"), 1, 2)), Bytes(b":9")),)
 GAP: Node = Repeat(Bytes(b" "), 0, 2)

@@ -14,9 +14,9 @@ from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.python_types import describe_type
-from grammars.members import written_as_rules
 from grammars.rules import Kind
 from grammars.tables import UNBOUNDED
+from grammars.written_members import written_as_rules
 
 Way: TypeAlias = tuple[float, tuple[int, int] | None, int, int, int]
 """Cost, symbols of an edge or None, next state, called rule, counter."""

@@ -88,7 +88,7 @@ def object_shape(owns: Sequence[Own], *, is_open: bool = True) -> ObjectShape:
                 pointer=required[name].required_pointer(name),
             )
     closed = listed is not None or any(_closed(own) for own in owns)
-    closed = closed or not (is_open or not names or any(_says_others(own) for own in owns))
+    closed = closed or not (is_open or not members or any(_says_others(own) for own in owns))
     shape_open = () if closed else tuple(_open_keys(owns, [*names], name_owns))
     if low or high is not None:
         _check_counts(owns, len(required), None if shape_open else len(members))
