@@ -266,7 +266,7 @@ def _finish(plan: Plan, job: Job) -> Generation:
             error = failed
     return Generation(
         value, text, tuple(row.token_ids), row.logprob, row.masked_logprob, cast(Any, reason), row.bound_at, plan.seed,
-        job.calls, job.prompt_ids, error, tuple(map(str, row.constraint.automaton.widened)),
+        job.calls, job.prompt_ids, error, tuple([error.headline for error in row.constraint.automaton.widened]),
     )  # fmt: skip
 
 

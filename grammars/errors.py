@@ -68,13 +68,15 @@ class GrammarError(ValueError):
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.span, self.pointer, self.hint)
 
-    def __str__(self) -> str:
-        where = ""
+    @property
+    def headline(self) -> str:
+        """What is wrong and where, in one line."""
         if self.span is not None:
-            where = f" (line {self.span.line}, column {self.span.column})"
-        elif self.pointer is not None:
-            where = f" (at {place_of(self.pointer)})"
-        parts = [self.message + where]
+            return f"{self.message} (line {self.span.line}, column {self.span.column})"
+        return self.message if self.pointer is None else f"{self.message} (at {place_of(self.pointer)})"
+
+    def __str__(self) -> str:
+        parts = [self.headline]
         if self.span is not None:
             parts.append(self.span.draw())
         if self.hint:

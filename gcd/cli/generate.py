@@ -114,7 +114,7 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     if report.error is not None:
         raise report.error
     for error in report.widened:
-        typer.echo(f"left out, and checked in the finished value only: {error}", err=True)
+        typer.echo(f"left out, and checked in the finished value only: {error.headline}", err=True)
     watched = sys.stderr.isatty()
     if watched:
         make_ready()

@@ -97,7 +97,7 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.error is None:
-            left_out = [f"left out, and checked in the finished value only: {e}" for e in self.report.widened]
+            left_out = [f"left out, and checked in the finished value only: {e.headline}" for e in self.report.widened]
             return "\n".join([f"{self.source.name}: ok", *left_out])
         others = [use for use in self.uses if use.status == "refused" and use.pointer != self.error.pointer]
         also = [f"also unsupported: {use.keyword} (at {place_of(use.pointer)})" for use in others]
@@ -119,7 +119,7 @@ class Verdict:
             "kind": self.source.kind,
             "verdict": self.word,
             "error": error,
-            "widened": [str(e) for e in self.report.widened],
+            "widened": [e.headline for e in self.report.widened],
             "keywords": [
                 {"pointer": use.pointer, "keyword": use.keyword, "status": use.status, "reason": use.reason}
                 for use in self.uses
