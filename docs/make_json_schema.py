@@ -38,7 +38,8 @@ LIMITS = {
     "unevaluatedItems": "at most 256 ways for a subschema to hold",
     "anyOf": "branches that hold at once multiply: at most 20,000 rules",
     "oneOf": "branches that hold at once multiply: at most 20,000 rules",
-    "uniqueItems": "refused unless false",
+    "uniqueItems": "objects in the items have no key twice; refused: beside `contains` and either of `prefixItems`, "
+    "`minItems` with `maxContains`, or another `contains`",
     "$dynamicRef": "by dynamic scope; outside of the schema as `$ref`",
     "$recursiveRef": "by dynamic scope; only `#`",
     "format": "see below",
@@ -142,7 +143,7 @@ def _status(name: str, keyword: Any) -> str:
         return f"with `{READ_WITH[name]}`"
     if keyword.read is None:
         return "annotation"
-    return "refused" if name == "uniqueItems" else "enforced"
+    return "enforced"
 
 
 def maskbench(folder: Path) -> dict[str, Any]:

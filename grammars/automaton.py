@@ -12,7 +12,7 @@ item can be completed, except in windows, where the tables of `grammars.lengths`
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -41,6 +41,7 @@ class Source(Protocol):
     survey: Survey
     store: Store
     lock: Any
+    needs: dict[int, tuple[int, ...]]
 
     def is_built(self, rule: int) -> bool:
         """Whether the rule is in the store."""
@@ -69,6 +70,7 @@ class ByteAutomaton:
         self.source: Grammar = survey.grammar
         self.limits: Limits = survey.limits  # under which `source` was compiled
         self.special_tokens: tuple[str, ...] = tuple(survey.special_tokens)
+        self.has_distinct = survey.has_distinct  # whether items of an array must differ, see grammars.distinct
         self.accepts_empty = bool(survey.facts[survey.grammar.start] & NULL)
 
     @property
@@ -110,6 +112,14 @@ class ByteAutomaton:
             self.build(rule)
             rule += 1
 
+    def needs(self, rule: int) -> tuple[int, ...]:
+        """The `needs` of an array with distinct items, by its rule."""
+        return self._rules.needs[rule]
+
+    def all_needs(self) -> Iterable[tuple[int, ...]]:
+        """The `needs` of all arrays with distinct items met so far."""
+        return tuple(self._rules.needs.values())
+
     @property
     def widened(self) -> tuple[GrammarError, ...]:
         """What was asked for and is left open, see `Grammar`."""
@@ -146,6 +156,7 @@ class ByteAutomaton:
 
         Raises `EmptyLanguage` when there is none.
         """
+        assert not self.has_distinct, "what its rules say would be lost"
         self.build_all()
         if (self.tables.rules[: self.num_rules, RULE_KIND] >= Kind.MEMBERS).any():
             return ByteAutomaton(self._rules.without_members()).without_bytes(absent)
@@ -178,6 +189,7 @@ class _Built:
     def __init__(self, survey: Survey, rules: Sequence[Rule]) -> None:
         self.survey, self.store, self.lock = survey, Store(), threading.RLock()
         self.fragments: list[Fragment | None] = []
+        self.needs: dict[int, tuple[int, ...]] = {}
         for _ in rules:
             self.store.reserve()
         for number, rule in enumerate(rules):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
-from grammars.ir import Bytes, CharClass, Choice, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
+from grammars.ir import Bytes, CharClass, Choice, Distinct, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
 from grammars.members import members_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
@@ -77,7 +77,15 @@ class _Object:
     name: str
 
 
-_Plan = _Body | _Counted | _Member | _Leaf | _Object | Leaf
+@dataclass(frozen=True, slots=True)
+class _Differing:
+    """An array whose items must differ: a rule of its own, which stays on the stack until the array ends."""
+
+    node: Node
+    name: str
+
+
+_Plan = _Body | _Differing | _Counted | _Member | _Leaf | _Object | Leaf
 
 
 class Builder:
@@ -93,6 +101,7 @@ class Builder:
         self.names: dict[str, int] = {}
         self.parts: dict[object, int] = {}
         self.fragments: dict[int, Fragment] = {}
+        self.needs: dict[int, tuple[int, ...]] = {}  # of the rules of arrays with distinct items
         self.number(survey.grammar.start)
         for early in survey.early:
             self.build_with_parts(self.number(early) if isinstance(early, str) else self.part(early))
@@ -114,6 +123,8 @@ class Builder:
                 known = self._reserve(_Member(name))
             elif isinstance(node, Members):  # to look for an equal one would take as long as to write it
                 known = self._reserve(_Object(node, name))
+            elif isinstance(node, Distinct):
+                known = self._differing(node, name)
             elif isinstance(node, LEAVES) or (isinstance(node, Repeat) and self.is_counted(node)):
                 known = self.part(node)
             else:
@@ -130,11 +141,18 @@ class Builder:
             known = self.parts[node] = self._new_part(node, name)
         return known
 
+    def _differing(self, node: Distinct, name: str) -> int:
+        number = self._reserve(_Differing(node.item, name), 1 + sum(node.needs))
+        self.needs[number] = node.needs
+        return number
+
     def _new_part(self, node: Node, name: str) -> int:
         if isinstance(node, LEAVES):
             return self._reserve(_Leaf(node))
         if isinstance(node, Members):
             return self._reserve(_Object(node, name))
+        if isinstance(node, Distinct):
+            return self._differing(node, name)
         if isinstance(node, Repeat) and self.is_counted(node):
             if isinstance(node.item, CharClass):
                 return self._reserve(window_leaf(node.item.ranges, node.min, node.max, spelt=False))
@@ -176,13 +194,13 @@ class Builder:
         """A regular node without references."""
         return written_out(node, self.survey.grammar.rules)
 
-    def _reserve(self, plan: _Plan) -> int:
+    def _reserve(self, plan: _Plan, distinct: int = 0) -> int:
         if self.store.rules >= self.survey.limits.rules:
             raise LimitExceeded(
                 f"the grammar has more than {self.survey.limits.rules} rules", hint="raise Limits.rules"
             )
         self.plans.append(plan)
-        return self.store.reserve()
+        return self.store.reserve(distinct)
 
     # -- what positions ask
 
@@ -233,6 +251,8 @@ class Builder:
                     self._build_object(rule, node, name)
                 case _Member(name):
                     self._build_cluster(self.survey.clusters[name])
+                case _Differing(node, name):
+                    self._build_body(rule, _Body(name, node), tails=False)
                 case _Body() as body:
                     self._build_body(rule, body)
 
@@ -272,7 +292,7 @@ class Builder:
         else:
             self._append_leaf(rule, leaf(node if names is None else ANY_STRING))
 
-    def _build_body(self, rule: int, body: _Body) -> None:
+    def _build_body(self, rule: int, body: _Body, *, tails: bool = True) -> None:
         node = body.node
         try:
             summary = self.survey.summary_of(node)
@@ -281,7 +301,7 @@ class Builder:
                     summary.leaf = body_leaf(node, self.survey.limits.states)
                 self._append_leaf(rule, summary.leaf)
             else:
-                self.store.append(rule, self._body(body))
+                self.store.append(rule, self._body(body, tails=tails))
         except GrammarError as error:
             raise in_rule(error, body.name) from None
 
@@ -292,7 +312,7 @@ class Builder:
             raise in_rule(error, name) from None
         self.store.append(rule, piece, Kind.MEMBERS, order=order)
 
-    def _body(self, body: _Body) -> Piece:
+    def _body(self, body: _Body, *, tails: bool = True) -> Piece:
         """The piece of a body; where it would pass a limit that was not looked at before, that of smaller rules.
 
         A body of many literals and calls is left for later without knowing how many states it will have. They are
@@ -305,11 +325,11 @@ class Builder:
         if isinstance(node, JsonString):
             return positions.piece(quoted(positions, self, node.content), limit=limit)
         try:
-            return body_piece(node, self, limit=limit)
+            return body_piece(node, self, limit=limit, tails=tails)
         except LimitExceeded:
             if self.survey.is_early(node) or not isinstance(node, Sequence | Choice | Repeat):
                 raise
-            return Positions(self).apart(node)
+            return Positions(self).apart(node, tails=tails)
 
     # -- left recursion
 

@@ -29,6 +29,8 @@ Denotation, with L(x) the set of byte strings of x:
 |                       | `values[i]`, each at most once, in their order, and those in `required` always;       |
 |                       | behind them any number of entries of `rest`, a key and a value; `low` to `high`       |
 |                       | entries altogether; with `any_order` all of them stand in any order                   |
+| `Distinct(item)`      | the strings of the item, which are JSON arrays, of which no two items are equal as   |
+|                       | JSON values and no object in an item has a key twice                                  |
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ __all__ = [
     "Bytes",
     "CharClass",
     "Choice",
+    "Distinct",
     "Grammar",
     "JsonString",
     "Length",
@@ -237,6 +240,20 @@ class Members(_Noted):
     __hash__ = _Noted.__hash__
 
 
+@dataclass(frozen=True, slots=True)
+class Distinct(_Noted):
+    """JSON arrays whose items differ.
+
+    So many items as an array must have at least must be possible whatever stands before them. `needs` has for each of
+    these, where there are two or more, the bytes that suffice for it; these items are references.
+    """
+
+    item: Node
+    needs: tuple[int, ...] = ()
+
+    __hash__ = _Noted.__hash__
+
+
 Node: TypeAlias = (
     Bytes
     | Texts
@@ -252,6 +269,7 @@ Node: TypeAlias = (
     | JsonString
     | SpecialToken
     | Members
+    | Distinct
 )
 
 EPSILON = Bytes(b"")

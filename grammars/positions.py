@@ -166,7 +166,7 @@ class Positions:
             self.loops[loops[state]] = union([begun, after]) if state in dfa.finals else begun
         return (-loops[0],)
 
-    def apart(self, node: Sequence | Choice | Repeat) -> Piece:
+    def apart(self, node: Sequence | Choice | Repeat, *, tails: bool) -> Piece:
         """The piece of a body whose parts are rules of their own, where together they would have too many states."""
         match node:
             case Choice(items):
@@ -180,7 +180,7 @@ class Positions:
             case Sequence(items):
                 after = self.call(*self.callees.callee(Sequence(items[1:])), END) if len(items) > 1 else END
                 begin = self.call(*self.callees.callee(items[0]), after)
-        return self.piece(begin, limit=9)
+        return self.piece(begin, limit=9, tails=tails)
 
     def open(self, positions: Set) -> Set:
         """The same positions with those of its loops."""
@@ -199,15 +199,15 @@ class Positions:
             found = self.opened[positions] = tuple(sorted(p for p in seen if p >= 0))
         return found
 
-    def piece(self, begin: Set, *, limit: int) -> Piece:
+    def piece(self, begin: Set, *, limit: int, tails: bool = True) -> Piece:
         """The automaton of what is read from `begin` on, without the empty string, as a deterministic one.
 
-        Raises `LimitExceeded` beyond `limit` states.
+        Without `tails` the rule is returned to from every call. Raises `LimitExceeded` beyond `limit` states.
         """
         begin = self.open(begin) if begin else ()
         if begin[:1] == END:
             begin = begin[1:]
-        return Automaton(self, begin, limit).piece()
+        return Automaton(self, begin, limit, tails=tails).piece()
 
     def automaton(self, begin: Set, *, limit: int) -> Automaton:
         """What `piece` is made of, for who must know at which positions a state is. Ranges () are a mark: not read."""
@@ -221,8 +221,8 @@ class Positions:
 class Automaton:
     """Writes the states of an automaton: each set of positions, and chains inside literals."""
 
-    def __init__(self, positions: Positions, begin: Set, limit: int) -> None:
-        self.positions, self.limit = positions, limit
+    def __init__(self, positions: Positions, begin: Set, limit: int, *, tails: bool = True) -> None:
+        self.positions, self.limit, self.tails = positions, limit, tails
         self.names = {begin: 0}
         self.sets = [begin]
         self.finals: list[int] = []
@@ -310,10 +310,10 @@ class Automaton:
                     self.to.append(name)
 
     def call(self, rule: int, after: Set) -> None:
-        """A call; when nothing is left to do behind it, it is a tail call."""
+        """A call; when nothing is left to do behind it, it is a tail call, where there may be any."""
         after = self.positions.open(after)
         self.rule.append(rule)
-        self.back.append(-1 if after == END else self.name(after))
+        self.back.append(-1 if after == END and self.tails else self.name(after))
 
     def several(self, readers: list[int]) -> None:
         """The edges of a state that stands at several positions that read symbols."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from grammars.distinct import Branch, Distinct
 from grammars.errors import LimitExceeded
 from grammars.rules import Kind
 from grammars.tables import (
@@ -25,6 +26,7 @@ from grammars.tables import (
     REGISTER_FLAGS,
     REGISTER_HIGH,
     REGISTER_LOW,
+    RULE_DISTINCT,
     RULE_KIND,
     RULE_MAX,
     RULE_MIN,
@@ -92,6 +94,7 @@ class Recogniser:
         self.states: dict[int, State] = {}
         begun = self.close({(self.enter(automaton.start_rule), 0): bottom})
         self.start = Configuration(begun.items, automaton.accepts_empty)
+        self.distinct = Distinct(self) if automaton.has_distinct else None
 
     def intern(self, frames: frozenset[tuple[int, int, Stack]]) -> Stack:
         if frames not in self.numbers:
@@ -265,40 +268,80 @@ class Recogniser:
                         self.reach(reached, [], (target, count), stack)
         return self.close(reached)
 
+    # -- arrays with distinct items, see grammars.distinct
+
+    def after(self, at: Configuration, byte: int) -> Configuration | None:
+        """The configuration after one byte, None when it is refused."""
+        after = self.step(at, byte)
+        return after if after.items or after.accepting else None
+
+    def bytes_at(self, at: Configuration) -> list[int]:
+        """The bytes that may come next; perhaps some more, which `after` refuses."""
+        return [symbol for symbol in self.symbols_at(at) if symbol < 256]
+
+    def symbols_at(self, at: Configuration) -> list[int]:
+        """The symbols on edges, in their order."""
+        edges = {edge[:2] for state, _, _ in at.items for edge in self.state(state).edges}
+        return sorted({symbol for low, high in edges for symbol in range(low, high + 1)})
+
+    def items_of(self, at: Configuration) -> tuple[list[tuple[int, int, Stack]], bool]:
+        """The items of a configuration, and whether it is accepting."""
+        return [*at.items], at.accepting
+
+    def frames_of(self, stack: Stack) -> tuple[list[tuple[int, int, Stack]], bool]:
+        """The frames of a stack set, and whether the empty stack is in it."""
+        frames = self.stacks[stack]
+        return [*frames - {_BOTTOM}], _BOTTOM in frames
+
+    def with_items(self, items: list[tuple[int, int, Stack]], accepting: bool) -> Configuration:
+        """The configuration with these items."""
+        return Configuration(frozenset(items), accepting)
+
+    def with_frames(self, frames: list[tuple[int, int, Stack]], has_empty: bool) -> Stack:
+        """The stack set with these frames."""
+        return self.intern(frozenset((*frames, _BOTTOM) if has_empty else frames))
+
+    def distinct_rule(self, state: int) -> int:
+        """The rule of a state inside of an array with distinct items, else -1."""
+        tables = self.automaton.tables
+        rule = int(tables.states[state, STATE_RULE])
+        is_distinct, start = tables.rules[rule, [RULE_DISTINCT, RULE_START]].tolist()
+        return rule if is_distinct and state != start else -1  # at its start, the bracket is not read
+
+    # -- answers
+
     def accepts(self, data: bytes) -> bool:
         """Whether `data` is a string of the grammar."""
-        at = self.start
-        for byte in data:
-            at = self.step(at, byte)
-        return at.accepting
+        return self.explain(data).accepted
 
     def explain(self, data: bytes) -> Explanation:
         """How far `data` goes inside the grammar."""
+        if self.distinct is not None:
+            return self._explain_distinct(self.distinct, data)
         at = self.start
         for offset, byte in enumerate(data):
-            after = self.step(at, byte)
-            if not after.items and not after.accepting:
+            after = self.after(at, byte)
+            if after is None:
                 return Explanation(False, offset, self.describe(at))
             at = after
         return Explanation(at.accepting, len(data), self.describe(at))
 
+    def _explain_distinct(self, distinct: Distinct[Configuration], data: bytes) -> Explanation:
+        """The same where items of arrays must differ."""
+        branches = [Branch(self.start)]
+        for offset in range(len(data) + 1):
+            after = distinct.read(branches, data[offset : offset + 1]) if offset < len(data) else []
+            if not after:
+                break
+            branches = after
+        ranges = [(byte, byte) for byte in range(256) if distinct.read(branches, bytes((byte,)))]
+        accepting = any(at.configuration.accepting and not at.history.frames for at in branches)
+        is_whole = offset == len(data)
+        return Explanation(accepting and is_whole, offset, self.describe_ranges(joined(ranges), accepting=accepting))
+
     def allowed(self, at: Configuration) -> list[tuple[int, int]]:
         """The symbols that may follow, as sorted, disjoint ranges."""
-        symbols = {
-            symbol
-            for state, _, _ in at.items
-            for low, high, _, _ in self.state(state).edges
-            for symbol in range(low, high + 1)
-        }
-        found: list[tuple[int, int]] = []
-        for symbol in sorted(symbols):
-            after = self.step(at, symbol)
-            if after.items or after.accepting:
-                if found and found[-1][1] + 1 == symbol:
-                    found[-1] = (found[-1][0], symbol)
-                else:
-                    found.append((symbol, symbol))
-        return found
+        return joined([(symbol, symbol) for symbol in self.symbols_at(at) if self.after(at, symbol) is not None])
 
     def describe(self, at: Configuration) -> str:
         """What may follow, in words: `'"' or '}'`, `'0'-'9', ',' or the end`."""
@@ -321,6 +364,17 @@ class Recogniser:
             if low < 256:
                 high = min(high, 255)
                 yield _name(low) if low == high else f"{_name(low)}-{_name(high)}"
+
+
+def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sorted ranges, those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for low, high in ranges:
+        if found and found[-1][1] + 1 == low:
+            found[-1] = (found[-1][0], high)
+        else:
+            found.append((low, high))
+    return found
 
 
 def counted(at: State, counter: int) -> int:

@@ -32,18 +32,21 @@ _LARGEST = 64
 LOCK = threading.RLock()
 
 
-def body_piece(node: Node, callees: Callees, *, limit: int) -> Piece:
-    """The automaton of a body, without the empty string; raises `LimitExceeded` beyond `limit` states."""
+def body_piece(node: Node, callees: Callees, *, limit: int, tails: bool = True) -> Piece:
+    """The automaton of a body, without the empty string, with tail calls where there are `tails`.
+
+    Raises `LimitExceeded` beyond `limit` states.
+    """
     parts: list[object] = []
     rules: list[int] = []
     if not _read(node, callees, parts, rules):
-        return _written(node, callees, limit)
+        return _written(node, callees, limit, tails)
     ascending = sorted(set(rules))
     places = {rule: place for place, rule in enumerate(ascending)}
-    key = (limit, tuple(parts), tuple([places[rule] for rule in rules]))
+    key = (limit, tails, tuple(parts), tuple([places[rule] for rule in rules]))
     shape = _PIECES.get(key)
     if shape is None:
-        shape = _written(node, _Places(callees, places), limit)
+        shape = _written(node, _Places(callees, places), limit, tails)
         if len(shape.states) <= _STATES:
             _remember(key, shape)
     calls = shape.calls.copy()
@@ -58,9 +61,9 @@ def _remember(key: object, shape: Piece) -> None:
         _PIECES[key] = shape
 
 
-def _written(node: Node, callees: Callees, limit: int) -> Piece:
+def _written(node: Node, callees: Callees, limit: int, tails: bool) -> Piece:
     positions = Positions(callees)
-    return positions.piece(positions.enter(node, END), limit=limit)
+    return positions.piece(positions.enter(node, END), limit=limit, tails=tails)
 
 
 def _read(node: Node, callees: Callees, parts: list[object], rules: list[int]) -> bool:

@@ -31,6 +31,7 @@ from grammars.tables import (
     MEMBERS_AT,
     MEMBERS_COUNT,
     RULE_COLUMNS,
+    RULE_DISTINCT,
     RULE_KIND,
     RULE_MAX,
     RULE_MIN,
@@ -65,12 +66,12 @@ class Store:
         self.extents: list[tuple[int, int, int]] = []  # of the rules that are written, as they were: first state, end
         self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep
 
-    def reserve(self) -> int:
-        """The number of a new rule, not yet built."""
+    def reserve(self, distinct: int = 0) -> int:
+        """The number of a new rule, not yet built; `distinct` as in the tables."""
         self.rules += 1
         if self.rules > len(self.tables.rules):
             self._grow()
-        self.tables.rules[self.rules - 1, RULE_START] = UNBUILT
+        self.tables.rules[self.rules - 1, [RULE_START, RULE_DISTINCT]] = UNBUILT, distinct
         return self.rules - 1
 
     def append(
@@ -92,7 +93,7 @@ class Store:
         self.states += len(piece.states)
         self.edges += len(piece.edges)
         self.calls += len(piece.calls)
-        columns = [0] * (RULE_COLUMNS - LENGTHS)
+        columns = [0] * (RULE_DISTINCT - LENGTHS)
         if window is not None:
             columns = self._window(window)
         elif order is not None:
@@ -115,7 +116,12 @@ class Store:
         end = table.states[self.states]
         end[FIRST_EDGE], end[FIRST_CALL] = self.edges, self.calls
         row = table.rules[rule]
-        row[RULE_START + 1 :] = [int(kind), low, UNBOUNDED if high is None else min(high, UNBOUNDED), *columns]
+        row[RULE_START + 1 : RULE_DISTINCT] = [
+            int(kind),
+            low,
+            UNBOUNDED if high is None else min(high, UNBOUNDED),
+            *columns,
+        ]
         row[RULE_START] = states  # last: whoever sees it may read the rest
         self.extents.append((rule, states, self.states))
 

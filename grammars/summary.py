@@ -17,6 +17,7 @@ from grammars.ir import (
     Bytes,
     CharClass,
     Choice,
+    Distinct,
     JsonString,
     Length,
     Members,
@@ -52,6 +53,7 @@ class Summary:
     loops = False  # whether there is a repeat without upper bound
     doubtful = False  # whether some part may have no string although all rules have
     counts = False  # whether a repeat is large enough to be counted, or a list long enough to be a rule
+    distinct = False  # whether there is an array with distinct items
     leaf: Leaf | None = None  # the rule, where it calls nothing and was built
 
     def __init__(self, unrolled: int) -> None:
@@ -64,7 +66,7 @@ class Summary:
     @property
     def calls_nothing(self) -> bool:
         """Whether the rule is a leaf by itself, the same in every grammar."""
-        if self.refs or self.leaves or self.specials or self.members:
+        if self.refs or self.leaves or self.specials or self.members or self.distinct:
             return False
         return not self.counts or self.size <= _WHOLE * self.unrolled
 
@@ -144,6 +146,9 @@ def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
         for part in (*node.values, *around, *chain.from_iterable(node.rest)):
             size += _walk(part, depth + 1, found, limits)
         return size
+    if isinstance(node, Distinct):
+        found.distinct = found.doubtful = True
+        return _walk(node.item, depth + 1, found, limits)
     if isinstance(node, SpecialToken):
         found.specials[node.name] = None
     else:

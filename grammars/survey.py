@@ -24,6 +24,7 @@ from grammars.ir import (
     Bytes,
     CharClass,
     Choice,
+    Distinct,
     Grammar,
     JsonString,
     Length,
@@ -46,7 +47,7 @@ __all__ = ["LEAVES", "Survey", "in_rule"]
 LEAVES = (JsonString, And, Not, Length, Texts)
 """Nodes that become rules without calls."""
 
-_READ = (ByteClass, CharClass, SpecialToken, Members)
+_READ = (ByteClass, CharClass, SpecialToken, Members, Distinct)
 
 
 class _InQuotes(NamedTuple):
@@ -65,6 +66,7 @@ class Survey:
         self.left: dict[str, list[str]] = {}
         self.clusters: dict[str, tuple[str, ...]] = {}
         self.special_tokens: dict[str, int] = {}
+        self.has_distinct = False  # whether there is an array with distinct items
         self.written: dict[int, tuple[Node, Node]] = {}  # of leaves with references, by identity
         self.early: list[str | Node] = []  # rules and leaves to be built at once
         self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
@@ -111,6 +113,7 @@ class Survey:
                     found.doubtful = True
         except GrammarError as error:
             raise in_rule(error, name) from None
+        self.has_distinct |= found.distinct
         if found.specials:
             for special in found.specials:
                 self.special_tokens.setdefault(special, len(self.special_tokens))
@@ -219,6 +222,8 @@ class Survey:
             return SOLID if node.ranges else 0
         if isinstance(node, Members):
             return self.members_facts(node)
+        if isinstance(node, Distinct):
+            return self.facts_of(node.item) & SOLID
         return SOLID if isinstance(node, SpecialToken) else self.leaf_facts(node)
 
     def members_facts(self, node: Members) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from grammars.errors import LimitExceeded
-from grammars.ir import Bytes, Choice, Grammar, Members, Node, Numerals, Ref, Repeat, Sequence
+from grammars.ir import Bytes, Choice, Distinct, Grammar, Members, Node, Numerals, Ref, Repeat, Sequence
 from grammars.members import has_register
 
 __all__ = ["written_as_rules"]
@@ -46,6 +46,8 @@ class _Writer:
                 return type(node)(tuple([self.node(item) for item in items]))
             case Repeat(item, low, high):
                 return Repeat(self.node(item), low, high)
+            case Distinct(item, needs):
+                return Distinct(self.node(item), needs)
             case Members():
                 return self.members(node)
             case _:

@@ -47,6 +47,7 @@ LEAVES = {
     "pattern": lambda pick, _: pick.choice(["a", "^a", "b$", "^(ab)*$"]),
     "minItems": lambda pick, _: pick.randint(0, 2),
     "maxItems": lambda pick, _: pick.randint(0, 2),
+    "uniqueItems": lambda pick, _: pick.random() < 0.8,
     "minProperties": lambda pick, _: pick.randint(0, 2),
     "maxProperties": lambda pick, _: pick.randint(0, 2),
     "minContains": lambda pick, _: pick.randint(0, 2),

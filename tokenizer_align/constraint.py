@@ -23,6 +23,7 @@ from grammars.ir import Grammar
 from grammars.limits import Limits
 from tokenizer_align import kernels, leaves, rows
 from tokenizer_align.batch import write_masks
+from tokenizer_align.branches import BranchArena
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
 from tokenizer_align.kernels import DEAD, NOWHERE
 from tokenizer_align.states import END, Arena, Bitmask, Common, State
@@ -69,7 +70,7 @@ def _begin_anew() -> None:
     """In a forked child: no arena is one that a thread that is not there was writing to."""
     _release()
     for constraint in _LIVING:
-        constraint._newest = Arena(constraint._common)
+        constraint._newest = constraint._new_arena()
 
 
 if hasattr(os, "register_at_fork"):
@@ -98,8 +99,11 @@ class Constraint:
         self._eos = frozenset(vocabulary.eos_token_ids)
         self._apart = self._eos | self._specials.keys()  # tokens that are not read byte by byte
         self._common = Common(automaton, vocabulary, self._specials)
-        self._newest = Arena(self._common)
+        self._newest = self._new_arena()
         _LIVING.add(self)
+
+    def _new_arena(self) -> Arena:
+        return (BranchArena if self.automaton.has_distinct else Arena)(self._common)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.automaton.source, self.automaton.limits, self.vocabulary)
@@ -115,7 +119,7 @@ class Constraint:
         """The state before the first token."""
         arena = self._newest
         if arena.words > _ROTATE:
-            arena = self._newest = Arena(self._common)
+            arena = self._newest = self._new_arena()
         return State(arena, arena.start)
 
     def mask(self, state: State, budget: int | None = None) -> Bitmask:
@@ -154,7 +158,7 @@ class Constraint:
     def advance(self, state: State, token_id: int) -> State:
         """The state after one token; raises `TokenRejected` when it is not in the mask of `state`."""
         arena, number = state._arena, state._number
-        if number and 0 <= token_id < arena.leaves.tokens and token_id not in self._apart:
+        if number > END and 0 <= token_id < arena.leaves.tokens and token_id not in self._apart:
             with arena.lock:
                 reached = kernels.advance(arena.context, number, token_id, 0)
             if reached > NOWHERE:
@@ -313,6 +317,11 @@ def _spellable(automaton: ByteAutomaton, vocabulary: Vocabulary) -> ByteAutomato
     missing = automaton.used_bytes() & vocabulary.missing_bytes
     if not missing:
         return automaton
+    if automaton.has_distinct:
+        raise VocabularyMismatch(
+            "the grammar has arrays whose items must differ, and uses bytes that have no one-byte token in the "
+            f"vocabulary: {_named(missing)}; whether another item is possible cannot be told then"
+        )
     absent = missing - set(np.unique(vocabulary.trie.byte).tolist())
     if absent:
         try:

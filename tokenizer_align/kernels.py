@@ -60,6 +60,7 @@ from grammars.tables import (
     REGISTER_LOW,
     REGISTER_REQUIRED,
     RULE_COLUMNS,
+    RULE_DISTINCT,
     RULE_KIND,
     RULE_MAX,
     RULE_MIN,
@@ -531,6 +532,17 @@ def _intern(c: Context, kind: int, flag: int, begin: int) -> int:
     c[RECORDS] += 1
     buckets[slot] = record
     return record
+
+
+@kernel
+def intern_record(c: Context, kind: int, flag: int, triples: Int32) -> int:
+    """The record of `kind` with these triples, one behind the other, or a status."""
+    begin = Int(c[TOP])
+    for i in range(0, len(triples), 3):
+        if not _push(c, Int(triples[i]), Int(triples[i + 1]), Int(triples[i + 2])):
+            c[TOP] = begin
+            return LIMIT
+    return _intern(c, kind, flag, begin)
 
 
 @inlined
@@ -1376,9 +1388,12 @@ def settle_tokens(c: Context, rule_count: int, state_count: int) -> None:
     while changed:
         changed = False
         for state in range(state_count - 1, -1, -1):
-            if state_cost[state] < 0 and rules[states[state, STATE_RULE], RULE_KIND] == PLAIN:
+            rule = Int(states[state, STATE_RULE])
+            if state_cost[state] < 0 and rules[rule, RULE_KIND] == PLAIN:
                 cost = _state_tokens(c, Int(state))
                 if cost >= 0:
+                    if rules[rule, RULE_DISTINCT] > 1 and state == rules[rule, RULE_START]:
+                        cost += Int(rules[rule, RULE_DISTINCT]) - 1  # from the bracket on, `branches` counts them
                     state_cost[state] = min(TOO_MANY, cost)
                     changed = True
         for rule in range(rule_count - 1, -1, -1):

@@ -40,7 +40,7 @@ _FIRST = (
 _SECOND = (("_record_cost",), "_intern", ("_union", "_reach", "_return", "_unite"))
 """What each of two processes compiles, and in between for which kernel of the other one it waits."""
 
-_SECOND_LAST = ("_step", ("advance", "settle_records"))
+_SECOND_LAST = ("_step", ("advance", "settle_records", "intern_record"))
 """Likewise, after the kernels that make tables."""
 
 _PATIENCE = 30.0

@@ -445,9 +445,8 @@ def test_other_keys_may_be_left_out_by_default():
 
 
 WIDER = [
-    ({"uniqueItems": True, "maxItems": 2}, ["[1,1]", "[]"], ["[1,1,1]"]),
-    ({"not": {"uniqueItems": True, "type": "array"}}, ["[1]", "[1,1]", "1"], []),
-    ({"enum": [[1, 1], [1], 2], "uniqueItems": True}, ["[1,1]", "[1]", "2"], ["[2]"]),
+    ({"not": {"uniqueItems": True, "type": "array"}, "maxItems": 2}, ["[1]", "[1,1]", "1"], ["[1,1,1]"]),
+    ({"enum": ["(", "a", 2], "format": "regex"}, ['"("', '"a"', "2"], ['"b"']),
     ({"type": "string", "format": "regex", "maxLength": 1}, ['"("'], ['"()"']),
     ({"type": "object", "minProperties": 3, "maxProperties": 3}, ['{"a":1,"b":1,"c":1}', '{"a":1,"a":1,"a":1}'],
      ['{"a":1}']),

@@ -72,10 +72,9 @@ UNSUPPORTED = [
      "use minProperties 1, or close the object with additionalProperties: false"),
     ({"allOf": [{"not": {"patternProperties": {name: {"const": name}}}} for name in "ab"]},
      "two keywords ask for properties that may be one (at #/allOf/0/not)"),
-    ({"uniqueItems": True}, "uniqueItems is not supported yet (at #/uniqueItems)\n"
-     'approximate="over" leaves it out, and checks the finished value'),
-    ({"not": {"uniqueItems": True}}, "uniqueItems is not supported yet (at #/not/uniqueItems)\n"
-     'approximate="over" leaves it out, and checks the finished value'),
+    ({"not": {"uniqueItems": True}}, "the opposite of uniqueItems is not supported (at #/not/uniqueItems)"),
+    ({"uniqueItems": True, "contains": {"const": 1}, "prefixItems": [{"const": 2}]},
+     "uniqueItems beside prefixItems and contains is not supported (at #/uniqueItems)"),
     ({"anyOf": [{"required": [name]} for name in "abcdefghi"], "unevaluatedProperties": False},
      "there are more than 256 ways to evaluate properties or items here (at #)\n"
      "use additionalProperties or items instead of unevaluatedProperties or unevaluatedItems"),
@@ -218,6 +217,9 @@ def test_too_many_alternatives_at_once():
         parse_json_schema({"allOf": [union | {"title": str(i)} for i in range(5)], "type": "object"})
 
 
+OPPOSITE = "the opposite of uniqueItems is not supported"
+
+
 def test_report_has_every_keyword_with_its_status():
     schema = {
         "$schema": DRAFT7,
@@ -226,7 +228,7 @@ def test_report_has_every_keyword_with_its_status():
         "properties": {
             "a": {"type": "string", "format": "date", "x-order": 1},
             "b": {"type": "string", "format": "color-name"},
-            "c": {"type": "array", "uniqueItems": True},
+            "c": {"type": "array", "not": {"uniqueItems": True}},
             "d": {"$ref": "#/definitions/d", "maxLength": 3},
             "e": {"prefixItems": []},
         },
@@ -246,15 +248,19 @@ def test_report_has_every_keyword_with_its_status():
         KeywordUse("/properties/b/type", "type", "enforced"),
         KeywordUse("/properties/b/format", "format", "annotation", "unknown format"),
         KeywordUse("/properties/c/type", "type", "enforced"),
-        KeywordUse("/properties/c/uniqueItems", "uniqueItems", "refused", "uniqueItems is not supported yet"),
+        KeywordUse("/properties/c/not", "not", "enforced"),
         KeywordUse("/properties/d/$ref", "$ref", "enforced"),
         KeywordUse("/properties/d/maxLength", "maxLength", "annotation", "ignored beside $ref in draft-07"),
         KeywordUse("/properties/e/prefixItems", "prefixItems", "annotation", "not a keyword of draft-07"),
+        KeywordUse("/properties/c/not/uniqueItems", "uniqueItems", "refused", OPPOSITE),
         KeywordUse("/definitions/d/not", "not", "enforced"),
         KeywordUse("/definitions/d/then", "then", "annotation", "says nothing without if"),
-        KeywordUse("/definitions/d/not/uniqueItems", "uniqueItems", "refused", "uniqueItems is not supported yet"),
+        KeywordUse("/definitions/d/not/uniqueItems", "uniqueItems", "refused", OPPOSITE),
     )
-    assert [use.pointer for use in report.refused] == ["/properties/c/uniqueItems", "/definitions/d/not/uniqueItems"]
+    assert [use.pointer for use in report.refused] == [
+        "/properties/c/not/uniqueItems",
+        "/definitions/d/not/uniqueItems",
+    ]
 
 
 def test_report_agrees_with_parsing_and_survives_contradictions():

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from grammars.errors import EmptyLanguage, LimitExceeded
-from grammars.frontends.json_schema.chains import Rules, in_order
+from grammars.errors import EmptyLanguage, LimitExceeded, UnsupportedFeature
+from grammars.frontends.json_schema.chains import Needed, Rules, in_order
 from grammars.frontends.json_schema.conjunction import count_range, statically_false, tightest
 from grammars.frontends.json_schema.negation import negated
 from grammars.frontends.json_schema.parts import Own, Part, SomeItems
@@ -27,7 +27,7 @@ _STATES = 10_000
 class ArrayShape(NamedTuple):
     """Arrays with `low` to `high` items: the parts of the first ones, then those of all others (None: no others).
 
-    `some` say how many of the items satisfy a part.
+    `some` say how many of the items satisfy a part; `distinct` is where it is said that no two are equal, if it is.
     """
 
     prefix: tuple[tuple[Part, ...], ...]
@@ -35,6 +35,7 @@ class ArrayShape(NamedTuple):
     low: int = 0
     high: int | None = None
     some: tuple[SomeItems, ...] = ()
+    distinct: str | None = None
 
 
 def array_shape(owns: Sequence[Own]) -> ArrayShape:
@@ -61,7 +62,8 @@ def array_shape(owns: Sequence[Own]) -> ArrayShape:
         )
     if high is not None and high <= len(prefix):
         prefix, rest = prefix[:high], None
-    return ArrayShape(tuple(prefix), rest, low, high, _asked_for(owns))
+    distinct = next((own.pointer("uniqueItems") for own in owns if own.distinct), None)
+    return ArrayShape(tuple(prefix), rest, low, high, _asked_for(owns), distinct)
 
 
 def _asked_for(owns: Sequence[Own]) -> tuple[SomeItems, ...]:
@@ -78,6 +80,9 @@ def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
 
     `[A, B?, C...]` becomes, without gaps, `"[" A #~[1]` and the rule `#~[1] = "," B ("," C)* "]" | "]"`.
     """
+    if shape.distinct is not None and (shape.high is None or shape.high > 1):
+        needed = _needed(shape, rules, depth)
+        return rules.distinct(f"{name}~[]", array_node(shape._replace(distinct=None), rules, name, depth), needed)
     layout = rules.layout
     empty = Seq(layout.empty(b"[]"))
     if shape.some:
@@ -101,6 +106,25 @@ def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
             tail = (rules.define(f"{name}~[{index}]", Choice((Seq(tail), in_order(closing)))),)
     full = Seq((*layout.opening(b"[", depth), *tail))
     return full if shape.low else Choice((empty, full))
+
+
+def _needed(shape: ArrayShape, rules: Rules, depth: int) -> Needed:
+    """Which rules must have how many different values for the items that must be there."""
+    some = [one for one in shape.some if one.low]
+    beside = "several contains" if len(some) > 1 else "prefixItems and contains" if some and shape.prefix else ""
+    if not beside and shape.low > 1 and any(one.high is not None for one in shape.some):
+        beside = "minItems and maxContains"
+    if beside:
+        raise UnsupportedFeature(f"uniqueItems beside {beside} is not supported", pointer=shape.distinct)
+    wanted: dict[Ref, int] = {}
+    for index in range(1, shape.low):
+        parts = shape.prefix[index] if index < len(shape.prefix) else shape.rest
+        if parts is not None:
+            wanted[rules.rule(parts, depth + 1)] = index + 1
+    for one in some:
+        if one.low > 1 and shape.rest is not None:
+            wanted[rules.rule((*shape.rest, one.part), depth + 1)] = one.low
+    return Needed(tuple(wanted.items()), shape.distinct or "")
 
 
 class _Counted:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, product
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import is_anything
@@ -22,7 +22,7 @@ from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Not, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
-__all__ = ["Rules", "in_order", "object_node"]
+__all__ = ["Needed", "Rules", "in_order", "object_node"]
 
 _COUNTED = 100_000
 """Most rules that counting the keys of one object may take."""
@@ -31,6 +31,14 @@ _SHAPES = 256
 """In how many ways, at most, the properties that keywords ask for may be found among the members of an object."""
 
 _END = Bytes(b"}")
+
+
+class Needed(NamedTuple):
+    """Rules, and how many different values each must have so that there can be as many items as are asked for."""
+
+    values: tuple[tuple[Ref, int], ...]
+    pointer: str
+    """Where it is said that no two items are equal."""
 
 
 class Rules(Protocol):
@@ -43,6 +51,9 @@ class Rules(Protocol):
 
     def define(self, name: str, node: Node) -> Ref:
         """Adds a helper rule."""
+
+    def distinct(self, name: str, node: Node, needed: Needed) -> Ref:
+        """Adds a rule of those arrays of which no two items are equal."""
 
     def widen(self, error: UnsupportedFeature) -> None:
         """Raises the error, unless what it speaks of may be left out."""

@@ -400,9 +400,7 @@ def _unevaluated(own: Own, name: str, value: object) -> None:
 def _unique_items(own: Own, name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise _expect(own, name, "a boolean", value)
-    if value:
-        hint = 'approximate="over" leaves it out, and checks the finished value'
-        own.refuse(ARRAY, UnsupportedFeature(f"{name} is not supported yet", pointer=own.pointer(name), hint=hint))
+    own.distinct = value
 
 
 _ANNOTATION = Keyword(None)

@@ -189,6 +189,11 @@ def _other_arrays(own: Own) -> Iterator[Part]:
         yield Own(location, ARRAY, says=ARRAY, prefix=prefix, scalars={"minItems": index + 1})
     if own.items is not None:
         yield _some_items(own, SomeItems(negated(own.items), 1, None, len(own.prefix)))
+    if own.distinct:
+        message = "the opposite of uniqueItems is not supported"
+        made = Own(location, ARRAY, says=ARRAY)
+        made.refuse(ARRAY, UnsupportedFeature(message, pointer=own.pointer("uniqueItems")))
+        yield made
     for some in own.some_items:
         if some.low:
             yield _some_items(own, SomeItems(some.part, 0, some.low - 1, some.start))

@@ -131,6 +131,7 @@ class Own:
     prefix: tuple[Part, ...] = ()
     items: Part | None = None
     some_items: tuple[SomeItems, ...] = ()
+    distinct: bool = False  # whether no two items are equal
     properties: Mapping[str, Part] | None = None
     pattern_properties: tuple[tuple[Pattern, Part], ...] = ()
     additional: Part | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from grammars.ir import Bytes, Choice, Members, Node, Ref, Repeat, Sequence
+from grammars.ir import Bytes, Choice, Distinct, Members, Node, Ref, Repeat, Sequence
 
 __all__ = ["productive_rules", "references"]
 
@@ -48,7 +48,7 @@ def references(node: Node) -> list[str]:
             found.append(node.name)
         elif isinstance(node, Sequence | Choice):
             pending += reversed(node.items)
-        elif isinstance(node, Repeat):
+        elif isinstance(node, Repeat | Distinct):
             pending.append(node.item)
         elif isinstance(node, Members):
             pending += (value for _, value in reversed(node.rest))
@@ -65,6 +65,8 @@ def _has_text(node: Node, productive: set[str]) -> bool:
         return all(_has_text(item, productive) for item in node.items)
     if isinstance(node, Choice):
         return any(_has_text(item, productive) for item in node.items)
+    if isinstance(node, Distinct):
+        return _has_text(node.item, productive)
     if isinstance(node, Members):
         entries = [_has_text(value, productive) for value in node.values]
         if not all(entries[number] for number in node.required):

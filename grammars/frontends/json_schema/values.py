@@ -342,6 +342,8 @@ def _accepts(dfa: Dfa, string: str) -> bool:
 
 
 def _items_hold(value: list[object], own: Own) -> bool:
+    if own.distinct and len({equality_key(item) for item in value}) < len(value):
+        return False
     first = all(holds(item, (location,)) for item, location in zip(value, own.prefix, strict=False))
     rest = own.items
     if not first or not (rest is None or all(holds(item, (rest,)) for item in value[len(own.prefix) :])):

@@ -1,0 +1,87 @@
+"""Supply: how many different values a rule has, as far as an array needs them.
+
+Place in the walk: Grammar of an array whose items must differ -> **lengths of some values**. An item that must be there
+is possible, whatever stands before it, when its rule has more values than there are items before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from grammars.compile import compile_grammar
+from grammars.distinct import Branch, Distinct
+from grammars.errors import EmptyLanguage, LimitExceeded
+from grammars.history import WHITESPACE, Array, History, value_of
+from grammars.ir import Grammar, Node
+from grammars.recogniser import Configuration, Recogniser
+
+__all__ = ["some_values"]
+
+_STEPS = 50_000
+"""Most bytes that are tried to find the values of one rule."""
+
+_CLOSING = b'"}]'
+
+
+def some_values(
+    rules: Mapping[str, Node], start: str, count: int, *, skips: Iterable[int] = WHITESPACE, bracket: int = 0
+) -> list[int]:
+    """The lengths in bytes of texts of `count` different values, ascending; fewer only when there are no more.
+
+    `skips` are bytes that no value needs outside of strings; each `[` counts for so many bytes more as `bracket` says.
+
+    >>> some_values({"start": Choice((Bytes(b"1"), Bytes(b"1.0"), Bytes(b'"ab"')))}, "start", 3)
+    [1, 4]
+
+    Raises `LimitExceeded` where that takes too long.
+    """
+    try:
+        machine = compile_grammar(Grammar(rules, start)).recogniser
+    except EmptyLanguage:
+        return []
+    search = _Search(machine, count, skips, bracket)
+    found = search.lengths(skips_escapes=True)
+    return found if len(found) == count else search.lengths(skips_escapes=False)
+
+
+_At: TypeAlias = tuple[bytes, list[Branch[Configuration]], History]
+"""A text, where it leads, and the text itself as an item of an array of which nothing is asked."""
+
+
+class _Search:
+    """Texts, the nearest ends first: so a rule with many values soon has enough, and one with few is searched whole."""
+
+    def __init__(self, machine: Recogniser, count: int, skips: Iterable[int], bracket: int) -> None:
+        self.machine, self.distinct = machine, machine.distinct or Distinct(machine)
+        self.count, self.skips, self.bracket, self.steps = count, skips, bracket, 0
+
+    def lengths(self, *, skips_escapes: bool) -> list[int]:
+        """The lengths of the texts; without escapes most strings have one spelling."""
+        found: dict[Hashable, int] = {}
+        start = b"", [Branch(self.machine.start)], History((Array(-1),), b"")
+        pending = [self.following(start, skips_escapes)]
+        while pending and len(found) < self.count:
+            at = next(pending[-1], None)
+            if at is None:
+                pending.pop()
+                continue
+            text, branches, _ = at
+            if any(branch.configuration.accepting and not branch.history.frames for branch in branches):
+                value, length = value_of(text), len(text) + self.bracket * text.count(b"[")
+                found[value] = min(length, found.get(value, length))
+            pending.append(self.following(at, skips_escapes))
+        return sorted(found.values())
+
+    def following(self, at: _At, skips_escapes: bool) -> Iterator[_At]:
+        """The texts that are one byte longer."""
+        text, branches, read = at
+        allowed = {byte for branch in branches for byte in self.machine.bytes_at(branch.configuration)}
+        skipped = (b"\\" if skips_escapes else b"") if read.in_string else self.skips
+        for byte in sorted(allowed.difference(skipped) or allowed, key=lambda byte: (byte not in _CLOSING, byte)):
+            self.steps += 1
+            if self.steps > _STEPS:
+                raise LimitExceeded(f"it takes more than {_STEPS:,} steps to find {self.count:,} different items")
+            after, item = self.distinct.read(branches, bytes((byte,))), read.step(byte)
+            if after and item is not None:
+                yield text + bytes((byte,)), after, item

@@ -1,0 +1,351 @@
+"""Branches: the states and masks of grammars with arrays whose items must differ.
+
+Place in the walk: beside `Arena`, whose configurations are the half of a state that the kernels know; the other half is
+what has been read of such arrays (`grammars.distinct`). A mask is that of the configuration, but for the tokens by
+which an item could come to equal another one. They are found without looking at all others: they begin with what leads
+towards an earlier item, or hold the end of one item and the beginning of the next.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from grammars.distinct import Branch, Distinct, Frame
+from grammars.history import WHITESPACE, Array, History
+from grammars.tables import RULE_DISTINCT, RULE_START, STATE_RULE
+from tokenizer_align import kernels
+from tokenizer_align.kernels import DEAD
+from tokenizer_align.states import Arena, Bitmask, Common
+from tokenizer_align.vocabulary import Vocabulary
+
+__all__ = ["BranchArena"]
+
+_FIRST = -16
+"""The number of the first state; further ones count down. From 0 on numbers are configurations."""
+
+_FEW = 512
+"""Most tokens that are tried one by one because they lower a cost."""
+
+_REMEMBERED = 4096
+"""Configurations of which it is remembered where whitespace leads, and branches whose cost is."""
+
+(_SPACE,) = b" "
+
+
+class BranchArena(Arena):
+    """An arena whose states are sets of branches."""
+
+    def __init__(self, common: Common) -> None:
+        super().__init__(common)
+        self.distinct = Distinct[int](self)
+        self.suspects = _suspects_of(common.vocabulary)
+        self.costs: dict[Branch[int], int] = {}
+        self.spaces: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        self.states: list[tuple[Branch[int], ...]] = []
+        self.numbers: dict[tuple[Branch[int], ...], int] = {}
+        self.start = self._number([Branch(self.start)])
+
+    def _number(self, branches: Iterable[Branch[int]]) -> int:
+        """The number of the state with these branches, `DEAD` for none."""
+        found = tuple(dict.fromkeys(branches))
+        if not found:
+            return DEAD
+        with self.lock:
+            number = self.numbers.get(found)
+            if number is None:
+                number = self.numbers[found] = _FIRST - len(self.states)
+                self.states.append(found)
+        return number
+
+    def branches(self, number: int) -> tuple[Branch[int], ...]:
+        """The branches of a state."""
+        return self.states[_FIRST - number]
+
+    @property
+    def words(self) -> int:
+        return super().words + 64 * len(self.states)
+
+    # -- what `Distinct` asks of the configurations
+
+    def after(self, configuration: int, byte: int) -> int | None:
+        """The configuration after one byte, None when it is refused."""
+        reached = super().step(configuration, byte)
+        return None if reached == DEAD else reached
+
+    def bytes_at(self, configuration: int) -> list[int]:
+        """The bytes that may come next; perhaps some more, which `after` refuses."""
+        heap, first = self.arrays[kernels.HEAP], configuration + kernels.HEADER
+        bits = np.unpackbits(heap[first : first + kernels.BYTE_WORDS].view(np.uint8), bitorder="little")
+        found: list[int] = np.flatnonzero(bits).tolist()
+        return found
+
+    def items_of(self, configuration: int) -> tuple[list[Frame], bool]:
+        """The items of a configuration, and whether it is accepting."""
+        items = [(state, counter, stack) for state, counter, stack in self.items(configuration).tolist()]
+        return items, self.accepting(configuration)
+
+    def frames_of(self, stack: int) -> tuple[list[Frame], bool]:
+        """The frames of a stack set, and whether the empty stack is in it."""
+        heap, first = self.arrays[kernels.HEAP], stack + kernels.HEADER
+        frames = heap[first : first + 3 * int(heap[stack + 1])].reshape(-1, 3).tolist()
+        return [(back, counter, parent) for back, counter, parent in frames], bool(heap[stack + 2])
+
+    def with_items(self, items: list[Frame], accepting: bool) -> int:
+        """The configuration with these items."""
+        return self._record(kernels.CONFIGURATION, accepting, items)
+
+    def with_frames(self, frames: list[Frame], has_empty: bool) -> int:
+        """The stack set with these frames."""
+        return self._record(kernels.STACK, has_empty, frames)
+
+    def _record(self, kind: int, flag: bool, triples: list[Frame]) -> int:
+        return self.call(kernels.intern_record, kind, int(flag), np.array(sorted(triples), np.int32).reshape(-1))
+
+    def distinct_rule(self, state: int) -> int:
+        """The rule of a state inside of an array with distinct items, else -1."""
+        tables = self.automaton.tables
+        rule = int(tables.states[state, STATE_RULE])
+        is_distinct, start = tables.rules[rule, [RULE_DISTINCT, RULE_START]].tolist()
+        return rule if is_distinct and state != start else -1  # at its start, the bracket is not read
+
+    # -- states
+
+    def step(self, configuration: int, symbol: int) -> int:
+        if configuration >= 0:
+            return super().step(configuration, symbol)
+        if symbol >= 256:
+            reached = [(super(BranchArena, self).step(at, symbol), read) for at, read in self.branches(configuration)]
+            return self._number([Branch(*at) for at in reached if at[0] != DEAD])
+        return self._number(self.distinct.read(self.branches(configuration), bytes((symbol,))))
+
+    def advance(self, configuration: int, token_id: int) -> int:
+        if configuration >= 0:
+            return super().advance(configuration, token_id)
+        return self._number(self._after_token(self.branches(configuration), token_id))
+
+    def _after_token(self, branches: Iterable[Branch[int]], token_id: int) -> Iterator[Branch[int]]:
+        data = self.common.vocabulary.tokens[token_id]
+        if b"[" in data:
+            yield from self.distinct.read(branches, data)
+            return
+        for configuration, history in branches if data else ():
+            reached = super().advance(configuration, token_id)
+            read = history.read(data) if reached != DEAD else None
+            if read is not None and self.distinct.is_alive(after := Branch(reached, read)):
+                yield after
+
+    def accepting(self, configuration: int) -> bool:
+        if configuration >= 0:
+            return super().accepting(configuration)
+        complete = [at for at, history in self.branches(configuration) if not history.frames]
+        return any(map(super().accepting, complete))
+
+    def symbols(self, configuration: int) -> list[int]:
+        if configuration >= 0:
+            return super().symbols(configuration)
+        found = set[int]().union(*map(super().symbols, [at for at, _ in self.branches(configuration)]))
+        return [symbol for symbol in sorted(found) if self.step(configuration, symbol) != DEAD]
+
+    def cost(self, configuration: int) -> int:
+        if configuration >= 0:
+            return super().cost(configuration)
+        return min(map(self._cost, self.branches(configuration)))
+
+    def _cost(self, branch: Branch[int]) -> int:
+        """A number of tokens that suffices from a branch: byte by byte away from earlier items, then as ever.
+
+        Where only a key could become one that is there already, the next required one hardly does: then the tokens that
+        lower the cost of the configuration are tried too. What further items need to differ from all before them is
+        added for each that must come.
+        """
+        configuration, history = branch
+        as_ever = super().cost(configuration) + self._needs(branch)
+        if not history.toward():
+            return as_ever
+        best = self.costs.get(branch)
+        if best is not None:
+            return best
+        best = kernels.TOO_MANY
+        for distance, at in self.distinct.nearest(branch):
+            if distance >= best:
+                break
+            best = min(best, distance + super().cost(at.configuration) + self._needs(at))
+        if not history.toward_items() and best > as_ever:
+            for token in self._lowering(configuration):
+                best = min([best, *(1 + self._cost(after) for after in self._after_token((branch,), token))])
+                if best <= as_ever:
+                    break
+        if len(self.costs) >= _REMEMBERED:
+            self.costs.clear()
+        self.costs[branch] = best
+        return best
+
+    def _lowering(self, configuration: int) -> list[int]:
+        """The tokens that lower the cost of a configuration, where they are few."""
+        row = super().mask(configuration, super().cost(configuration) + 1) & self.suspects.plain
+        return _tokens(row) if int(np.unpackbits(row.view(np.uint8)).sum()) <= _FEW else []
+
+    def _needs(self, branch: Branch[int]) -> int:
+        """The bytes that suffice for the items that open arrays must have behind those that are begun."""
+        frames, lexeme = branch.history
+        needed = 0
+        for depth, frame in enumerate(frames, 1):
+            if isinstance(frame, Array) and frame.rule >= 0:
+                begun = len(frame.items) + (depth < len(frames) or lexeme is not None)
+                needed += sum(self.automaton.needs(frame.rule)[begun:])
+        return needed
+
+    # -- masks
+
+    def known(self, number: int, budget: int | None) -> Bitmask | None:
+        if number >= 0:
+            return super().known(number, budget)
+        return self.rows.get(number) if budget is None else None
+
+    def mask(self, number: int, budget: int | None = None) -> Bitmask:
+        if number >= 0:
+            return super().mask(number, budget)
+        with self.lock:
+            row = self.rows.get(number) if budget is None else None
+            if row is not None:
+                return row
+            if budget is not None:
+                self.settle_all()
+            row = np.zeros(self.leaves.words, np.int32)
+            for branch in self.branches(number):
+                row |= self._row(branch, budget)
+            if budget is None:
+                return self.common.rows.remember(self.rows, number, row, int(kernels.digest(row)))
+        row.flags.writeable = False
+        return row
+
+    def _row(self, branch: Branch[int], budget: int | None) -> Bitmask:
+        """The mask of one branch."""
+        history, free = branch.history, super().mask(branch.configuration)
+        row = free if budget is None else super().mask(branch.configuration, budget - self._needs(branch))
+        suspects = self._suspected(branch, free)
+        if budget is not None and any(self.automaton.all_needs()):  # a bracket adds to the needs, others may lower them
+            several = _tokens(free & (self.suspects.single | self.suspects.brackets))
+            suspects = sorted({*suspects, *several, *self._lowering(branch.configuration)})
+        spaces = self._spaces(branch.configuration, free) if history.frames and not history.in_string else []
+        verdicts: list[tuple[tuple[int, ...], list[Branch[int]]]]
+        verdicts = [((token,), [*self._after_token((branch,), token)]) for token in suspects]
+        for configuration, tokens in spaces:
+            read = history.step(_SPACE)
+            after = [] if read is None else [Branch(configuration, read)]
+            verdicts.append((tokens, [*filter(self.distinct.is_alive, after)]))
+        if not verdicts:
+            return row
+        row = row.copy()
+        for tokens, after in verdicts:
+            allowed = after and (budget is None or min(map(self._cost, after)) <= budget - 2)
+            for token in tokens:
+                bit = np.array(1 << (token & 31), np.uint32).astype(np.int32)
+                row[token >> 5] = row[token >> 5] | bit if allowed else row[token >> 5] & ~bit
+        return row
+
+    def _spaces(self, configuration: int, free: Bitmask) -> list[tuple[int, tuple[int, ...]]]:
+        """The tokens that are nothing but whitespace, by where they lead: hundreds lead to a few configurations."""
+        known = self.spaces.get(configuration)
+        if known is None:
+            found: dict[int, list[int]] = {}
+            for token in _tokens(free & self.suspects.spaces):
+                found.setdefault(super().advance(configuration, token), []).append(token)
+            if len(self.spaces) >= _REMEMBERED:
+                self.spaces.clear()
+            known = self.spaces[configuration] = [(after, tuple(tokens)) for after, tokens in found.items()]
+        return known
+
+    def _suspected(self, branch: Branch[int], free: Bitmask) -> list[int]:
+        """The tokens of a configuration's mask of which a look at the history decides, but whitespace."""
+        history = branch.history
+        if not history.frames:
+            return _tokens(free & self.suspects.opening)
+        several = self.suspects.after_string if history.in_string else self.suspects.several
+        found = set(_tokens(free & several))
+        for token in self._leading(history):
+            if free[token >> 5] >> (token & 31) & 1 and not self.suspects.spaces[token >> 5] >> (token & 31) & 1:
+                found.add(token)
+        return sorted(found)
+
+    def _leading(self, history: History) -> Iterator[int]:
+        """The tokens that lead from a history towards an earlier item, or to one."""
+        trie = self.common.vocabulary.trie
+        starts, kids, kid_bytes = trie.children.start, trie.children.node, trie.children.byte
+        pending = [(-1, history, _leads(history))]
+        while pending:
+            node, at, wanted = pending.pop()
+            for kid in range(starts[node + 1], starts[node + 2]):
+                byte = int(kid_bytes[kid])
+                if byte not in wanted:
+                    continue
+                child, after = int(kids[kid]), at.step(byte)
+                if after is None:
+                    yield from trie.tokens_below(child).tolist()
+                elif after is at:
+                    yield from trie.token_ids[trie.tok_start[child] : trie.tok_end[child]].tolist()
+                    pending.append((child, at, wanted))
+                elif after.toward():
+                    yield from trie.token_ids[trie.tok_start[child] : trie.tok_end[child]].tolist()
+                    pending.append((child, after, _leads(after)))
+
+
+def _leads(history: History) -> frozenset[int]:
+    """The bytes that lead towards an earlier item, and those that lead nowhere."""
+    return history.toward() if history.in_string else history.toward().union(WHITESPACE)
+
+
+class _Suspects(NamedTuple):
+    """Tokens, as bitmasks, that may hold the end of an item, or of an entry, and something of the next one."""
+
+    opening: Bitmask
+    """A bracket and, behind it, a comma."""
+    several: Bitmask
+    """A comma."""
+    after_string: Bitmask
+    """A comma behind a quote."""
+    single: Bitmask
+    """One byte."""
+    brackets: Bitmask
+    """A bracket."""
+    plain: Bitmask
+    """All but special tokens."""
+    spaces: Bitmask
+    """Whitespace and nothing else."""
+
+
+_OF: weakref.WeakKeyDictionary[Vocabulary, _Suspects] = weakref.WeakKeyDictionary()
+
+
+def _suspects_of(vocabulary: Vocabulary) -> _Suspects:
+    found = _OF.get(vocabulary)
+    if found is None:
+        special = {*vocabulary.eos_token_ids, *vocabulary.special_tokens.values()}
+        tokens = [b"" if token in special else data for token, data in enumerate(vocabulary.tokens)]
+        found = _OF[vocabulary] = _Suspects(
+            opening=_bitmask([b"," in data.partition(b"[")[2] for data in tokens]),
+            several=_bitmask([b"," in data for data in tokens]),
+            after_string=_bitmask([b"," in data.partition(b'"')[2] for data in tokens]),
+            single=_bitmask([len(data) == 1 for data in tokens]),
+            brackets=_bitmask([b"[" in data for data in tokens]),
+            plain=_bitmask([bool(data) for data in tokens]),
+            spaces=_bitmask([bool(data) and WHITESPACE.issuperset(data) for data in tokens]),
+        )
+    return found
+
+
+def _bitmask(bits: list[bool]) -> Bitmask:
+    row = np.zeros((len(bits) + 31) // 32 * 32, bool)
+    row[: len(bits)] = bits
+    return np.packbits(row, bitorder="little").view(np.int32)
+
+
+def _tokens(row: Bitmask) -> list[int]:
+    """The tokens of a bitmask."""
+    (found,) = np.unpackbits(row.view(np.uint8), bitorder="little").nonzero()
+    tokens: list[int] = found.tolist()
+    return tokens
