@@ -1,6 +1,6 @@
 """What a user wants -> Wanted: the grammar of its texts on one side, the value of a text on the other.
 
-Place in the walk: the two ends of it. A schema, a Python type, a regex, a Lark grammar or choices becomes a Grammar for
+Place in the walk: the two ends of it. A schema, a Python type, a regex, a grammar or choices becomes a Grammar for
 the engine, and a finished text becomes the value that was asked for, validated as a last assertion. No tokenizer, no
 model. A str is always text; a file is a `pathlib.Path`.
 """
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
-from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, ValidationFailed
+from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, ValidationFailed
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
@@ -164,19 +164,18 @@ def _wanted_regex(regex: object) -> Wanted:
 
 
 def _wanted_grammar(grammar: object) -> Wanted:
+    """A Lark grammar, or one in GBNF: as the name of a file says it, else as the text begins."""
     text = _text("grammar", grammar)
+    suffix = grammar.suffix.lower() if isinstance(grammar, Path) else ""
 
     def to_grammar() -> Grammar:
+        from grammars.frontends.gbnf import is_gbnf, parse_gbnf
         from grammars.frontends.lark import parse_lark
 
-        if "::=" in text:
-            raise UnsupportedFeature(
-                "the grammar is written in GBNF or EBNF (`::=`), which is not read",
-                hint="Write it as Lark: `start: ...`, one rule a line, terminals in capitals.",
-            )
-        return _with_path_hint("grammar", grammar, partial(parse_lark, text))
+        gbnf = suffix in (".gbnf", ".ebnf") or (suffix != ".lark" and is_gbnf(text))
+        return _with_path_hint("grammar", grammar, partial(parse_gbnf if gbnf else parse_lark, text))
 
-    return Wanted("grammar", ("grammar", text), to_grammar, _same_text)
+    return Wanted("grammar", ("grammar", suffix, text), to_grammar, _same_text)
 
 
 def _wanted_choices(choices: object) -> Wanted:
@@ -232,7 +231,7 @@ def _looks_like_path(text: str) -> bool:
     if len(text) > 1000 or "\n" in text or "\0" in text or not text.strip():
         return False
     path = Path(text)
-    return path.suffix in {".json", ".lark", ".gbnf", ".regex", ".txt"} or path.is_file()
+    return path.suffix in {".json", ".lark", ".gbnf", ".ebnf", ".regex", ".txt"} or path.is_file()
 
 
 def _load_json(text: str) -> object:

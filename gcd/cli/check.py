@@ -38,7 +38,9 @@ __all__ = ["check"]
 def check(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE", help="Grammars, their kind told by the name: .json, .regex, .lark."),
+        typer.Argument(
+            metavar="FILE", help="Grammars, their kind told by the name: .json, .regex, .lark, .gbnf, .ebnf."
+        ),
     ] = None,
     schema: SchemaOption = None,
     regex: RegexOption = None,

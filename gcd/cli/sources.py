@@ -47,7 +47,7 @@ RegexOption = Annotated[
     typer.Option("--regex", metavar="PATTERN", help="A regular expression for the whole text.", rich_help_panel=PANEL),
 ]
 GrammarOption = Annotated[
-    str | None, typer.Option("--grammar", metavar="FILE", help="A Lark grammar.", rich_help_panel=PANEL)
+    str | None, typer.Option("--grammar", metavar="FILE", help="A grammar in Lark or GBNF.", rich_help_panel=PANEL)
 ]
 ChoicesOption = Annotated[
     list[str] | None,
@@ -98,7 +98,9 @@ ApproximateOption = Annotated[
     ),
 ]
 
-SUFFIXES: dict[str, Kind] = {".json": "schema", ".regex": "regex", ".lark": "grammar"}
+SUFFIXES: dict[str, Kind] = {
+    ".json": "schema", ".regex": "regex", ".lark": "grammar", ".gbnf": "grammar", ".ebnf": "grammar"
+}  # fmt: skip
 """How the name of a file ends -> its kind."""
 
 
@@ -139,7 +141,7 @@ def from_options(
     if regex is not None:
         return Source("regex", regex, "--regex")
     if grammar is not None:
-        return Source("grammar", read_text(grammar), shown(grammar))
+        return Source("grammar", _grammar(grammar), shown(grammar))
     if choices:
         return Source("choices", split_choices(choices), "--choices")
     if type_name is not None:
@@ -153,15 +155,22 @@ def from_path(path: str) -> Source:
     The final newline of a `.regex` file is not part of the pattern.
     """
     suffix = Path(path).suffix.lower()
-    if suffix == ".gbnf":
-        raise typer.BadParameter(f"{path}: GBNF is not read yet; write it as a Lark grammar (.lark).")
     if suffix not in SUFFIXES:
         raise typer.BadParameter(
             f"{path}: cannot tell the kind from the name; known are {', '.join(SUFFIXES)}. "
             f"Say it with an option: gcd check --schema {path}"
         )
-    kind, text = SUFFIXES[suffix], read_text(path)
+    kind = SUFFIXES[suffix]
+    if kind == "grammar":
+        return Source(kind, _grammar(path), path)
+    text = read_text(path)
     return Source(kind, text.removesuffix("\n") if kind == "regex" else text, path)
+
+
+def _grammar(path: str) -> str | Path:
+    """The text of a grammar, or the path of a file whose name says in which notation it is written."""
+    text = read_text(path)
+    return Path(path) if Path(path).suffix.lower() in (".gbnf", ".ebnf") else text
 
 
 def shown(path: str) -> str:

@@ -59,6 +59,15 @@ def test_the_suffix_tells_the_kind(tmp_path: Path, name: str, text: str, kind: s
     assert source.keywords == {kind: value}
 
 
+@pytest.mark.parametrize("name", ["a.gbnf", "a.EBNF"])
+def test_a_file_of_a_notation_stays_a_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("# root\n")
+    assert from_path(str(path)) == from_path(str(path))
+    assert from_path(str(path)).keywords == {"grammar": path}
+    assert from_options(grammar=str(path)).value == path  # type: ignore[union-attr]
+
+
 def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(b"\xef\xbb\xbftrue")
@@ -68,11 +77,10 @@ def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.gbnf", b"", "{path}: GBNF is not read yet; write it as a Lark grammar (.lark)."),
         (
             "a.txt",
             b"",
-            "{path}: cannot tell the kind from the name; known are .json, .regex, .lark. "
+            "{path}: cannot tell the kind from the name; known are .json, .regex, .lark, .gbnf, .ebnf. "
             "Say it with an option: gcd check --schema {path}",
         ),
         ("a.json", b"\xff", "{path} is not UTF-8: byte 0xff at offset 0."),

@@ -116,10 +116,12 @@ WANTED = [
     ),
     (
         "a grammar in GBNF",
-        {"grammar": 'root ::= "a"'},
-        UnsupportedFeature,
-        "the grammar is written in GBNF or EBNF (`::=`), which is not read\n"
-        "Write it as Lark: `start: ...`, one rule a line, terminals in capitals.",
+        {"grammar": "root ::= 'a'"},
+        InvalidGrammar,
+        '"\'" cannot stand here (line 1, column 10)\n'
+        "    root ::= 'a'\n"
+        "             ^\n"
+        'strings stand in double quotes: "..."',
     ),
 ]
 
