@@ -6,13 +6,14 @@ its own notation, as in lark's `load_grammar.py`, and parsed by a `lark.Lark`.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from typing import TypeAlias
 
 import lark
 
-from grammars.errors import InvalidGrammar, Span
+from grammars.errors import InvalidGrammar, LimitExceeded, Span
 
 __all__ = ["Tree", "read_lark", "span_of"]
 
@@ -23,8 +24,10 @@ Tree: TypeAlias = lark.Tree[lark.Token]
 _NOTATION = r"""
 start: (rule | term | ignore | import | declare | override | extend | _NL)*
 
-rule: MODIFIERS? RULE params? priority? _COLON expansions _NL
-term: TERMINAL priority? _COLON expansions _NL
+rule: MODIFIERS? RULE (params | options)? priority? _COLON expansions _NL
+term: TERMINAL options? priority? _COLON expansions _NL
+options: _LBRA option (_COMMA option)* _RBRA
+option: RULE (_EQ (STRING | NUMBER))?
 params: _LBRACE RULE (_COMMA RULE)* _RBRACE
 priority: _DOT NUMBER
 
@@ -42,9 +45,12 @@ _name: RULE | TERMINAL
 expansions: alias ((_OR | _NL_OR) alias)*
 ?alias: expansion (_TO RULE)?
 expansion: expr*
-?expr: atom
-     | atom OP                                -> operator
-     | atom _TILDE NUMBER (_DOTDOT NUMBER)?   -> counted
+         | expr (_AND expr)+                  -> intersection
+?expr: negated
+     | negated OP                             -> operator
+     | negated _TILDE NUMBER (_DOTDOT NUMBER)? -> counted
+?negated: atom
+        | _NOT atom                           -> complement
 ?atom: _LPAR expansions _RPAR
      | _LBRA expansions _RBRA                 -> maybe
      | value
@@ -52,6 +58,8 @@ expansion: expr*
       | RULE                                  -> nonterminal
       | STRING                                -> string
       | REGEXP                                -> regexp
+      | SPECIAL                               -> special
+      | JSON                                  -> json
       | STRING _DOTDOT STRING                 -> range
       | RULE _LBRACE value (_COMMA value)* _RBRACE -> template
 
@@ -66,7 +74,10 @@ _COMMA: ","
 _OR: "|"
 _DOT: /\.(?!\.)/
 _DOTDOT: ".."
-_TILDE: "~"
+_TILDE: /~(?=\s*[+-]?\d)/
+_NOT: /~(?!\s*[+-]?\d)/
+_AND: "&"
+_EQ: "="
 _TO: "->"
 _IGNORE: "%ignore"
 _IMPORT: "%import"
@@ -79,6 +90,8 @@ RULE: /_?[a-z][_a-z0-9]*/
 TERMINAL: /_?[A-Z][_A-Z0-9]*/
 STRING: /"([\\]"|[\\][\\]|[^"\n])*?"i?/
 REGEXP: /\/(?!\/)([\\]\/|[\\][\\]|[^\/])*?\/[imslux]*/
+SPECIAL: /<[^<>\s]+>/
+JSON: "%json"
 NUMBER: /[+-]?\d+/
 _NL: /(\r?\n)+\s*/
 _NL_OR: /(\r?\n)+\s*\|/
@@ -89,6 +102,9 @@ BACKSLASH: /\\[ ]*\n/
 %ignore COMMENT
 %ignore BACKSLASH
 """
+
+# `%json`, or what it may be hidden in: strings, special tokens, comments, regexes.
+_OTHER = re.compile(r'"(?:[^"\\\n]|\\.)*+"|<[^<>\s]+>|//[^\n]*|#[^\n]*|/(?:[^/\\]|\\.)++/|(%json)', re.DOTALL)
 
 # What may come next, as people call it: a label for the first of its terminals that may.
 _LABELS = (
@@ -117,9 +133,10 @@ def read_lark(text: str) -> Tree:
     >>> read_lark('start: "a"').children[0].data
     Token('RULE', 'rule')
     """
+    padded, schemas = _cut_schemas(text) if "%json" in text else (text, {})
     try:
         # Each line ends, also the last.
-        return _parser().parse(text + "\n")
+        tree = _parser().parse(padded + "\n")
     except lark.UnexpectedToken as error:
         raise _unexpected_token(text, error) from None
     except lark.UnexpectedCharacters as error:
@@ -127,6 +144,40 @@ def read_lark(text: str) -> Tree:
         raise InvalidGrammar(
             f"{text[at]!r} cannot stand here", span=Span(text, at, at + 1), hint=_character_hint(text, at)
         ) from None
+    for node in tree.find_data("json") if schemas else ():
+        (token,) = node.children
+        assert isinstance(token, lark.Token)
+        node.children[0] = token.update(value=schemas[token.start_pos or 0])
+    return tree
+
+
+def _cut_schemas(text: str) -> tuple[str, dict[int, str]]:
+    """The text with spaces for the JSON behind each `%json`, and this JSON by the place of its `%json`."""
+    schemas: dict[int, str] = {}
+    padded, at = "", 0
+    while (match := _OTHER.search(text, at)) is not None:
+        padded += text[at : match.end()]
+        at = match.end()
+        if match[1] is None:
+            continue
+        begin = at + len(text[at:]) - len(text[at:].lstrip())
+        try:
+            end = json.JSONDecoder().raw_decode(text, begin)[1]
+        except json.JSONDecodeError as error:
+            where = min(error.pos, len(text))
+            raise InvalidGrammar(
+                f"what follows %json is no JSON: {error.msg[:1].lower()}{error.msg[1:]}",
+                span=Span(text, where, where + 1),
+                hint='write a JSON Schema: %json {"type": "object"}',
+            ) from None
+        except RecursionError:
+            raise LimitExceeded(
+                "the JSON behind this %json is nested too deeply", span=Span(text, at - 5, at)
+            ) from None
+        schemas[match.start(1)] = text[begin:end]
+        padded += " " * (end - at)
+        at = end
+    return padded + text[at:], schemas
 
 
 def span_of(text: str, part: Tree | lark.Token) -> Span:
@@ -157,6 +208,8 @@ def _unexpected_token(text: str, error: lark.UnexpectedToken) -> InvalidGrammar:
 def _token_hint(text: str, token: lark.Token, at: int) -> str | None:
     if re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE):
         return "::= is GBNF or EBNF; Lark writes name: ..."
+    if token == "=":
+        return _character_hint(text, at)
     if token.type in ("RULE", "TERMINAL") and text[at - 1 : at].isalnum():
         return "names are all lower case (rules) or all upper case (terminals)"
     return None
@@ -170,7 +223,7 @@ def _character_hint(text: str, at: int) -> str | None:
     if text[at] == "/":
         return r"this regex is not closed; write \/ for a slash in it"
     if text[at] == "%":
-        return "directives: %ignore and %import"
+        return "directives: %ignore, %import, %override, %extend; in a rule %json"
     if text[at] in ";=":
         return "Lark writes name: ... and ends a rule with its line"
     return None

@@ -1,60 +1,72 @@
 """terminal_node: a Lark terminal to the Node of its texts.
 
 Place in the walk: Lark syntax tree -> **Nodes of terminals**, rules around them -> Grammar. A terminal is a regex
-written in pieces, so it becomes one regex tree, as lark joins the pieces to one pattern.
+written in pieces, so it becomes one regex tree, as lark joins the pieces to one pattern; `lark_texts.py` says what the
+texts of a regex are.
 
-A terminal's texts are those that its pattern matches as a whole. Only laziness is more than that: `/".*?"/` ends at the
-next quote. A lazy quantifier is enforced where this is exact (see `_shortest`) and refused elsewhere. Anchors and
-lookarounds test the text around the terminal and are refused.
+Beyond lark, terminals have `&` (both) and `~` (all other texts), whose parts are languages of their own, and options:
+`lazy`, the texts that do not begin with a shorter one, and `suffix="..."`, the texts followed by the suffix that have
+it nowhere before their end.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
+from functools import reduce
 
 import lark
 
-from grammars.chars import char_dfa
 from grammars.errors import InvalidGrammar, LimitExceeded, Span, UnsupportedFeature
 from grammars.frontends.lark_syntax import Tree, span_of
-from grammars.frontends.regex import part
+from grammars.frontends.lark_texts import texts
 from grammars.frontends.regex_language import (
     ANYTHING,
-    ANYWHERE,
     Language,
-    alternate,
     exclude,
     join,
     one_of,
     overlap,
-    times,
 )
 from grammars.frontends.regex_sets import ANY, ignore_case
 from grammars.frontends.regex_syntax import MAX_DEPTH, MAX_REPEAT, read_regex
-from grammars.frontends.regex_tree import Anchor, Chars, Concat, Either, Look, Times
+from grammars.frontends.regex_tree import Chars, Concat, Either, Known, Times
 from grammars.frontends.regex_tree import Tree as Regex
 from grammars.ir import Node, char_class
 
-__all__ = ["Definition", "counts", "terminal_node"]
+__all__ = ["Definition", "check_options", "counts", "subtrees", "terminal_node", "tokens"]
 
 MAX_PIECES = 20_000
 
 _ESCAPE = re.compile(r'\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\\"nfrt])|([xuU])|)', re.DOTALL)
 _CONTROLS = {"n": "\n", "f": "\f", "r": "\r", "t": "\t"}
+_OPTIONS = {"lazy": "name[lazy]: ...", "suffix": 'name[suffix="..."]: ...'}
+_OPTION_HINTS = {
+    "stop": 'write name[suffix="..."]: ..., which ends with the text that it stops at',
+    "max_tokens": "max_new_tokens bounds the tokens of the whole text; /.{0,200}/ bounds the characters of a terminal",
+    "capture": "leave it out: it does not change the texts",
+    "temperature": "leave it out: temperature= is for the whole text",
+}
 _OPERATORS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A rule or terminal: its body, the grammar text in which it stands, the names that hold there."""
+    """A rule or terminal: its body, the grammar text in which it stands, the names that hold there.
+
+    A template has parameters. `options` are those in brackets behind the name; `others` are alternatives that were
+    added in other places.
+    """
 
     name: str
     body: Tree
     text: str
     scope: Mapping[str, Definition] = field(repr=False)
+    params: tuple[str, ...] = ()
+    options: tuple[Tree, ...] = ()
+    others: tuple[Definition, ...] = ()
 
 
 def terminal_node(definition: Definition) -> Node:
@@ -66,9 +78,43 @@ def terminal_node(definition: Definition) -> Node:
     >>> terminal_node(Definition("A", read_lark('A: "a".."c" "!"').children[0].children[1], text, {}))
     Sequence(items=(CharClass(ranges=((97, 99),)), Bytes(data=b'!')))
     """
-    pieces = _Pieces(definition.name)
-    pieces.inside.append(id(definition.body))
-    return _language(pieces.regex(definition.body, definition)).node
+    language = texts(_Pieces(definition).whole(definition))
+    for option in definition.options:
+        name, *value = tokens(option)
+        if name == "lazy":
+            language = _until(language, join((language, one_of(ANY), ANYTHING)))
+        elif name == "suffix":
+            suffix = join([one_of(((ord(char), ord(char)),)) for char in _string(value[0], definition.text)[0]])
+            language = _until(join((language, suffix)), join((ANYTHING, suffix, one_of(ANY), ANYTHING)))
+    return language.node
+
+
+def check_options(definition: Definition) -> None:
+    """Raises a GrammarError for an option of a rule or terminal that there is not."""
+    for option in definition.options:
+        name, *value = tokens(option)
+        span = span_of(definition.text, option)
+        if name in ("lazy", "suffix"):
+            string = bool(value) and value[0].type == "STRING"
+            if string != (name == "suffix") or (string and value[0].endswith("i")):
+                raise InvalidGrammar(f"the option {name} is written {_OPTIONS[name]}", span=span)
+        else:
+            near = difflib.get_close_matches(name, _OPTIONS, n=1)
+            hint = _OPTION_HINTS.get(name, f"did you mean {near[0]}?" if near else "options: lazy, suffix")
+            raise UnsupportedFeature(f"the option {name} is not supported in a Lark grammar", span=span, hint=hint)
+
+
+def subtrees(tree: Tree) -> list[Tree]:
+    return [child for child in tree.children if isinstance(child, lark.Tree)]
+
+
+def tokens(tree: Tree) -> list[lark.Token]:
+    return [child for child in tree.children if isinstance(child, lark.Token)]
+
+
+def _until(language: Language, longer: Language) -> Language:
+    """The texts of a language that are not in `longer`."""
+    return overlap(language, exclude(longer))
 
 
 def counts(tree: Tree, definition: Definition) -> tuple[int, int | None]:
@@ -90,16 +136,24 @@ def counts(tree: Tree, definition: Definition) -> tuple[int, int | None]:
 class _Pieces:
     """Joins the pieces of one terminal to one regex."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, terminal: Definition) -> None:
+        name = terminal.name
+        self.name = f"the terminal {name}" if name.isupper() else f"the rule {name}, which has options,"
         self.depth = 0
         self.size = 0
         self.known: dict[int, tuple[Regex, int]] = {}
         self.inside: list[int] = []
 
+    def whole(self, definition: Definition) -> Regex:
+        """The regex of a terminal with the alternatives that were added to it."""
+        self.inside.append(id(definition))
+        parts = [self.regex(each.body, each) for each in (definition, *definition.others)]
+        self.inside.pop()
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
     def regex(self, tree: Tree, definition: Definition) -> Regex:
         """The regex of a part of the terminal that stands in `definition`."""
-        parts = [child for child in tree.children if isinstance(child, lark.Tree)]
+        parts = subtrees(tree)
         match tree.data:
             case "expansions":
                 return self.alternatives(tree, parts, definition)
@@ -112,16 +166,25 @@ class _Pieces:
             case "string" | "regexp" | "range":
                 self.grow(1, tree, definition)
                 return _literal(tree, definition.text)
+            case "complement":
+                return Known(exclude(texts(self.regex(parts[0], definition))))
+            case "intersection":
+                return Known(reduce(overlap, [texts(self.regex(part, definition)) for part in parts]))
             case "terminal":
                 return self.named(tree, definition)
             case "nonterminal":
                 raise InvalidGrammar(
-                    f"the terminal {self.name} refers to the rule {tree.children[0]}",
+                    f"{self.name} refers to the rule {tree.children[0]}",
                     span=span_of(definition.text, tree),
                     hint="terminals are made of terminals: rename one (rules are lower, terminals upper case)",
                 )
             case other:
-                raise UnsupportedFeature(f"{other} in a terminal is not supported", span=span_of(definition.text, tree))
+                what = {"special": "a special token", "json": "%json", "template": "a template", "alias": "an alias"}
+                raise UnsupportedFeature(
+                    f"{what.get(other, f'%{other}')} in a terminal is not supported",
+                    span=span_of(definition.text, tree),
+                    hint="say it in a rule (lower case)",
+                )
 
     def alternatives(self, tree: Tree, parts: list[Tree], definition: Definition) -> Regex:
         self.depth += 1
@@ -136,7 +199,7 @@ class _Pieces:
         """The regex of the terminal of that name; read once, but counted as often as it is used."""
         name = str(tree.children[0])
         found = definition.scope[name]
-        key = id(found.body)
+        key = id(found)
         if key in self.inside:
             raise InvalidGrammar(
                 f"the terminal {name} refers to itself",
@@ -147,9 +210,14 @@ class _Pieces:
             self.grow(self.known[key][1], tree, definition)
             return self.known[key][0]
         before = self.size
-        self.inside.append(key)
-        regex = self.regex(found.body, found)
-        self.inside.pop()
+        check_options(found)
+        if found.options:
+            raise UnsupportedFeature(
+                f"the terminal {name}, which has options, is not supported in another terminal",
+                span=span_of(definition.text, tree),
+                hint="name it in a rule (lower case)",
+            )
+        regex = self.whole(found)
         self.known[key] = regex, self.size - before
         return regex
 
@@ -157,17 +225,16 @@ class _Pieces:
         self.size += size
         if self.size > MAX_PIECES:
             raise LimitExceeded(
-                f"the terminal {self.name} has more than {MAX_PIECES:,} pieces",
+                f"{self.name} has more than {MAX_PIECES:,} pieces",
                 span=span_of(definition.text, tree),
                 hint="terminals are written out where they are used in others; make it a rule (lower case)",
             )
 
 
 def _literal(tree: Tree, text: str) -> Regex:
-    tokens = [token for token in tree.children if isinstance(token, lark.Token)]
     if tree.data == "regexp":
-        return _regexp(tokens[0], text)
-    strings = [_string(token, text) for token in tokens]
+        return _regexp(tokens(tree)[0], text)
+    strings = [_string(token, text) for token in tokens(tree)]
     if tree.data == "range":
         (low, low_flag), (high, high_flag) = strings
         if len(low) != 1 or len(high) != 1 or low > high or low_flag or high_flag:
@@ -214,110 +281,4 @@ def _regexp(token: lark.Token, text: str) -> Regex:
         )
     if "l" in flags:
         raise UnsupportedFeature("the flag l (locale) is not supported", span=span_of(text, token))
-    tree = read_regex(body, "python", flags=flags, inside=(text, start + 1))
-    _refuse_places(tree)
-    return tree
-
-
-def _refuse_places(tree: Regex) -> None:
-    match tree:
-        case Anchor(_, span) | Look(_, _, _, span):
-            raise UnsupportedFeature(
-                "anchors and lookarounds in a terminal are not supported",
-                span=span,
-                hint="a terminal knows nothing of the text around it: say in the rules what may follow",
-            )
-        case Concat(items) | Either(items):
-            for item in items:
-                _refuse_places(item)
-        case Times(item):
-            _refuse_places(item)
-
-
-def _language(tree: Regex) -> Language:
-    """The texts of a terminal, lazy quantifiers included.
-
-    Where no text is the beginning of another one, greedy and lazy are the same.
-    """
-    greedy = part(tree).get((ANYWHERE, ANYWHERE), alternate([]))
-    if _lazy_in(tree) is None or _prefix_free(greedy):
-        return greedy
-    match tree:
-        case Either(items):
-            return alternate([_language(item) for item in items])
-        case Concat(items):
-            return _shortest(tuple(_flat(items)))
-        case _:
-            return _shortest((tree,))
-
-
-def _shortest(items: tuple[Regex, ...]) -> Language:
-    """A concatenation with one lazy quantifier: `before x*? stop after`.
-
-    Exact where x is one character, `stop` has one length, and `after` may be empty: then x*? ends at the first place
-    where `stop` fits, so `x*? stop` are those of its texts that do not begin with another one of them.
-    """
-    at = next(i for i, item in enumerate(items) if _lazy_in(item) is not None)
-    lazy, rest = items[at], items[at + 1 :]
-    before = [_language(item) for item in items[:at]]
-    if not rest and not isinstance(lazy, Times):
-        return join([*before, _language(lazy)])
-    languages = [_language(item) for item in rest] if all(_lazy_in(item) is None for item in rest) else None
-    if languages is None or not isinstance(lazy, Times) or not lazy.lazy or _width(lazy.item) != 1:
-        raise _cannot_be_lazy(items)
-    stop = next(i for i in range(len(rest) + 1) if all(language.empty for language in languages[i:]))
-    if any(_width(item) is None for item in rest[:stop]):
-        raise _cannot_be_lazy(items)
-    texts = join([times(_language(lazy.item), lazy.min, lazy.max), *languages[:stop]])
-    longer = join((texts, one_of(ANY), ANYTHING))
-    return join([*before, overlap(texts, exclude(longer)), *languages[stop:]])
-
-
-def _cannot_be_lazy(items: SequenceOf[Regex]) -> UnsupportedFeature:
-    return UnsupportedFeature(
-        "a lazy quantifier is supported here only as one character, lazily repeated before a fixed end",
-        span=_lazy_in(Concat(tuple(items))),
-        hint='say what may not occur instead: /"[^"]*"/ for /".*?"/',
-    )
-
-
-def _lazy_in(tree: Regex) -> Span | None:
-    """The place of the first lazy quantifier."""
-    match tree:
-        case Times(item, low, high, lazy, place):
-            return place if lazy and low != high else _lazy_in(item)
-        case Concat(items) | Either(items):
-            return next((span for item in items if (span := _lazy_in(item)) is not None), None)
-        case _:
-            return None
-
-
-def _prefix_free(language: Language) -> bool:
-    dfa = char_dfa(language.node)
-    return not any(dfa.edges[state] for state in dfa.finals)
-
-
-def _flat(items: SequenceOf[Regex]) -> list[Regex]:
-    """The items of nested concatenations in one list."""
-    found: list[Regex] = []
-    for item in items:
-        found += _flat(item.items) if isinstance(item, Concat) else [item]
-    return found
-
-
-def _width(tree: Regex) -> int | None:
-    """The number of characters, if all texts have the same."""
-    match tree:
-        case Chars():
-            return 1
-        case Concat(items):
-            widths = [_width(item) for item in items]
-            return None if None in widths else sum(width for width in widths if width is not None)
-        case Either(items):
-            (first, *others) = {_width(item) for item in items}
-            return None if others else first
-        case Times(item, low, high):
-            width = _width(item)
-            return width * low if width is not None and low == high else None
-        case _:
-            return None
+    return read_regex(body, "python", flags=flags, inside=(text, start + 1))

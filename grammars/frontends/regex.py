@@ -37,7 +37,7 @@ from grammars.frontends.regex_language import (
 )
 from grammars.frontends.regex_sets import ANY, Flavor
 from grammars.frontends.regex_syntax import read_regex
-from grammars.frontends.regex_tree import Anchor, AnchorKind, Chars, Concat, Either, Look, Times, Tree
+from grammars.frontends.regex_tree import Anchor, AnchorKind, Chars, Concat, Either, Known, Look, Times, Tree
 from grammars.ir import Node, char_class
 
 __all__ = ["parse_regex"]
@@ -91,6 +91,8 @@ def part(tree: Tree) -> Part:
             return repeated
         case Anchor():
             return _anchor(tree)
+        case Known(language):
+            return plain(language)
         case Look(_, ahead, _, span):
             context = neighbour(tree)
             if context is None:

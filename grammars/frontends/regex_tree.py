@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from grammars.errors import Span
+from grammars.frontends.regex_language import Language
 from grammars.ir import Ranges
 
-__all__ = ["Anchor", "AnchorKind", "Chars", "Concat", "Either", "Look", "Times", "Tree"]
+__all__ = ["Anchor", "AnchorKind", "Chars", "Concat", "Either", "Known", "Look", "Times", "Tree"]
 
 AnchorKind: TypeAlias = Literal["start", "end", "final", "line_start", "line_end", "word", "not_word"]
 
@@ -68,4 +69,11 @@ class Look:
     span: Span
 
 
-Tree: TypeAlias = Chars | Concat | Either | Times | Anchor | Look
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A part that is no regex, whose language is known."""
+
+    language: Language
+
+
+Tree: TypeAlias = Chars | Concat | Either | Times | Anchor | Look | Known

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from itertools import product
+from pathlib import Path
 
 import lark
 import pytest
+from mask_laws import check_case
 from naive import Language
+from random_grammars import Case
+from written_grammars import as_lark, members, nodes, random_rules
 
 from grammars.errors import InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.lark import parse_lark
@@ -42,6 +47,22 @@ COMPARED = [
     ("library", "%import common.SIGNED_NUMBER -> N\n%import common (WS, C_COMMENT)\nstart: N+\n%ignore WS", "1.e- ", 4),
     ("library under a name it uses", "%import common.INT -> DIGIT\nstart: DIGIT", "1a", 4),
     ("ignored comments", '%import common.C_COMMENT\nstart: "a"\n%ignore C_COMMENT', "a/*", 7),
+    (
+        "templates",
+        'start: _sep{pair{A, "b"}, ","}\n_sep{x, s}: x (s x)*\npair{x, y}: x | "(" y ")"\nA: "a"',
+        "ab(,)",
+        4,
+    ),
+    ("a template that uses itself", 'start: nest{"a" }\nnest{x}: x | "(" nest{x} ")"', "a()", 6),
+    ("a template in a template", 'start: twice{twice{a}}\ntwice{x}: x x\na: "a" | "b"', "ab", 5),
+    ("override a terminal", '%import common.DIGIT\n%override DIGIT: "a".."b"\nstart: DIGIT', "ab1", 3),
+    ("override, not in terminals", '%import common (DIGIT, INT)\n%override DIGIT: "a"\nstart: INT DIGIT', "a1", 4),
+    ("extend", 'start: a\na: "x"\n%extend a: "y" a | B\nB: "b"\n%extend B: "c"', "xybc", 4),
+    ("lookahead inside a terminal", "start: /(?!ab)[ab]{2}/ /a/", "ab", 5),
+    ("lookahead in an alternative", 'start: /(?:(?=ba)b|c)a|b/ "b"', "abc", 4),
+    ("lookahead of a character", 'start: /a(?=b)[bc]/ "c"', "abc", 4),
+    ("lookbehind inside a terminal", r"start: /[ab]+(?<!b)c/", "abc", 5),
+    ("word boundaries inside a terminal", r"start: /a\b-|ab/ 'a'".replace("'", '"'), "a-b", 4),
     ("string escapes", r'start: "\n" | "\\" | "\"" | "\x61" | "\d"', '\n\\"ad', 3),
 ]
 
@@ -107,6 +128,129 @@ def test_a_terminal_may_be_empty() -> None:
     assert [text for text in ("b", "ab a", " b ", "a") if language.accepts(text.encode())] == ["b", "ab a", " b "]
 
 
+def test_both_and_all_others() -> None:
+    language = Language(
+        parse_lark('start: NAME "!"\nNAME: /[a-z]+/ & ~/if|do/ & ~WORD | ~/(?s:.)+/ "-"\nWORD: "ab" ~ 2')
+    )
+    accepted = ["i!", "iff!", "ab!", "ababab!", "-!"]
+    assert [t for t in [*accepted, "if!", "do!", "abab!", "!", "a-!"] if language.accepts(t.encode())] == accepted
+
+
+def test_options_end_a_text_as_soon_as_they_can() -> None:
+    text = 'start: said "!"\nsaid[suffix="</a>"]: /(.|\\n)*/'
+    language = Language(parse_lark(text))
+    accepted = ["</a>!", "x</a></a!</a>!".replace("</a></a!", ""), "<</a>!"]
+    assert [t for t in [*accepted, "!", "</a></a>!", "</a!"] if language.accepts(t.encode())] == accepted
+    language = Language(parse_lark("start: A B\nA[lazy]: /[ab]*b/ | /a/\nB: /[ab]*/"))
+    assert [t for t in ("a", "b", "ab", "ba", "") if language.accepts(t.encode())] == ["a", "b", "ab", "ba"]
+    language = Language(parse_lark('start: A "a"\nA[lazy]: /[ab]*b/'))
+    assert [t for t in ("ba", "aba", "bba", "aa") if language.accepts(t.encode())] == ["ba", "aba"]
+
+
+def test_special_tokens_and_schemas_stand_among_rules() -> None:
+    text = """
+start: <|tool|> call ("," call)* </tool>   // %json in a comment, "%json"
+call: NAME %json {
+  "type": "array", "items": {"enum": ["%json {", "a"]}, "minItems": 1
+}
+NAME: /[a-z]+/ | "%json"
+%ignore " "
+"""
+    language = Language(parse_lark(text))
+    assert language.accepts(("<|tool|>", *b'f ["a"]', *b', g["%json {", "a"]', "</tool>"))
+    assert language.accepts((*b"  ", "<|tool|>", *b'%json["a"]', "</tool>", *b" "))
+    assert not language.accepts(("<|tool|>", *b"f []", "</tool>"))
+    assert not language.accepts(b'<|tool|>f ["a"]</tool>')
+
+
+def test_what_a_schema_lacks_is_said_with_both_places() -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        parse_lark('start: "a"\n  | %json {"uniqueItems": true, "type": "array"}')
+    assert str(caught.value).startswith("in the %json of line 2: uniqueItems")
+    assert caught.value.pointer == "/uniqueItems"
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder.joinpath(*name.split("__")).with_suffix(".lark")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_files_are_imported_as_lark_imports_them(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        parts__pair='%import .words (WORD, list)\npair: WORD "=" list{num}\nnum: N+\nN: "1"\nalone: "z"\n%ignore " "',
+        parts__words='WORD: LETTER+\nLETTER: "a"\nlist{x}: x ("," x)*\n%declare UNUSED',
+        deep__below__more="more: /m/",
+    )
+    for text, alphabet in [
+        ("%import parts.pair.pair\nstart: pair", "a=,1"),
+        ('%import parts.pair.pair -> p\nstart: p\n%ignore ";"', "a=1;"),
+        ('%import parts.pair (pair, num, N)\n%override N: "2"\nstart: pair num', "a=12"),
+        ('%import parts.pair (pair, num)\n%extend num: "x"\nstart: pair\nnumb: num', "a=x1"),
+        ('%import parts.words (WORD, LETTER)\n%override LETTER: "1"\nstart: WORD LETTER', "a1"),
+        ("%import deep.below.more.more\n%import common.DIGIT -> N\nstart: more N?", "m1"),
+        ('%import .parts.words.list\nstart: list{"a"}', "a,"),
+    ]:
+        language = Language(parse_lark(text, import_root=root))
+        # relative imports begin at the root here, beside the script in lark
+        source = text.replace("%import .", "%import ")
+        oracle = lark.Lark(
+            source, parser="earley", lexer="dynamic_complete", ambiguity="forest", import_paths=[str(root)]
+        )
+        every = ["".join(t) for n in range(6) for t in product(alphabet, repeat=n)][:500]
+        expected = [t for t in every if parses(oracle, t)]
+        assert [t for t in every if language.accepts(t.encode())] == expected, text
+        assert expected
+
+
+def test_no_import_leads_out_of_the_root(tmp_path: Path) -> None:
+    root = write(tmp_path / "root", a="%import .b.b\na: b", b="%import .a.a\nb: a", c='c: "c', d='%declare D\nd: D "d"')
+    write(tmp_path, secret='secret: "s"')
+    (root / "link.lark").symlink_to(tmp_path / "secret.lark")
+    for text, message in [
+        ("%import link.secret\nstart: secret", "this import leads out of import_root"),
+        ("%import a.a\nstart: a", "in a.lark: in b.lark: this file imports itself"),
+        ("%import c.c\nstart: c", "in c.lark: '\"' cannot stand here"),
+        ("%import gone.x\nstart: x", "there is no gone.lark in import_root"),
+        ("%import d.e\nstart: e", "d defines no e"),
+    ]:
+        with pytest.raises(InvalidGrammar) as caught:
+            parse_lark(text, import_root=root)
+        assert caught.value.message == message
+    with pytest.raises(UnsupportedFeature, match="%declare is not supported"):
+        parse_lark("%import d.d\nstart: d", import_root=root)
+    chain = {f"f{i}": f"%import .f{i + 1}.r\n" for i in range(40)}
+    with pytest.raises(LimitExceeded, match="more than 32 files import one another"):
+        parse_lark("%import f0.r\nstart: r", import_root=write(tmp_path / "long", **chain))
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("GCD_RANDOM_LARK", "40"))))
+def test_random_grammars_mean_what_earley_says(seed: int) -> None:
+    rules = random_rules(seed + 7000)
+    text = as_lark(rules)
+    oracle = lark.Lark(text, parser="earley", lexer="dynamic_complete", ambiguity="forest")
+    every = ["".join(letters) for n in range(5) for letters in product("ab", repeat=n)]
+    expected = {t.encode() for t in every if parses(oracle, t)}
+    assert members(parse_lark(text), 4) == members(nodes(rules), 4) == expected, text
+
+
+LAWS = [
+    'start: _sep{pair{"a"}, ","}\n_sep{x, s}: x (s x)*\npair{x}: x | "(" start ")"\n%ignore " "',
+    'start: said start | "!"\nsaid[suffix="ab"]: /[ab ]*/',
+    'start: NAME ("," NAME)*\nNAME: /[ab]{1,3}/ & ~/ab|b/',
+]
+
+
+@pytest.mark.parametrize("grammar", LAWS)
+def test_masks_are_exact(grammar: str) -> None:
+    tokens = (b"a", b"b", b"(", b")", b",", b"!", b" ", b"ab", b"b,", b"a),", b" (", b"", b"ba", b"b!")
+    met = check_case(Case(1, parse_lark(grammar), tokens, (tokens.index(b""),)), walks=1, steps=4)
+    assert met["checked"]
+
+
 def test_another_start() -> None:
     assert Language(parse_lark('a: "x"', start="a")).accepts(b"x")
 
@@ -119,6 +263,10 @@ def test_many_rules_do_not_nest() -> None:
     chain = "\n".join(f'r{i}: "a" r{i + 1} | "b"' for i in range(2000))
     assert len(parse_lark(f'start: r0\n{chain}\nr2000: "c"').rules) == 2002
 
+
+FIRST = "import it first, or drop the directive"
+SCHEMA = 'write a JSON Schema: %json {"type": "object"}'
+WRITTEN = "Lark writes name: ... and ends a rule with its line"
 
 INVALID: list[tuple[str, str, int, str, str]] = [
     # text, message, the number of the line that is shown (0: none), its caret, the hint
@@ -179,34 +327,134 @@ INVALID: list[tuple[str, str, int, str, str]] = [
         "did you mean WORD?",
     ),
     ("%import common.WORD -> w\nstart: w", "a terminal needs a name in upper case", 1, "                       ^", ""),
+    (
+        '%override a: "a"\nstart: "b"',
+        "%override changes a, which nothing before it defines",
+        1,
+        "^^^^^^^^^^^^^^^^",
+        FIRST,
+    ),
+    (
+        '%extend strat: "a"\nstart: "b"',
+        "%extend changes strat, which nothing before it defines",
+        1,
+        "^^^^^^^^^^^^^^^^^^",
+        FIRST,
+    ),
+    (
+        'start: t{"a"}\nt{x}: x\n%extend t{y}: y',
+        "%extend gives t other parameters than it has",
+        3,
+        "^^^^^^^^^^^^^^^",
+        "",
+    ),
+    ('start: t{"a"}\nt{x, y}: x y', "t takes 2 arguments, not 1", 1, "       ^^^^^^", "its parameters are x, y"),
+    ("start: t\nt{x}: x", "t takes 1 arguments, not 0", 1, "       ^", "its parameters are x"),
+    ('start: a{"a"}\na: "a"', "a takes 0 arguments, not 1", 1, "       ^^^^^^", "write a"),
+    ('start: pear{"a"}\npair{x}: x', "the template pear is not defined", 1, "       ^^^^^^^^^", "did you mean pair?"),
+    ('start: t{"a", "b"}\nt{x, x}: x', "two parameters of t have the name x", 2, "         ^", ""),
+    ('start: t{"a"} b\nt{b}: b b\nb: "b"', "the parameter b of t has the name of a rule", 2, "      ^^^", ""),
+    ("%import A\nstart: A", "%import A names no file", 1, "        ^", "%import common.A"),
+    (
+        "start: %json {'a': 1}",
+        "what follows %json is no JSON: expecting property name enclosed in double quotes",
+        1,
+        "              ^",
+        SCHEMA,
+    ),
+    ("start: %json", "what follows %json is no JSON: expecting value", 1, "            ^", SCHEMA),
+    ('start[lazy="a"]: /a/', "the option lazy is written name[lazy]: ...", 1, "      ^^^^^^^^", ""),
+    ("start[suffix]: /a/", 'the option suffix is written name[suffix="..."]: ...', 1, "      ^^^^^^", ""),
+    (
+        "start[lazy]: a\na: /a/",
+        "the rule start, which has options, refers to the rule a",
+        1,
+        "             ^",
+        "terminals are made of terminals: rename one (rules are lower, terminals upper case)",
+    ),
+    (
+        "start: a = /b/",
+        "expected a name, a string or a regex or the end of the line, found =",
+        1,
+        "         ^",
+        WRITTEN,
+    ),
 ]
+
+AROUND = "an anchor or lookaround that may see the text around its terminal is not supported"
+NOT_AROUND = "say in the rules what may follow, or exclude texts: NAME: /[a-z]+/ & ~/if|else/"
 
 UNSUPPORTED: list[tuple[str, str, int, str, str]] = [
     # text, message, the number of the line that is shown (0: none), its caret, the hint
-    ('start: pair{A}\npair{x}: x x\nA: "a"', "a template is not supported in a Lark grammar", 2, "^^^^", ""),
     ("%declare A\nstart: A", "%declare is not supported in a Lark grammar", 1, "^^^^^^^^^^", ""),
-    ('%override start: "a"', "%override is not supported in a Lark grammar", 1, "^^^^^^^^^^^^^^^^^^^^", ""),
-    ('%extend start: "a"', "%extend is not supported in a Lark grammar", 1, "^^^^^^^^^^^^^^^^^^", ""),
     (
         "%import .other.A",
-        "an import from anything but lark's common is not supported in a Lark grammar",
+        "an import from anything but lark's library is not supported in a Lark grammar",
         1,
         "        ^^^^^^^^",
-        "write %import common.NAME, or copy the definitions here",
+        "write %import common.NAME, give import_root=Path(...) for files, or copy the definitions here",
     ),
     (
-        "%import python (A, B)",
-        "an import from anything but lark's common is not supported in a Lark grammar",
+        "%import mine (A, B)",
+        "an import from anything but lark's library is not supported in a Lark grammar",
         1,
-        "        ^^^^^^",
-        "write %import common.NAME, or copy the definitions here",
+        "        ^^^^",
+        "write %import common.NAME, give import_root=Path(...) for files, or copy the definitions here",
+    ),
+    ("start: /a(?!b)/ /b/", AROUND, 1, "         ^^^^^", NOT_AROUND),
+    ("start: /(?!ab)a/ /b/", AROUND, 1, "        ^^^^^^", NOT_AROUND),
+    (r"start: /(?!(?:if|do)\b)[a-z]+/", AROUND, 1, "        ^^^^^^^^^^^^^^^", NOT_AROUND),
+    ("start: A\nA: /^a/", AROUND, 2, "    ^", NOT_AROUND),
+    (
+        'start: t{a}\na: "a"\nt{x}: x{a}',
+        "a parameter that is used as a template is not supported in a Lark grammar",
+        3,
+        "      ^^^^",
+        "",
     ),
     (
-        "start: /a(?!b)/ /b/",
-        "anchors and lookarounds in a terminal are not supported",
+        "start: A\nA: <think>",
+        "a special token in a terminal is not supported",
+        2,
+        "   ^^^^^^^",
+        "say it in a rule (lower case)",
+    ),
+    ("start: A\nA: %json {}", "%json in a terminal is not supported", 2, "   ^^^^^", "say it in a rule (lower case)"),
+    (
+        "start: <[7]>",
+        "a token by its number is not supported in a Lark grammar",
         1,
-        "         ^^^^^",
-        "a terminal knows nothing of the text around it: say in the rules what may follow",
+        "       ^^^^^",
+        "write its name: <think>",
+    ),
+    (
+        "start: a & /b/\na: /a/",
+        "& or ~ outside of a terminal is not supported in a Lark grammar",
+        1,
+        "       ^^^^^^^",
+        "say it in a terminal: NAME: /[a-z]+/ & ~/if|else/",
+    ),
+    (
+        "start[max_tokens=5]: /a+/",
+        "the option max_tokens is not supported in a Lark grammar",
+        1,
+        "      ^^^^^^^^^^^^",
+        "max_new_tokens bounds the tokens of the whole text; /.{0,200}/ bounds the characters of a terminal",
+    ),
+    (
+        'start[stop="a"]: /a+/',
+        "the option stop is not supported in a Lark grammar",
+        1,
+        "      ^^^^^^^^",
+        'write name[suffix="..."]: ..., which ends with the text that it stops at',
+    ),
+    ("start[lasy]: /a/", "the option lasy is not supported in a Lark grammar", 1, "      ^^^^", "did you mean lazy?"),
+    (
+        "start: B\nB: A\nA[lazy]: /a+/",
+        "the terminal A, which has options, is not supported in another terminal",
+        2,
+        "   ^",
+        "name it in a rule (lower case)",
     ),
     (
         "start: /<.*?>.*?;/",
@@ -255,8 +503,10 @@ DOUBLING = "\n".join(f"T{i + 1}: T{i} T{i}" for i in range(40))
         (f'start: T40\nT0: "a"\n{DOUBLING}', "the terminal T40 has more than 20,000 pieces"),
         (LONG, "the terminal A has more than 20,000 pieces"),
         ('start: "a" ~ 1000001', "a repeat of more than 1,000,000"),
+        ('start: t{"a"}\nt{x}: t{u{x}} | x\nu{x}: x x', "more than 10,000 uses of templates"),
+        ("start: %json " + '{"not":' * 9000, "the JSON behind this %json is nested too deeply"),
     ],
-    ids=["groups", "optionals", "groups in a terminal", "doubling", "long", "count"],
+    ids=["groups", "optionals", "groups in a terminal", "doubling", "long", "count", "templates", "json"],
 )
 def test_limits_are_typed_errors(text: str, message: str) -> None:
     with pytest.raises(LimitExceeded) as caught:
