@@ -15,6 +15,10 @@
 | `fill_bitmask`                                 | the masks of a batch, each row of its own grammar            |
 | `apply_bitmask_`                               | masks into logits in place, on CUDA by one kernel            |
 | `LanguageModel`, `ScriptedLM`, `TransformersLM`| what a model is; one written down; one of transformers       |
+| `Language`                                     | what is wanted, put together from parts: `+`, `|`, `&`, `~`  |
+| `regex`, `choices`, `schema`, `lark`, `gbnf`   | such parts, by what they are written in                      |
+| `literal`, `special`, `substring`              | a text, a special token, whatever stands in a document       |
+| `containing`, `without`, `until`, `tags`       | free text, by the phrases in it                              |
 | `errors`                                       | everything that this library raises, as one tree             |
 
 Names are looked up on first use: `import gcd` loads neither torch nor numba.
@@ -55,6 +59,21 @@ if TYPE_CHECKING:
     from gcd.compile import Report
     from gcd.generation import AsyncStream, Generation, Stream
     from gcd.integrations.logits_processor import GrammarLogitsProcessor
+    from gcd.language import (
+        Language,
+        choices,
+        containing,
+        gbnf,
+        lark,
+        literal,
+        regex,
+        schema,
+        special,
+        substring,
+        tags,
+        until,
+        without,
+    )
     from gcd.models.load import load
     from gcd.models.protocols import LanguageModel
     from gcd.models.scripted import ScriptedLM
@@ -65,9 +84,10 @@ if TYPE_CHECKING:
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
-    "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "LanguageModel", "Report", "ScriptedLM",
-    "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "check", "compile", "errors",
-    "fill_bitmask", "generate", "load", "stream",
+    "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "Report",
+    "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "check",
+    "choices", "compile", "containing", "errors", "fill_bitmask", "gbnf", "generate", "lark", "literal", "load",
+    "regex", "schema", "special", "stream", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -75,6 +95,7 @@ _LAZY = {
     "Constraint": "tokenizer_align.constraint",
     "Generation": "gcd.generation",
     "GrammarLogitsProcessor": "gcd.integrations.logits_processor",
+    "Language": "gcd.language",
     "LanguageModel": "gcd.models.protocols",
     "Report": "gcd.compile",
     "ScriptedLM": "gcd.models.scripted",
@@ -82,8 +103,20 @@ _LAZY = {
     "TransformersLM": "gcd.models.transformers_lm",
     "Vocabulary": "tokenizer_align.vocabulary",
     "apply_bitmask_": "gcd.sampling.bitmask",
+    "choices": "gcd.language",
+    "containing": "gcd.language",
     "fill_bitmask": "tokenizer_align.batch",
+    "gbnf": "gcd.language",
+    "lark": "gcd.language",
+    "literal": "gcd.language",
     "load": "gcd.models.load",
+    "regex": "gcd.language",
+    "schema": "gcd.language",
+    "special": "gcd.language",
+    "substring": "gcd.language",
+    "tags": "gcd.language",
+    "until": "gcd.language",
+    "without": "gcd.language",
 }
 
 

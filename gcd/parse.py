@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
 
-__all__ = ["Kind", "Wanted", "check_options", "parse_wanted"]
+__all__ = ["Kind", "Wanted", "check_options", "parse_wanted", "text_of"]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
@@ -76,7 +76,7 @@ def check_options(options: SchemaOptions, where: str) -> None:
 
 
 def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
-    source: object = _text("schema", schema) if isinstance(schema, str | Path) else schema
+    source: object = text_of("schema", schema) if isinstance(schema, str | Path) else schema
     if isinstance(source, float | int | bytes | list | tuple | set | types.ModuleType) and not isinstance(source, bool):
         raise InvalidGrammar(
             f"schema= takes a dict, a bool, JSON text, a pathlib.Path or a Python type, not {_shown(schema)}"
@@ -152,7 +152,7 @@ def _wanted_type(wanted: object, options: SchemaOptions) -> Wanted:
 
 
 def _wanted_regex(regex: object) -> Wanted:
-    pattern = _text("regex", regex)
+    pattern = text_of("regex", regex)
 
     def to_grammar() -> Grammar:
         from grammars.frontends.regex import parse_regex
@@ -165,7 +165,11 @@ def _wanted_regex(regex: object) -> Wanted:
 
 def _wanted_grammar(grammar: object) -> Wanted:
     """A Lark grammar, or one in GBNF: as the name of a file says it, else as the text begins."""
-    text = _text("grammar", grammar)
+    from gcd.language import Language
+
+    if isinstance(grammar, Language):
+        return Wanted("grammar", ("language", id(grammar)), lambda: grammar.grammar, _same_text, owner=grammar)
+    text = text_of("grammar", grammar)
     suffix = grammar.suffix.lower() if isinstance(grammar, Path) else ""
 
     def to_grammar() -> Grammar:
@@ -201,7 +205,7 @@ def _wanted_choices(choices: object) -> Wanted:
     return Wanted("choices", ("choices", texts), to_grammar, _same_text)
 
 
-def _text(kind: Kind, source: object) -> str:
+def text_of(kind: Kind, source: object) -> str:
     """The text of a str or of the file at a Path."""
     if isinstance(source, Path):
         try:

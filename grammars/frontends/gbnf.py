@@ -24,8 +24,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 
 from grammars.errors import InvalidGrammar, LimitExceeded, Span, UnsupportedFeature
+from grammars.frontends.embed import embed
 from grammars.frontends.regex_syntax import MAX_DEPTH, MAX_REPEAT
 from grammars.ir import ANY_CHAR, EPSILON, Bytes, Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken, char_class
 
@@ -85,8 +87,8 @@ def is_gbnf(text: str) -> bool:
     return _FIRST.match(text) is not None
 
 
-def parse_gbnf(text: str, *, start: str = "root") -> Grammar:
-    """The grammar of a text in GBNF or EBNF, which begins at the rule `start`.
+def parse_gbnf(text: str, *, start: str = "root", given: Mapping[str, Grammar] | None = None) -> Grammar:
+    """The grammar of a text in GBNF or EBNF, which begins at the rule `start`; the rules of `given` are in it too.
 
     Raises `InvalidGrammar` for errors of syntax, undefined rules and a missing start, `UnsupportedFeature` for what is
     named above, `LimitExceeded` beyond 64 nested groups or a count of 1,000,000, each with the place.
@@ -94,20 +96,22 @@ def parse_gbnf(text: str, *, start: str = "root") -> Grammar:
     >>> parse_gbnf('root ::= "a" root | [0-9]').rules["root"]
     Choice(items=(Sequence(items=(Bytes(data=b'a'), Ref(name='root'))), CharClass(ranges=((48, 57),))))
     """
-    return _Reader(text).grammar(start)
+    return _Reader(text, given or {}).grammar(start)
 
 
 class _Reader:
     """A cursor over the text of a grammar; each method reads one construct and the space behind it."""
 
-    def __init__(self, text: str) -> None:
-        self.text, self.at, self.depth = text, 0, 0
+    def __init__(self, text: str, given: Mapping[str, Grammar]) -> None:
+        self.text, self.given, self.at, self.depth = text, given, 0, 0
         self.heads = {piece.start(): piece[2] for piece in _PIECE.finditer(text) if piece["head"]}
-        self.names = dict.fromkeys(self.heads.values())
+        self.names = dict.fromkeys([*self.heads.values(), *given])
 
     def grammar(self, start: str) -> Grammar:
         """grammar ::= (name "::=" alternatives)*"""
         rules: dict[str, Node] = {}
+        for name, other in self.given.items():
+            rules[name] = embed(other, rules, f"%{name}")
         self.at = 1 if self.text.startswith("\ufeff") else 0
         self.skip()
         while self.at < len(self.text):

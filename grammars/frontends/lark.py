@@ -19,6 +19,8 @@ soon as they can. `max_tokens` is refused: tokens are counted for the whole text
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
@@ -37,8 +39,12 @@ MAX_INSTANCES = 10_000
 """How many uses of templates with different arguments one grammar may have."""
 
 
-def parse_lark(text: str, *, start: str = "start", import_root: Path | None = None) -> Grammar:
+def parse_lark(
+    text: str, *, start: str = "start", import_root: Path | None = None, given: Mapping[str, Grammar] | None = None
+) -> Grammar:
     """The grammar of a Lark text; `%import` reads files under the folder `import_root`, without it none.
+
+    `given` are more rules, which are as terminals are: ignored text may stand before them, and not in them.
 
     Raises `InvalidGrammar` for errors of syntax, undefined names and a missing start, `UnsupportedFeature` for what
     cannot be enforced, `LimitExceeded` for what is too large or does not end, with the place.
@@ -46,7 +52,10 @@ def parse_lark(text: str, *, start: str = "start", import_root: Path | None = No
     >>> parse_lark('start: "(" start ")" | /[a-z]+/').rules["start"].items[1]
     Ref(name='start')
     """
-    module = read_definitions(text, import_root=import_root)
+    for name in given or {}:
+        if not re.fullmatch("_?[a-z][_a-z0-9]*", name):
+            raise InvalidGrammar(f"{name!r} is no name of a rule", hint="rules of Lark have names in lower case")
+    module = read_definitions(text, import_root=import_root, given=given or ())
     if start not in module.names:
         near = difflib.get_close_matches(start, module.names, n=1)
         names = ", ".join([name for name in module.names if name.islower()][:10])
@@ -54,7 +63,7 @@ def parse_lark(text: str, *, start: str = "start", import_root: Path | None = No
             f"the grammar has no rule {start}",
             hint=f"did you mean {near[0]}?" if near else f"its rules are: {names}" if names else "write start: ...",
         )
-    rules = _Rules(ignores=bool(module.ignored))
+    rules = _Rules(given or {}, ignores=bool(module.ignored))
     first = rules.reference(module.names[start])
     rules.write()
     if not module.ignored:
@@ -67,8 +76,8 @@ def parse_lark(text: str, *, start: str = "start", import_root: Path | None = No
 class _Rules:
     """Writes the rules that the start needs as nodes: one for each definition, and for each use of a template."""
 
-    def __init__(self, *, ignores: bool) -> None:
-        self.ignores = ignores
+    def __init__(self, given: Mapping[str, Grammar], *, ignores: bool) -> None:
+        self.given, self.ignores = given, ignores
         self.nodes: dict[str, Node] = {}
         self.known: dict[tuple[int, tuple[Node, ...]], Ref] = {}
         self.taken: dict[str, int] = {}  # how many rules have the name
@@ -91,6 +100,9 @@ class _Rules:
             check_options(definition)
             if definition.body.data == "declare":
                 raise unsupported("%declare", definition.text, definition.body)
+            if definition.body.data == "given":
+                self.nodes[name] = self.spaced(embed(self.given[definition.name], self.nodes, f"%{name}"))
+                continue
             if definition.name.isupper() or definition.options:
                 self.nodes[name] = self.spaced(terminal_node(definition))
                 continue

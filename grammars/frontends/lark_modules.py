@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -55,8 +56,10 @@ class Module:
             module.define(original, definition)
 
 
-def read_definitions(text: str, *, import_root: Path | None = None) -> Module:
+def read_definitions(text: str, *, import_root: Path | None = None, given: Iterable[str] = ()) -> Module:
     """All rules and terminals of a grammar and what it ignores; files are read only under the folder `import_root`.
+
+    The names of `given` are those of rules that are no text; their definitions have the body `given`.
 
     Raises `InvalidGrammar` for a name that is defined twice, not at all, or not where it is imported from.
 
@@ -64,11 +67,19 @@ def read_definitions(text: str, *, import_root: Path | None = None) -> Module:
     ['start', 'A']
     """
     root = None if import_root is None else import_root.resolve()
-    return _read(text, root, root, ())
+    module = Module(text, root)
+    for name in given:
+        module.names[name] = Definition(name, lark.Tree("given", []), text, module.names)
+    return _fill(module, root, ())
 
 
 def _read(text: str, root: Path | None, folder: Path | None, inside: tuple[Path | str, ...]) -> Module:
-    module = Module(text, folder)
+    return _fill(Module(text, folder), root, inside)
+
+
+def _fill(module: Module, root: Path | None, inside: tuple[Path | str, ...]) -> Module:
+    """Reads the text of a module."""
+    text = module.text
     statements = subtrees(read_lark(text))
     imports = [statement for statement in statements if statement.data == "import"]
     loaded: dict[tuple[bool, tuple[str, ...]], Module] = {}

@@ -1,0 +1,72 @@
+"""parse_substring: a document to the Grammar of its parts: any run of its characters, or of its chunks.
+
+Place in the walk: document -> **Grammar** -> ByteAutomaton. The suffix automaton (Blumer et al. 1985) has fewer than
+two states for each character, all of which accept: each state is a rule, each edge a call at the end of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+
+from grammars.errors import InvalidGrammar, LimitExceeded
+from grammars.ir import EPSILON, Choice, Grammar, Node, Ref, Sequence, text
+
+__all__ = ["parse_substring"]
+
+MAX_CHUNKS = 200_000
+
+
+def parse_substring(document: str | SequenceOf[str]) -> Grammar:
+    """The grammar of all that stands in a document without a gap, the empty text too: of a str any run of characters,
+    of a sequence of chunks any run of whole chunks.
+
+    >>> parse_substring("ab").rules["start"]
+    Choice(items=(Bytes(data=b''), Sequence(items=(Bytes(data=b'a'), Ref(name='1'))), Sequence(items=(...))))
+
+    Raises `InvalidGrammar` for chunks that are no texts, `LimitExceeded` beyond 200,000 characters or chunks.
+    """
+    chunks = list(document)
+    if not all(isinstance(chunk, str) for chunk in chunks):
+        raise InvalidGrammar("the document is neither a text nor a sequence of texts")
+    if len(chunks) > MAX_CHUNKS:
+        unit = "characters" if isinstance(document, str) else "chunks"
+        raise LimitExceeded(f"a document of more than {MAX_CHUNKS:,} {unit}", hint="take the part that matters")
+    if any(0xD800 <= ord(char) <= 0xDFFF for chunk in chunks for char in chunk):
+        raise InvalidGrammar("the document has a lone surrogate, which no text holds")
+    rules: dict[str, Node] = {}
+    for state, edges in enumerate(_suffix_automaton([chunk for chunk in chunks if chunk])):
+        ways = [Sequence((text(chunk), Ref(str(target)))) for chunk, target in edges.items()]
+        rules[str(state) if state else "start"] = Choice((EPSILON, *ways))
+    return Grammar(rules)
+
+
+def _suffix_automaton(chunks: SequenceOf[str]) -> list[dict[str, int]]:
+    """The edges of each state of the smallest automaton of all runs of chunks; state 0 is the start.
+
+    Chunk by chunk: `last` is the state of all that was read, `links` the longest ending that stands elsewhere too.
+    """
+    edges: list[dict[str, int]] = [{}]
+    links, lengths, last = [-1], [0], 0
+    for chunk in chunks:
+        new, at = len(edges), last
+        edges.append({})
+        links.append(0)
+        lengths.append(lengths[last] + 1)
+        while at >= 0 and chunk not in edges[at]:
+            edges[at][chunk] = new
+            at = links[at]
+        if at >= 0:
+            target = edges[at][chunk]
+            if lengths[target] != lengths[at] + 1:  # it stands for longer runs as well, which do not end here
+                clone = len(edges)
+                edges.append(dict(edges[target]))
+                links.append(links[target])
+                lengths.append(lengths[at] + 1)
+                while at >= 0 and edges[at].get(chunk) == target:
+                    edges[at][chunk] = clone
+                    at = links[at]
+                links[target] = clone
+                target = clone
+            links[new] = target
+        last = new
+    return edges
