@@ -4,8 +4,9 @@ Place in the walk: regex text -> syntax tree (`regex_syntax.py`) -> parts (`rege
 
 Anchors, `\\b` and one-character lookarounds are exact wherever they stand, except inside repeats, where only `^`, `$`
 of ECMA-262, `\\A` and `\\Z` are. Other lookaheads hold for the rest of the text, so they become intersections with what
-follows; they may stand anywhere outside repeats, and in `((?!...).)*` at the end of a regex. Refused: other lookbehinds
-and lookarounds in repeats, backreferences, atomic groups, possessive quantifiers, conditionals.
+follows; they may stand anywhere outside repeats, and in `((?!...).)*` at the end of a regex. Other lookbehinds hold for
+the text so far, and become intersections with it; they may stand outside repeats, left of all such lookaheads. Refused:
+other lookarounds in repeats, backreferences, atomic groups, possessive quantifiers, conditionals.
 """
 
 from __future__ import annotations
@@ -58,7 +59,13 @@ def parse_regex(pattern: str, *, search: bool = False, flavor: Flavor = "python"
     Sequence(items=(Bytes(data=b'a'), Repeat(item=CharClass(...), min=0, max=None)))
     """
     end = {(ANYWHERE, EDGE): ANYTHING} if search else empty_text(ANYWHERE, EDGE)
-    matched = tail(read_regex(pattern, flavor), end)
+    tree = read_regex(pattern, flavor)
+    before, behind = _split(tree)
+    if before is None:
+        matched = tail(tree, end)
+    else:
+        begin = {(EDGE, ANYWHERE): ANYTHING} if search else empty_text(EDGE, ANYWHERE)
+        matched = concatenate(head(before, begin), tail(behind, end))
     found = []
     for (left, _), language in matched.items():
         if search and left == ANYWHERE:
@@ -100,7 +107,7 @@ def part(tree: Tree) -> Part:
                 raise UnsupportedFeature(
                     f"a {name} of this kind is not supported in a regex",
                     span=span,
-                    hint="lookaheads of any kind may stand outside repeats, lookbehinds may test one character",
+                    hint="lookarounds of several characters may stand outside repeats, lookbehinds before lookaheads",
                 )
             return empty_text(right=context) if ahead else empty_text(left=context)
 
@@ -168,6 +175,71 @@ def needs_rest(tree: Tree) -> bool:
             return needs_rest(item)
         case _:
             return False
+
+
+def needs_lead(tree: Tree) -> bool:
+    """Whether a lookbehind in it must see more than the last character."""
+    match tree:
+        case Look():
+            return not tree.ahead and neighbour(tree) is None
+        case Concat(items) | Either(items):
+            return any(needs_lead(item) for item in items)
+        case Times(item):
+            return needs_lead(item)
+        case _:
+            return False
+
+
+def _split(tree: Tree) -> tuple[Tree | None, Tree]:
+    """What stands before the end of the last lookbehind that looks far, None without one, and what stands behind it."""
+    if not needs_lead(tree):
+        return None, tree
+    items = tree.items if isinstance(tree, Concat) else (tree,)
+    last = max(i for i, item in enumerate(items) if needs_lead(item))
+    return Concat(items[: last + 1]), Concat(items[last + 1 :])
+
+
+def head(tree: Tree, lead: Part) -> Part:
+    """What `lead` and then `tree` match, `lead` reaching from the start of the text: the mirror image of `tail`."""
+    if not needs_lead(tree):
+        return concatenate(lead, part(tree))
+    match tree:
+        case Concat(items):
+            pending: list[Tree] = []
+            for item in items:
+                if needs_lead(item):
+                    lead = head(item, concatenate(lead, part(Concat(tuple(pending)))))
+                    pending = []
+                else:
+                    pending.append(item)
+            return concatenate(lead, part(Concat(tuple(pending))))
+        case Either(items):
+            return unite([head(item, lead) for item in items])
+        case Look():
+            return _look_behind(tree, lead)
+        case Times(item, 0, 1):
+            return unite([lead, head(item, lead)])
+        case Times(item, 1, 1):
+            return head(item, lead)
+        case _:
+            return concatenate(lead, part(tree))  # which says that this is refused
+
+
+def _look_behind(look: Look, lead: Part) -> Part:
+    """The leads that match (do not match) the lookbehind's regex at their end."""
+    seen = head(look.item, {(EDGE, ANYWHERE): ANYTHING})
+    if look.negative:
+        if not seen.keys() <= {(EDGE, ANYWHERE)}:
+            raise UnsupportedFeature(
+                "a negative lookbehind that looks at what is behind it is not supported in a regex", span=look.span
+            )
+        seen = {(EDGE, ANYWHERE): exclude(alternate(list(seen.values())))}
+    return unite(
+        {(EDGE, both): overlap(language, condition)}
+        for (_, right), language in lead.items()
+        for (_, demand), condition in seen.items()
+        if (both := meet(right, demand))
+    )
 
 
 def tail(tree: Tree, rest: Part) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import unicodedata
@@ -60,6 +61,11 @@ BOTH: list[tuple[str, list[str], list[str]]] = [
     ("(?:(?=a)[ab]b|c)d", ["abd", "cd"], ["bbd"]),
     ("(?:a(?!b))?b", ["b"], ["ab"]),
     (r"[ab](?<=a)c|d(?<!d)", ["ac"], ["bc", "d"]),
+    ("(?<=ab)c", [], ["c", "abc"]),
+    ("[ab]+(?<=ab)c", ["abc", "babc"], ["ac", "bc", "bac", "aabbc"]),
+    ("[ab]{3}(?<!ab)c?(?<!bc)", ["aaa", "abb", "bbac"], ["aab", "abbc"]),
+    (r"(?:a|b(?<=ab)|ab(?<=^ab)|c(?<!b[bc]))d", ["ad", "abd", "cd"], ["bd"]),
+    ("(?:ab(?<=ab))?c(?<=bc|^c)(?=de)de", ["abcde", "cde"], ["bcde", "abcd"]),
     ("(?:(?!ab).)*", ["", "a", "ba", "bba"], ["ab", "bab"]),
     ("(?:(?!a)[ab])+", ["b", "bb"], ["", "ab"]),
     ("a{1000000}", [], ["a"]),
@@ -137,6 +143,33 @@ def test_search_in_ecma(pattern: str, accepted: list[str], refused: list[str]) -
     check(parse_regex(pattern, search=True, flavor="ecma"), accepted, refused)
 
 
+def test_lookbehinds_are_those_of_re() -> None:
+    """Of one length, as `re` wants them; in full matches and searches, over all texts of up to five characters."""
+    looks = [
+        "(?<=ab)",
+        "(?<!ab)",
+        "(?<=a.)",
+        "(?<!..)",
+        "(?<=ab|ba)",
+        "(?<=^a)",
+        r"(?<=\bab)",
+        r"(?<=a\b.)",
+        "(?<!^ab)",
+    ]
+    atoms = ["a", "[ab]", "a*", "b?", "(a|b)", "(?:ab)*", r"\.", "^", "$", r"\b"]
+    texts = ["".join(text) for n in range(6) for text in product("ab.", repeat=n)]
+    for seed in range(int(os.environ.get("GCD_RANDOM_LOOKBEHIND", "40"))):
+        rng = random.Random(seed)
+        some = "".join(rng.choices(atoms, k=2))
+        look = rng.choice(looks)
+        put = rng.choice([look, look, f"(?:{look}b|{rng.choice(atoms)})", f"(?:{look}b)?", look + rng.choice(looks)])
+        pattern = f"(?a){some}{put}{''.join(rng.choices(atoms, k=2))}{rng.choice(['', '', '(?!ba)b?', '(?=ab).'])}"
+        oracle = re.compile(pattern)
+        for search, match in ((False, oracle.fullmatch), (True, oracle.search)):
+            dfa = char_dfa(parse_regex(pattern, search=search))
+            assert [text for text in texts if accepts(dfa, text)] == [text for text in texts if match(text)], pattern
+
+
 def test_search_in_python_knows_the_last_newline() -> None:
     check(parse_regex("a$", search=True), ["a", "ba\n"], ["a\n\n", "ab"])
     check(parse_regex(r"a\Z", search=True), ["a"], ["a\n"])
@@ -158,6 +191,8 @@ def test_search_in_python_knows_the_last_newline() -> None:
 def test_nodes_are_as_plain_as_the_pattern(pattern: str, node: Node) -> None:
     assert parse_regex(pattern, flavor="ecma") == node
 
+
+FAR = "lookarounds of several characters may stand outside repeats, lookbehinds before lookaheads"
 
 ERRORS: list[tuple[str, Flavor, type[GrammarError], str, str, str]] = [
     # pattern, flavor, kind, message, its caret, its hint
@@ -203,12 +238,28 @@ ERRORS: list[tuple[str, Flavor, type[GrammarError], str, str, str]] = [
         "drop the +: it may change what is matched",
     ),
     (
-        "(?<=ab)c",
+        "((?<=ab)c)*",
         "ecma",
         UnsupportedFeature,
         "a lookbehind of this kind is not supported in a regex",
-        "^^^^^^^",
-        "lookaheads of any kind may stand outside repeats, lookbehinds may test one character",
+        " ^^^^^^^",
+        FAR,
+    ),
+    (
+        "a(?=bc).(?<=ab)c",
+        "ecma",
+        UnsupportedFeature,
+        "a lookahead of this kind is not supported in a regex",
+        " ^^^^^^",
+        FAR,
+    ),
+    (
+        "a(?<!ab$)b",
+        "ecma",
+        UnsupportedFeature,
+        "a negative lookbehind that looks at what is behind it is not supported in a regex",
+        " ^^^^^^^^",
+        "",
     ),
     (
         r"(a\b)*",
