@@ -159,9 +159,9 @@ def generate(
 
     What is wanted, exactly one of:
     `schema`: JSON Schema as dict, bool or JSON text, or a Python type (pydantic model, dataclass, TypedDict, Enum,
-    Literal, function, ...); `regex`: the whole text matches; `grammar`: Lark; `choices`: one of some texts;
-    `constraint`: what `gcd.compile` returned. For a batch each may be a list, one a prompt. A str is text; a file is a
-    pathlib.Path.
+    Literal, function, ...); `regex`: the whole text matches; `grammar`: Lark, GBNF, a `gcd.Language`; `choices`: one of
+    some texts; `constraint`: what `gcd.compile` returned. For a batch each may be a list, one a prompt. A str is text;
+    a file is a pathlib.Path.
 
     For schemas: `whitespace` between tokens is "bounded", "compact", "json" or an indent; `key_order="any"` lets keys
     stand in any order; `formats=False` makes `format` an annotation; `additional_properties=False` leaves out keys that

@@ -16,52 +16,41 @@ Left recursion, which llama.cpp and transformers-cfg cannot run, is like any oth
 | a string on two lines  | with the line break     | refused               | refused: write `\\n`                |
 | `<think>`              | that special token      | refused               | that special token                  |
 
-Refused by name: tokens by number (`<[7]>`, `Token(7)`), all tokens but one (`!<think>`), other macros, rule options
-(`name[temperature=1] ::=`), and lookahead `(= ...)`, which xgrammar reads as a promise and does not enforce.
+`TagDispatch(("<tag>", rule), ...)` is free text with a rule behind each tag (`phrases.py`). Refused by name: tokens by
+number (`<[7]>`, `Token(7)`), all tokens but one (`!<think>`), other macros, rule options (`name[temperature=1] ::=`),
+and lookahead `(= ...)`, which xgrammar reads as a promise and does not enforce.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from grammars.errors import InvalidGrammar, LimitExceeded, Span, UnsupportedFeature
+from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded, Span
 from grammars.frontends.embed import embed
+from grammars.frontends.gbnf_text import SPACE, Cursor
+from grammars.frontends.phrases import tagged, without
 from grammars.frontends.regex_syntax import MAX_DEPTH, MAX_REPEAT
-from grammars.ir import ANY_CHAR, EPSILON, Bytes, Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken, char_class
+from grammars.ir import ANY_CHAR, EPSILON, Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
+from grammars.ir import text as text_node
 
 __all__ = ["is_gbnf", "parse_gbnf"]
 
-# Possessive: what fails behind a long space is not tried again in its parts.
-_SPACE = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*+)*+")
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*+"
-_HEAD = re.compile(rf"({_NAME})(\[[^\]\r\n]*\])?{_SPACE.pattern}::=")
+_HEAD = re.compile(rf"({_NAME})(\[[^\]\r\n]*\])?{SPACE.pattern}::=")
 # What a head of a rule may be hidden in, and heads: `"a ::= b"` defines no a.
 _PIECE = re.compile(rf'"(?:[^"\\\r\n]|\\.)*+"?|#[^\r\n]*|(?P<head>{_HEAD.pattern})|\[(?:[^\]\\\r\n]|\\.)*+\]?|{_NAME}')
 _FIRST = re.compile(rf"\ufeff?(?:\s|(?:#|//)[^\n]*+)*+{_HEAD.pattern}")
 _DOTTED = re.compile(_NAME)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _COUNTS = re.compile(r"\{\s*(\d+)\s*(,\s*(\d+|-1)?\s*)?\}", re.ASCII)
+_OPTION = re.compile(r"([a-z_]+)\s*=\s*")
+_BOOLEAN = re.compile("true|false")
 _TOKEN = re.compile(r"<[^<>\r\n]*>")
-_HEX = {"x": re.compile("[0-9A-Fa-f]{2}"), "u": re.compile("[0-9A-Fa-f]{4}"), "U": re.compile("[0-9A-Fa-f]{8}")}
 _OPERATORS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
 _MACROS = ("TagDispatch", "TokenTagDispatch", "Token", "ExcludeToken", "Regex", "Substring")
 
-_ESCAPES = {
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "b": "\b",
-    "f": "\f",
-    "a": "\a",
-    "v": "\v",
-    "0": "\0",
-    "e": "\x1b",
-    **{char: char for char in "\"\\[]-/'?"},
-}
-_CLASS_ESCAPES = _ESCAPES | {char: char for char in "^$.*+(){}|"}
-_SETS = {"d": "[0-9]", "w": "[A-Za-z0-9_]", "s": r"[ \t\n\r]", "D": "[^0-9]", "W": "[^A-Za-z0-9_]", "S": r"[^ \t\n\r]"}
 _HINTS = {
     "'": 'strings stand in double quotes: "..."',
     ":": "a rule is written name ::= ...",
@@ -99,11 +88,12 @@ def parse_gbnf(text: str, *, start: str = "root", given: Mapping[str, Grammar] |
     return _Reader(text, given or {}).grammar(start)
 
 
-class _Reader:
+class _Reader(Cursor):
     """A cursor over the text of a grammar; each method reads one construct and the space behind it."""
 
     def __init__(self, text: str, given: Mapping[str, Grammar]) -> None:
-        self.text, self.given, self.at, self.depth = text, given, 0, 0
+        super().__init__(text)
+        self.given, self.depth = given, 0
         self.heads = {piece.start(): piece[2] for piece in _PIECE.finditer(text) if piece["head"]}
         self.names = dict.fromkeys([*self.heads.values(), *given])
 
@@ -213,7 +203,7 @@ class _Reader:
         begin = self.at
         match char:
             case '"':
-                return self.string()
+                return text_node(self.string())
             case "[":
                 return self.char_class()
             case "(":
@@ -260,12 +250,91 @@ class _Reader:
         self.at, name = match.end(), match[0]
         if name in self.names:
             return Ref(name)
-        if name in _MACROS and self.text.startswith("(", _SPACE.match(self.text, self.at).end()):  # type: ignore[union-attr]
+        if name == "TagDispatch" and self.text.startswith("(", self.space_end()):
+            return self.tag_dispatch(begin)
+        if name in _MACROS and self.text.startswith("(", self.space_end()):
             raise self.unsupported(f"the macro {name}", begin)
         near = difflib.get_close_matches(name, self.names, n=1)
         opens_line = not self.text[self.text.rfind("\n", 0, begin) + 1 : begin].strip()
         hint = f"did you mean {near[0]}?" if near else f"a rule begins with {name} ::= ..." if opens_line else None
         raise self.invalid(f"the rule {name} is not defined", begin, hint=hint)
+
+    def tag_dispatch(self, begin: int) -> Node:
+        """macro ::= "TagDispatch" "(" (("(" string "," name ")" | option "=" value) ("," ...)*)? ")" """
+        tags: dict[str, Node] = {}
+        options: dict[str, bool | list[str]] = {"loop_after_dispatch": True, "excludes": []}
+        self.skip()
+        for _ in self.listed():
+            if self.text.startswith("(", self.at):
+                tag, rule = self.pair()
+                if tag in tags:
+                    raise self.invalid(f"the tag {tag!r} is given twice", begin)
+                tags[tag] = rule
+                continue
+            option = _OPTION.match(self.text, self.at)
+            if option is None:
+                raise self.misplaced()
+            at, self.at = self.at, option.end()
+            if option[1] not in options:
+                raise self.unsupported(f"the option {option[1]} of TagDispatch", at)
+            if option[1] == "loop_after_dispatch":
+                value = _BOOLEAN.match(self.text, self.at)
+                if value is None:
+                    raise self.invalid("loop_after_dispatch is true or false", at)
+                self.at = value.end()
+                options[option[1]] = value[0] == "true"
+            else:
+                options[option[1]] = [self.phrase() for _ in self.listed()]
+        try:
+            return self.tags(tags, excludes=options["excludes"], loops=options["loop_after_dispatch"])
+        except GrammarError as error:
+            raise self.invalid(error.message, begin, hint=error.hint) from None
+
+    def tags(self, tags: dict[str, Node], *, excludes: object, loops: object) -> Node:
+        assert isinstance(excludes, list)
+        if not tags:
+            return without(excludes)
+        if loops:
+            return tagged(tags, excluded=excludes)
+        return Choice((without([*tags, *excludes]), tagged(tags, low=1, high=1, excluded=excludes, open_end=False)))
+
+    def listed(self) -> Iterator[None]:
+        """Stops at each part of a list in parentheses, and behind the list; the reader reads the parts."""
+        begin = self.at
+        if not self.text.startswith("(", begin):
+            raise self.invalid("a list stands in parentheses", begin)
+        self.at += 1
+        self.skip()
+        while not self.text.startswith(")", self.at):
+            yield
+            self.skip()
+            if self.text.startswith(",", self.at):
+                self.at += 1
+                self.skip()
+            elif not self.text.startswith(")", self.at):
+                self.at = begin + 1
+                raise self.invalid("this list is never closed", begin)
+        self.at += 1
+
+    def pair(self) -> tuple[str, Node]:
+        begin, found = self.at, list[str | Node]()
+        for _ in self.listed():
+            name = _DOTTED.match(self.text, self.at)
+            found.append(self.reference() if found and name else self.phrase())
+        if len(found) != 2 or not isinstance(found[0], str) or isinstance(found[1], str):
+            raise self.invalid('a tag is written ("<tag>", rule)', begin)
+        return found[0], found[1]
+
+    def phrase(self) -> str:
+        if not self.text.startswith('"', self.at):
+            raise self.invalid("a phrase is a string in double quotes", self.at)
+        return self.string()
+
+    def space_end(self) -> int:
+        """Where what follows the space that stands here begins."""
+        match = SPACE.match(self.text, self.at)
+        assert match is not None
+        return match.end()
 
     def token(self, char: str) -> Node:
         begin = self.at
@@ -282,82 +351,6 @@ class _Reader:
             raise self.unsupported("a token by its number", begin, hint="write its name: <think>")
         return SpecialToken(match[0])
 
-    def string(self) -> Node:
-        begin, chars = self.at, list[str]()
-        self.at += 1
-        while not self.text.startswith('"', self.at):
-            self.ends_in_line(begin, "string")
-            chars.append(self.char(_ESCAPES))
-        self.at += 1
-        return Bytes("".join(chars).encode())
-
-    def char_class(self) -> Node:
-        """set ::= "[" "^"? (character ("-" character)?)* "]" """
-        begin, listed = self.at, list[tuple[int, int]]()
-        self.at += 1
-        negated = self.text.startswith("^", self.at)
-        self.at += negated
-        while not self.text.startswith("]", self.at):
-            self.ends_in_line(begin, "set")
-            first = self.at
-            low = high = ord(self.char(_CLASS_ESCAPES))
-            if self.text.startswith("-", self.at) and not self.text.startswith("-]", self.at):
-                self.at += 1
-                self.ends_in_line(begin, "set")
-                high = ord(self.char(_CLASS_ESCAPES))
-            if low > high:
-                raise self.invalid(f"the range {self.text[first : self.at]} is in the wrong order", first)
-            listed.append((low, high))
-        self.at += 1
-        if not listed and not negated:
-            raise self.invalid("a set of no characters", begin, hint=r"write \[ or \] for a bracket inside a set")
-        return char_class(listed, negate=negated)
-
-    def ends_in_line(self, begin: int, what: str) -> None:
-        if self.at >= len(self.text) or self.text[self.at] in "\r\n":
-            self.at = begin + 1
-            raise self.invalid(f"this {what} is not closed on its line", begin, hint=r"a line break is written \n")
-
-    def char(self, escapes: dict[str, str]) -> str:
-        """The character that stands here, or its escape."""
-        begin, char = self.at, self.text[self.at]
-        self.at += 1
-        if char == "\\":
-            kind = self.text[self.at : self.at + 1]
-            self.at += 1
-            char = self.hex(kind, begin) if kind in tuple("xuU") else escapes.get(kind, "")
-            if not char:
-                self.at = min(self.at, len(self.text))
-                hint = f"write {_SETS[kind]}" if kind in _SETS else r"write \\ for the backslash itself"
-                raise self.invalid(f"\\{kind} is no escape", begin, hint=hint)
-        if 0xD800 <= ord(char) <= 0xDFFF:
-            raise self.unsupported("a lone surrogate", begin, hint=r"no text holds one; write \U0001F600")
-        return char
-
-    def hex(self, kind: str, begin: int) -> str:
-        digits = _HEX[kind].match(self.text, self.at)
-        if digits is None:
-            need = {"x": 2, "u": 4, "U": 8}[kind]
-            raise self.invalid(f"\\{kind} needs {need} hex digits", begin)
-        self.at = digits.end()
-        longer = re.compile("[0-9A-Fa-f]+").match(self.text, self.at)
-        if kind == "x" and longer:
-            code = int(digits[0], 16)
-            raise self.invalid(
-                f"\\x{digits[0]}{longer[0]} is \\x{digits[0]} and {longer[0]} in GBNF and one character in EBNF",
-                begin,
-                hint=f"write \\u{code:04X} for the first, or all digits behind \\U for the second",
-            )
-        if int(digits[0], 16) > 0x10FFFF:
-            raise self.invalid(f"\\U{digits[0]} is beyond the last code point, U+10FFFF", begin)
-        return chr(int(digits[0], 16))
-
-    def skip(self) -> None:
-        """Passes space, line breaks and comments."""
-        match = _SPACE.match(self.text, self.at)
-        assert match is not None
-        self.at = match.end()
-
     def misplaced(self) -> InvalidGrammar:
         """The error about the character that stands here."""
         begin = self.at
@@ -366,12 +359,3 @@ class _Reader:
         if char == ")":
             return self.invalid("this ) closes nothing", begin, hint='write ")" for the character itself')
         return self.invalid(f"{char!r} cannot stand here", begin, hint=_HINTS.get(char))
-
-    def span(self, begin: int) -> Span:
-        return Span(self.text, begin, max(self.at, begin + 1))
-
-    def invalid(self, message: str, begin: int, *, hint: str | None = None) -> InvalidGrammar:
-        return InvalidGrammar(message, span=self.span(begin), hint=hint)
-
-    def unsupported(self, feature: str, begin: int, *, hint: str | None = None) -> UnsupportedFeature:
-        return UnsupportedFeature(f"{feature} is not supported in a GBNF grammar", span=self.span(begin), hint=hint)

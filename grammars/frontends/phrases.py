@@ -43,8 +43,11 @@ def until(stops: SequenceOf[str]) -> Node:
     return _ending(listed, listed)
 
 
-def tagged(tags: Mapping[str, Node], *, low: int = 0, high: int | None = None, excluded: SequenceOf[str] = ()) -> Node:
-    """Free text in which behind each tag stands what belongs to it, and then free text again.
+def tagged(
+    tags: Mapping[str, Node], *, low: int = 0, high: int | None = None, excluded: SequenceOf[str] = (),
+    open_end: bool = True,
+) -> Node:  # fmt: skip
+    """Free text in which behind each tag stands what belongs to it, and then free text again, if it is `open_end`.
 
     The tags are found from left to right, each where it is first complete; free text has none of them, and none of the
     `excluded` phrases. From `low` to `high` tags occur. Raises `InvalidGrammar` for a tag that contains another one,
@@ -66,7 +69,8 @@ def tagged(tags: Mapping[str, Node], *, low: int = 0, high: int | None = None, e
     if low < 0 or (high is not None and high < low):
         raise InvalidGrammar(f"from {low} to {high} tags is no number of them")
     parts = Choice(tuple(Sequence((_ending([name], [*names, *stops]), tags[name])) for name in names))
-    return Sequence((Repeat(parts, low, high), without([*names, *stops])))
+    found = Repeat(parts, low, high)
+    return Sequence((found, without([*names, *stops]))) if open_end else found
 
 
 def _ending(ends: SequenceOf[str], stops: SequenceOf[str]) -> Node:

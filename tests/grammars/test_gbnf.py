@@ -52,6 +52,26 @@ TABLE: list[tuple[str, list[str], list[str]]] = [
     ('root ::= o root "a" | "b"\no ::= "a"?', ["b", "aba", "baa"], ["a"]),
     ('root ::= "(" root* ")"', ["()", "(()(()))"], ["(", "(()"]),
     (
+        """
+root ::= TagDispatch(
+    ("<t>", call),   # free text in which calls stand
+    ("<u>", unit),
+    loop_after_dispatch = true,
+    excludes = ("!", "no")
+) "!"
+call ::= "(" call ")" | "-"
+unit ::= [a-z] | <tool>
+""",
+        ["!", "hi!", "<t!", "<t>((-))<u>x<t>-n!", "a<u>b!"],
+        ["", "hi", "<t>(!", "<u>!", "no!", "!!"],
+    ),
+    (
+        'root ::= TagDispatch(("ab", b), loop_after_dispatch=false) ";"\nb ::= "b" [b]*',
+        [";", "aa;", "aabb;", "abbb;"],
+        ["ab;", "abbxx;", "abc;", "abb"],
+    ),
+    ('root ::= TagDispatch(excludes=("aa",)) TagDispatch()', ["", "aba", "aaa"], []),
+    (
         r"""
 root   ::= object
 value  ::= object | array | string | number | ("true" | "false" | "null") ws
@@ -315,11 +335,67 @@ ERRORS: list[tuple[str, type[GrammarError], str, int, str, str]] = [
         "write .* for any text: special tokens are no text, so none is in it",
     ),
     (
-        "root ::= TagDispatch()",
+        'root ::= Regex("a+")',
         UnsupportedFeature,
-        "the macro TagDispatch is not supported in a GBNF grammar",
+        "the macro Regex is not supported in a GBNF grammar",
         1,
-        "         ^^^^^^^^^^^",
+        "         ^^^^^",
+        "",
+    ),
+    (
+        'root ::= TagDispatch(("a", b), stop_eos=true)\nb ::= "b"',
+        UnsupportedFeature,
+        "the option stop_eos of TagDispatch is not supported in a GBNF grammar",
+        1,
+        "                               ^^^^^^^^^",
+        "",
+    ),
+    (
+        'root ::= TagDispatch(("a", b), ("ab", b))\nb ::= "b"',
+        InvalidGrammar,
+        "the tag 'ab' contains 'a', which is found first",
+        1,
+        "         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "begin at the shorter one, and choose between what may follow it",
+    ),
+    (
+        'root ::= TagDispatch(("a", b), ("a", b))\nb ::= "b"',
+        InvalidGrammar,
+        "the tag 'a' is given twice",
+        1,
+        "         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "",
+    ),
+    (
+        'root ::= TagDispatch(("a"))',
+        InvalidGrammar,
+        'a tag is written ("<tag>", rule)',
+        1,
+        "                     ^^^^^",
+        "",
+    ),
+    (
+        "root ::= TagDispatch((a, a))\na ::= [a]",
+        InvalidGrammar,
+        "a phrase is a string in double quotes",
+        1,
+        "                      ^",
+        "",
+    ),
+    (
+        'root ::= TagDispatch(excludes=("a" "b"))',
+        InvalidGrammar,
+        "this list is never closed",
+        1,
+        "                              ^",
+        "",
+    ),
+    (
+        "root ::= TagDispatch(loop_after_dispatch=yes)",
+        InvalidGrammar,
+        "loop_after_dispatch is true or false",
+        1,
+        "                     ^^^^^^^^^^^^^^^^^^^^",
         "",
     ),
     (
