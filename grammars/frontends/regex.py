@@ -2,11 +2,12 @@
 
 Place in the walk: regex text -> syntax tree (`regex_syntax.py`) -> parts (`regex_language.py`) -> **Node**.
 
-Anchors, `\\b` and one-character lookarounds are exact wherever they stand, except inside repeats, where only `^`, `$`
-of ECMA-262, `\\A` and `\\Z` are. Other lookaheads hold for the rest of the text, so they become intersections with what
-follows; they may stand anywhere outside repeats, and in `((?!...).)*` at the end of a regex. Other lookbehinds hold for
-the text so far, and become intersections with it; they may stand outside repeats, left of all such lookaheads. Refused:
-other lookarounds in repeats, backreferences, atomic groups, possessive quantifiers, conditionals.
+Anchors, `\\b` and one-character lookarounds are exact wherever they stand, except Python's `$` inside repeats, and
+counted repeats of more than eight copies, where only `^`, `$` of ECMA-262, `\\A` and `\\Z` are. Other lookaheads hold
+for the rest of the text, so they become intersections with what follows; they may stand anywhere outside repeats, and
+in `((?!...).)*` at the end of a regex. Other lookbehinds hold for the text so far, and become intersections with it;
+they may stand outside repeats, left of all such lookaheads. Refused: other lookarounds in repeats, backreferences,
+atomic groups, possessive quantifiers, conditionals.
 """
 
 from __future__ import annotations
@@ -91,9 +92,10 @@ def part(tree: Tree) -> Part:
             repeated = repeat(part(item), low, high)
             if repeated is None:
                 raise UnsupportedFeature(
-                    "a repeat of something with \\b, a lookaround or Python's $ in it is not supported",
+                    "a repeat of something with Python's $ in it, or of more than 8 copies with \\b or a lookaround in "
+                    "them, is not supported",
                     span=span,
-                    hint="move it out of the repeat; \\Z is the end of the text and nothing else",
+                    hint="\\Z is the end of the text and nothing else; (...)* has any number of copies",
                 )
             return repeated
         case Anchor():

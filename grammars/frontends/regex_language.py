@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TypeAlias
 
 from grammars.errors import LimitExceeded
@@ -41,6 +42,9 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_SIZE = 300_000
+MAX_CHAIN = 400
+MAX_COPIES = 8
+"""How often what looks at its neighbours may be repeated, where there is an upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,16 +285,16 @@ def _rests(after: Language, right: Context, demand: Context) -> list[tuple[Conte
 
 
 def repeat(item: Part, low: int, high: int | None) -> Part | None:
-    """From `low` to `high` copies; None where contexts other than the edges would have to hold between copies.
+    """From `low` to `high` copies; None for more than 8 of them with contexts other than the edges between them.
 
-    A copy that must be at the left edge has only empty copies before it, one at the right edge only empty ones behind
-    it. So the texts are: an optional edge copy, free copies, an optional edge copy; and if there is a way for a copy to
-    be empty, it fills the count up.
+    Where only the edges of the text are asked for, a copy that must be at the left edge has only empty copies before
+    it, one at the right edge only empty ones behind it. So the texts are: an optional edge copy, free copies, an
+    optional edge copy; and if there is a way for a copy to be empty, it fills the count up.
     """
     if (low, high) in ((0, 1), (1, 1)):
         return unite([empty_text(), item]) if low == 0 else item
     if not all(context in (ANYWHERE, EDGE) for contexts in item for context in contexts):
-        return None
+        return _repeat_in_context(item, low, high)
     free = item.get((ANYWHERE, ANYWHERE), _NOTHING)
     found = plain(times(free, low, high))
     if high == 0 or found.keys() == item.keys():
@@ -311,3 +315,89 @@ def repeat(item: Part, low: int, high: int | None) -> Part | None:
         pairs.append(both)
     found[EDGE, EDGE] = alternate(pairs)
     return {contexts: language for contexts, language in found.items() if language.node != NOTHING}
+
+
+def _repeat_in_context(item: Part, low: int, high: int | None) -> Part | None:
+    """The same, where copies look at their neighbours: few are written out, and any number are `_chain`."""
+    item = {
+        contexts: language
+        for contexts, language in item.items()
+        if not any(
+            language == other and contexts != wider and all(map(_within, contexts, wider))
+            for wider, other in item.items()
+        )
+    }
+    if any(context.final for contexts in item for context in contexts) or max(low, high or 0) > MAX_COPIES:
+        return None
+    if high is not None:
+        optional = unite([empty_text(), item])
+        return reduce(concatenate, [item] * low + [optional] * (high - low), empty_text())
+    # A copy without characters tests a place and may be left out, unless it is all there is.
+    empty = {contexts: _EMPTY for contexts, language in item.items() if language.empty}
+    any_number = unite([empty_text() if low == 0 else empty, _chain(item)])
+    return reduce(concatenate, [item] * (low - 1), any_number) if low > 1 else any_number
+
+
+def _chain(item: Part) -> Part:
+    """One or more copies of at least one character each.
+
+    The place between two of them asks for the last character of one and the first of the other. So the copies are cut
+    by their first and last characters, in classes that no context tells apart; a state is the class of the last
+    character with what it demands of the next; and Kleene's algorithm joins the ways from state to state.
+    """
+    lasts, firsts = _classes([left.chars for left, _ in item]), _classes([right.chars for _, right in item])
+    copies = [
+        (left, right, first, last, piece)
+        for (left, right), language in item.items()
+        for first in firsts
+        for last in lasts
+        if (piece := _between(language, first, last)).node != NOTHING
+    ]
+    states = [*dict.fromkeys((last, right) for _, right, _, last, _ in copies)]
+    ways: dict[tuple[int, int], Language] = {}
+
+    def add(way: tuple[int, int], language: Language) -> None:
+        ways[way] = alternate([ways.get(way, _NOTHING), language])
+        if ways[way].size > MAX_CHAIN:
+            raise LimitExceeded(
+                f"a repeat of something with \\b or lookarounds in it that has more than {MAX_CHAIN:,} parts",
+                hint="move them out of the repeat",
+            )
+
+    for i, (before, demand) in enumerate(states):
+        for left, right, first, last, piece in copies:
+            if intersect(before, left.chars) == before and intersect(first, demand.chars) == first:
+                add((i, states.index((last, right))), piece)
+    for k in range(len(states)):
+        loop = times(ways.get((k, k), _NOTHING), 0, None)
+        through = [(i, j) for i, at in ways if at == k for at, j in ways if at == k]
+        for way, language in [((i, j), join((ways[i, k], loop, ways[k, j]))) for i, j in through]:
+            add(way, language)
+    found: list[Part] = []
+    for left, right, _, last, piece in copies:
+        i = states.index((last, right))
+        found.append({(left, right): piece})
+        found += [{(left, states[j][1]): join((piece, way))} for (at, j), way in ways.items() if at == i]
+    return unite(found)
+
+
+def _within(one: Context, other: Context) -> bool:
+    """Whether whatever one context allows, the other one does."""
+    inside = intersect(one.chars, other.chars) == one.chars and one.edge <= other.edge
+    return inside and (not one.final or other.final or intersect(other.chars, _NEWLINE) != ())
+
+
+def _classes(sets: Iterable[Ranges]) -> list[Ranges]:
+    """The coarsest partition of all characters of which each set is a union."""
+    classes = [ANY]
+    for ranges in dict.fromkeys(sets):
+        rest = complement(ranges)
+        classes = [part for each in classes for part in (intersect(each, ranges), intersect(each, rest)) if part]
+    return classes
+
+
+def _between(language: Language, first: Ranges, last: Ranges) -> Language:
+    """The texts, not the empty one, that begin with one of `first` and end with one of `last`."""
+    begun = [found for _, found in _rests(language, ANYWHERE, Context(edge=False, chars=first)) if not found.empty]
+    ended = [found for _, found in _heads(begun[0], ANYWHERE, Context(edge=False, chars=last))] if begun else []
+    return ended[0] if ended else _NOTHING

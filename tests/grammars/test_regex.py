@@ -61,6 +61,10 @@ BOTH: list[tuple[str, list[str], list[str]]] = [
     ("(?:(?=a)[ab]b|c)d", ["abd", "cd"], ["bbd"]),
     ("(?:a(?!b))?b", ["b"], ["ab"]),
     (r"[ab](?<=a)c|d(?<!d)", ["ac"], ["bc", "d"]),
+    (r"(?:\b\w+\b ?)*\.", [".", "a.", "ab cd."], ["ab  cd.", " ."]),
+    ('"(?:(?!")[^x])*"', ['""', '"ab"'], ['"x"', '"', '"a"b"']),
+    ("(?:a(?=b)|b(?=a|c)|(?<!a)c)+", ["abc", "babc", "c", "cc"], ["a", "ab", "ac", "bb"]),
+    (r"(?:a|\B){2,3}b", ["aab", "ab", "aaab"], ["aaaab"]),
     ("(?<=ab)c", [], ["c", "abc"]),
     ("[ab]+(?<=ab)c", ["abc", "babc"], ["ac", "bc", "bac", "aabbc"]),
     ("[ab]{3}(?<!ab)c?(?<!bc)", ["aaa", "abb", "bbac"], ["aab", "abbc"]),
@@ -170,6 +174,27 @@ def test_lookbehinds_are_those_of_re() -> None:
             assert [text for text in texts if accepts(dfa, text)] == [text for text in texts if match(text)], pattern
 
 
+def test_repeats_of_what_looks_at_its_neighbours_are_those_of_re() -> None:
+    """In full matches and searches, over all texts of up to five characters; `re` finds no \\B in the empty text."""
+    atoms = ["a", "b", ".", "[ab]", "a*", "b?", "(a|b)", r"\.", ""]
+    places = [r"\b", r"\B", "(?=a)", "(?!b)", "(?<=a)", "(?<!b)", "^", r"\Z", r"(?=b|\Z)", "(?<=^|b)"]
+    texts = ["".join(text) for n in range(6) for text in product("ab.", repeat=n)]
+    for seed in range(int(os.environ.get("GCD_RANDOM_REPEATS", "60"))):
+        rng = random.Random(seed)
+        inner = [rng.choice(rng.choice((atoms, places))) for _ in range(rng.randint(2, 4))]
+        inner.insert(1, rng.choice(("", "|", "|")))
+        counts = rng.choice(("*", "+", "?", "{2,}", "{0,2}", "{2}", "{1,3}"))
+        pattern = f"(?a){rng.choice(atoms)}(?:{''.join(inner)}){counts}{rng.choice([*atoms, *places])}"
+        try:
+            oracle = re.compile(pattern)
+        except re.error:  # nothing to repeat, or `a**`
+            continue
+        for search, match in ((False, oracle.fullmatch), (True, oracle.search)):
+            dfa = char_dfa(parse_regex(pattern, search=search))
+            some = texts[1:] if r"\B" in pattern else texts
+            assert [text for text in some if accepts(dfa, text)] == [text for text in some if match(text)], pattern
+
+
 def test_search_in_python_knows_the_last_newline() -> None:
     check(parse_regex("a$", search=True), ["a", "ba\n"], ["a\n\n", "ab"])
     check(parse_regex(r"a\Z", search=True), ["a"], ["a\n"])
@@ -262,12 +287,22 @@ ERRORS: list[tuple[str, Flavor, type[GrammarError], str, str, str]] = [
         "",
     ),
     (
-        r"(a\b)*",
+        r"(a\b){9}",
         "ecma",
         UnsupportedFeature,
-        r"a repeat of something with \b, a lookaround or Python's $ in it is not supported",
-        "     ^",
-        r"move it out of the repeat; \Z is the end of the text and nothing else",
+        r"a repeat of something with Python's $ in it, or of more than 8 copies with \b or a lookaround in them, "
+        "is not supported",
+        "     ^^^",
+        r"\Z is the end of the text and nothing else; (...)* has any number of copies",
+    ),
+    (
+        "(a$|b)*",
+        "python",
+        UnsupportedFeature,
+        r"a repeat of something with Python's $ in it, or of more than 8 copies with \b or a lookaround in them, "
+        "is not supported",
+        "      ^",
+        r"\Z is the end of the text and nothing else; (...)* has any number of copies",
     ),
     (
         "((?=ab)a|b)*",
@@ -343,6 +378,15 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 def test_lookaheads_that_multiply_a_pattern_are_a_typed_error() -> None:
     with pytest.raises(LimitExceeded, match="a regex of more than 300,000 parts"):
         parse_regex(r"(?:(?=a+b)[ab]{2}|(?=b+a)[ab]{3})" * 40)
+
+
+def test_repeats_that_multiply_a_pattern_are_a_typed_error() -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        parse_regex(r"(?:(?:b?b.|\b)(?:\b|b?b?))*")
+    assert str(caught.value) == (
+        r"a repeat of something with \b or lookarounds in it that has more than 400 parts"
+        "\nmove them out of the repeat"
+    )
 
 
 def test_long_patterns_are_flat() -> None:
