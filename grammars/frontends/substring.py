@@ -1,7 +1,8 @@
 """parse_substring: a document to the Grammar of its parts: any run of its characters, or of its chunks.
 
 Place in the walk: document -> **Grammar** -> ByteAutomaton. The suffix automaton (Blumer et al. 1985) has fewer than
-two states for each character, all of which accept: each state is a rule, each edge a call at the end of one.
+two states for each character, all of which accept: each state is the rule of what goes on from there, without the
+empty text, and each edge a call at the end of one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence as SequenceOf
 
 from grammars.errors import InvalidGrammar, LimitExceeded
-from grammars.ir import EPSILON, Choice, Grammar, Node, Ref, Sequence, text
+from grammars.ir import EPSILON, Choice, Grammar, Node, Ref, Repeat, Sequence, text
 
 __all__ = ["parse_substring"]
 
@@ -21,7 +22,7 @@ def parse_substring(document: str | SequenceOf[str]) -> Grammar:
     of a sequence of chunks any run of whole chunks.
 
     >>> parse_substring("ab").rules["start"]
-    Choice(items=(Bytes(data=b''), Sequence(items=(Bytes(data=b'a'), Ref(name='1'))), Sequence(items=(...))))
+    Repeat(item=Ref(name='0'), min=0, max=1)
 
     Raises `InvalidGrammar` for chunks that are no texts, `LimitExceeded` beyond 200,000 characters or chunks.
     """
@@ -33,10 +34,15 @@ def parse_substring(document: str | SequenceOf[str]) -> Grammar:
         raise LimitExceeded(f"a document of more than {MAX_CHUNKS:,} {unit}", hint="take the part that matters")
     if any(0xD800 <= ord(char) <= 0xDFFF for chunk in chunks for char in chunk):
         raise InvalidGrammar("the document has a lone surrogate, which no text holds")
-    rules: dict[str, Node] = {}
-    for state, edges in enumerate(_suffix_automaton([chunk for chunk in chunks if chunk])):
-        ways = [Sequence((text(chunk), Ref(str(target)))) for chunk, target in edges.items()]
-        rules[str(state) if state else "start"] = Choice((EPSILON, *ways))
+    states = _suffix_automaton([chunk for chunk in chunks if chunk])
+    rules: dict[str, Node] = {"start": Repeat(Ref("0"), 0, 1) if states[0] else EPSILON}
+    for state, edges in enumerate(states):
+        ways: list[Node] = []
+        for chunk, target in edges.items():
+            rest = [Repeat(Ref(str(target)), 0, 1)] if states[target] else []
+            ways.append(Sequence((text(chunk), *rest)))
+        if ways:
+            rules[str(state)] = ways[0] if len(ways) == 1 else Choice(tuple(ways))
     return Grammar(rules)
 
 
