@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from grammars.chars import char_dfa
 from grammars.errors import Span, UnsupportedFeature
-from grammars.frontends.regex import needs_rest, part, tail
+from grammars.frontends.regex import needs_lead, needs_rest, part, whole
 from grammars.frontends.regex_language import (
     ANYTHING,
     ANYWHERE,
@@ -56,45 +56,48 @@ def texts(tree: Regex) -> Language:
 def _greedy(tree: Regex) -> Language:
     """The texts that a terminal matches as a whole, whatever stands around it.
 
-    A lookahead of several characters is tested against the rest of the terminal, so it must not be able to see farther.
+    A lookaround of several characters is tested against what is in the terminal, so it must not be able to see farther.
     """
-    if not needs_rest(tree):
+    if not needs_rest(tree) and not needs_lead(tree):
         found = part(tree)
         language = plain_language(found) if found else alternate([])
         if language is None:
             raise _sees_around(tree)
         return language
-    if not _sees_inside(tree, 0) or plain_language(part(_without_looks(tree))) is None:
+    inside = _sees_inside(tree, 0, ahead=True) and _sees_inside(tree, 0, ahead=False)
+    if not inside or plain_language(part(_without_looks(tree))) is None:
         raise _sees_around(tree)
-    found = tail(tree, empty_text(ANYWHERE, EDGE))
-    if not found.keys() <= {(ANYWHERE, EDGE)}:
-        raise _sees_around(tree)
+    found = whole(tree, empty_text(EDGE, ANYWHERE), empty_text(ANYWHERE, EDGE))
     return alternate(list(found.values()))
 
 
-def _sees_inside(tree: Regex, rest: int) -> bool:
-    """Whether each lookahead of several characters looks no farther than `rest` more characters behind the tree."""
+def _sees_inside(tree: Regex, room: int, *, ahead: bool) -> bool:
+    """Whether each long lookahead (lookbehind) looks no farther than `room` characters past the tree."""
     match tree:
-        case Look(item) if needs_rest(tree):
+        case Look(item, looks_ahead) if _looks_far(tree):
             longest = _widths(item)[1]
-            plain = not needs_rest(item) and plain_language(part(item)) is not None
-            return plain and longest is not None and longest <= rest
+            plain = not needs_rest(item) and not needs_lead(item) and plain_language(part(item)) is not None
+            return looks_ahead != ahead or (plain and longest is not None and longest <= room)
         case Concat(items):
-            for item in reversed(items):
-                if not _sees_inside(item, rest):
+            for item in reversed(items) if ahead else items:
+                if not _sees_inside(item, room, ahead=ahead):
                     return False
-                rest += _widths(item)[0]
+                room += _widths(item)[0]
             return True
         case Either(items):
-            return all(_sees_inside(item, rest) for item in items)
+            return all(_sees_inside(item, room, ahead=ahead) for item in items)
         case Times(item):
-            return _sees_inside(item, rest)
+            return _sees_inside(item, room, ahead=ahead)
     return True
+
+
+def _looks_far(look: Look) -> bool:
+    return needs_rest(look) or needs_lead(look)
 
 
 def _without_looks(tree: Regex) -> Regex:
     match tree:
-        case Look() if needs_rest(tree):
+        case Look() if _looks_far(tree):
             return Concat(())
         case Concat(items):
             return Concat(tuple(map(_without_looks, items)))

@@ -60,13 +60,8 @@ def parse_regex(pattern: str, *, search: bool = False, flavor: Flavor = "python"
     Sequence(items=(Bytes(data=b'a'), Repeat(item=CharClass(...), min=0, max=None)))
     """
     end = {(ANYWHERE, EDGE): ANYTHING} if search else empty_text(ANYWHERE, EDGE)
-    tree = read_regex(pattern, flavor)
-    before, behind = _split(tree)
-    if before is None:
-        matched = tail(tree, end)
-    else:
-        begin = {(EDGE, ANYWHERE): ANYTHING} if search else empty_text(EDGE, ANYWHERE)
-        matched = concatenate(head(before, begin), tail(behind, end))
+    begin = {(EDGE, ANYWHERE): ANYTHING} if search else empty_text(EDGE, ANYWHERE)
+    matched = whole(read_regex(pattern, flavor), begin, end)
     found = []
     for (left, _), language in matched.items():
         if search and left == ANYWHERE:
@@ -190,6 +185,15 @@ def needs_lead(tree: Tree) -> bool:
             return needs_lead(item)
         case _:
             return False
+
+
+def whole(tree: Tree, begin: Part, end: Part) -> Part:
+    """What `begin`, `tree` and `end` match, one after the other, from the start to the end of the text.
+
+    Where no lookbehind looks far, `begin` is left out.
+    """
+    before, behind = _split(tree)
+    return tail(tree, end) if before is None else concatenate(head(before, begin), tail(behind, end))
 
 
 def _split(tree: Tree) -> tuple[Tree | None, Tree]:
