@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gcd.cli.check import check
+from gcd.cli.explain import explain
 from gcd.cli.generate import generate
 from gcd.cli.warm_up import warm_up
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("generate", epilog=EPILOG)(generate)
 app.command("check", epilog=EPILOG)(check)
+app.command("explain", epilog=EPILOG)(explain)
 app.command("warm-up")(warm_up)
 
 

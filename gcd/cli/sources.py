@@ -23,6 +23,7 @@ __all__ = [
     "ChoicesOption",
     "GrammarOption",
     "Kind",
+    "KindOption",
     "RegexOption",
     "SchemaOption",
     "SchemasOption",
@@ -98,6 +99,13 @@ ApproximateOption = Annotated[
     ),
 ]
 
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kind", metavar="KIND", help="What the files are, whatever their names say: schema, regex, grammar, choices."
+    ),
+]
+
 SUFFIXES: dict[str, Kind] = {
     ".json": "schema", ".regex": "regex", ".lark": "grammar", ".gbnf": "grammar", ".ebnf": "grammar"
 }  # fmt: skip
@@ -149,22 +157,34 @@ def from_options(
     return None
 
 
-def from_path(path: str) -> Source:
-    """The grammar in a file, its kind told by the name: `person.json`, `date.regex`, `sum.lark`.
+def from_path(path: str, *, kind: str | None = None) -> Source:
+    """The grammar in a file, its kind told by the name unless it is given: `person.json`, `date.regex`, `sum.lark`.
 
-    The final newline of a `.regex` file is not part of the pattern.
+    The final newline of a regex is not part of the pattern; choices stand one a line.
     """
+    if kind is not None:
+        return _of_kind(kind, path)
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise typer.BadParameter(
-            f"{path}: cannot tell the kind from the name; known are {', '.join(SUFFIXES)}. "
-            f"Say it with an option: gcd check --schema {path}"
+            f"{shown(path)}: cannot tell the kind from the name; known are {', '.join(SUFFIXES)}. "
+            "Say it: --kind schema, --kind regex, --kind grammar or --kind choices."
         )
-    kind = SUFFIXES[suffix]
+    return _of_kind(SUFFIXES[suffix], path)
+
+
+def _of_kind(kind: str, path: str) -> Source:
     if kind == "grammar":
-        return Source(kind, _grammar(path), path)
+        return Source(kind, _grammar(path), shown(path))
     text = read_text(path)
-    return Source(kind, text.removesuffix("\n") if kind == "regex" else text, path)
+    match kind:
+        case "schema":
+            return Source(kind, text, shown(path))
+        case "regex":
+            return Source(kind, text.removesuffix("\n"), shown(path))
+        case "choices":
+            return Source(kind, text.splitlines(), shown(path))
+    raise typer.BadParameter(f"--kind {kind} is none of schema, regex, grammar and choices.")
 
 
 def _grammar(path: str) -> str | Path:

@@ -81,7 +81,7 @@ def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
             "a.txt",
             b"",
             "{path}: cannot tell the kind from the name; known are .json, .regex, .lark, .gbnf, .ebnf. "
-            "Say it with an option: gcd check --schema {path}",
+            "Say it: --kind schema, --kind regex, --kind grammar or --kind choices.",
         ),
         ("a.json", b"\xff", "{path} is not UTF-8: byte 0xff at offset 0."),
         ("gone.json", None, "cannot read {path}: no such file or directory."),
