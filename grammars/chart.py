@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from grammars.dfa import Dfa
 from grammars.errors import LimitExceeded
-from grammars.fragments import body_leaf, leaf, written_out
+from grammars.fragments import body_leaf, leaf
 from grammars.ir import (
     ByteClass,
     Bytes,
@@ -298,6 +298,6 @@ class Chart:
                 return _Leaf(word_piece(items).dfa())
             case Numerals():
                 return _Leaf(body_leaf(node, Limits().states).fragment.piece.dfa())
-        made = leaf(written_out(node, self.grammar.rules))
+        made = leaf(self.survey.written_out(node))
         window = made.fragment.window
         return _Leaf(made.fragment.piece.dfa(), made.low, made.high, None if window is None else window[0])

@@ -50,6 +50,7 @@ def test_imports_follow_the_layers() -> None:
         (command("generate", "--help"), HEAVY + NUMERIC),
         (command("check", "examples/person.json"), HEAVY),
         (command("explain", "examples/arithmetic.lark", "--text", "1+1"), HEAVY),
+        (command("sample", "examples/arithmetic.lark", "--length", "5"), HEAVY),
         (command("check", "examples/arithmetic.lark", "examples/date.regex", "--verbose"), HEAVY),
         (
             command("check", "--type", "examples.person:Person", "--instance-text", '{"name":"A","age":1,"city":"B"}'),

@@ -9,6 +9,7 @@ import typer
 from gcd.cli.check import check
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
+from gcd.cli.sample import sample
 from gcd.cli.warm_up import warm_up
 
 __all__ = ["app"]
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("generate", epilog=EPILOG)(generate)
 app.command("check", epilog=EPILOG)(check)
 app.command("explain", epilog=EPILOG)(explain)
+app.command("sample", epilog=EPILOG)(sample)
 app.command("warm-up")(warm_up)
 
 

@@ -21,8 +21,10 @@ from gcd.cli.sources import (
     SchemasOption,
     Source,
     TypeOption,
+    WhitespaceOption,
     from_options,
     read_text,
+    read_whitespace,
     with_options,
 )
 from gcd.cli.warm_up import make_ready
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from gcd.generation import Generation
 
 __all__ = ["generate"]
-
-LAYOUTS = ("bounded", "compact", "json")
 
 
 def generate(
@@ -61,12 +61,7 @@ def generate(
     max_new_tokens: Annotated[
         int, typer.Option(metavar="NUMBER", min=1, help="The budget of a text, its end included.")
     ] = 512,
-    whitespace: Annotated[
-        str,
-        typer.Option(
-            metavar="LAYOUT", help="Whitespace in JSON: bounded, compact, json, or a number of spaces to indent by."
-        ),
-    ] = "bounded",
+    whitespace: WhitespaceOption = "bounded",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, not the bare text.")] = False,
 ) -> None:
     """Let a model continue PROMPT inside a grammar.
@@ -92,15 +87,6 @@ def generate(
         }  # fmt: skip
         for generation in run(model, [{"role": "user", "content": text}] if chat else text, source, options):
             typer.echo(json.dumps(record(generation), ensure_ascii=False) if as_json else generation.text)
-
-
-def read_whitespace(text: str) -> str | int:
-    """The argument of --whitespace as the library takes it."""
-    if text.isdecimal():
-        return int(text)
-    if text not in LAYOUTS:
-        raise typer.BadParameter(f"--whitespace {text} is none of {', '.join(LAYOUTS)} and no number of spaces.")
-    return text
 
 
 def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options: dict[str, Any]) -> list[Generation]:

@@ -29,11 +29,13 @@ __all__ = [
     "SchemasOption",
     "Source",
     "TypeOption",
+    "WhitespaceOption",
     "from_options",
     "from_path",
     "read_bytes",
     "read_schemas",
     "read_text",
+    "read_whitespace",
     "with_options",
 ]
 
@@ -98,6 +100,14 @@ ApproximateOption = Annotated[
         metavar="over", help="Leave out what of a JSON Schema cannot be enforced; the finished value is validated."
     ),
 ]
+
+WhitespaceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LAYOUT", help="Whitespace in JSON: bounded, compact, json, or a number of spaces to indent by."
+    ),
+]
+LAYOUTS = ("bounded", "compact", "json")
 
 KindOption = Annotated[
     str | None,
@@ -278,6 +288,15 @@ def _json_or_text(text: str) -> object:
 def _absolute_id(schema: object) -> str | None:
     name = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
     return name.partition("#")[0] if isinstance(name, str) and urlsplit(name).scheme else None
+
+
+def read_whitespace(text: str) -> str | int:
+    """The argument of --whitespace as the library takes it."""
+    if text.isdecimal():
+        return int(text)
+    if text not in LAYOUTS:
+        raise typer.BadParameter(f"--whitespace {text} is none of {', '.join(LAYOUTS)} and no number of spaces.")
+    return text
 
 
 def split_choices(arguments: Sequence[str]) -> list[str]:
