@@ -10,6 +10,7 @@ from gcd.cli.check import check
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
 from gcd.cli.sample import sample
+from gcd.cli.tokens import tokens
 from gcd.cli.warm_up import warm_up
 
 __all__ = ["app"]
@@ -28,6 +29,7 @@ app.command("generate", epilog=EPILOG)(generate)
 app.command("check", epilog=EPILOG)(check)
 app.command("explain", epilog=EPILOG)(explain)
 app.command("sample", epilog=EPILOG)(sample)
+app.command("tokens", epilog=EPILOG)(tokens)
 app.command("warm-up")(warm_up)
 
 
