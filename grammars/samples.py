@@ -38,7 +38,8 @@ Cost: TypeAlias = tuple[int, int]
 
 _NONE: Cost = (NEVER, 0)
 _DEEP = 60
-"""The rules inside one another beyond which only the shortest texts are drawn."""
+_WIDE = 1000
+"""The rules inside one another, and the parts that may be empty, beyond which only the shortest texts are drawn."""
 
 _AGAIN = 0.6
 """How likely one more copy of a repeat is, where it may have more; of an object's other entries, half of it."""
@@ -60,6 +61,7 @@ class Samples:
         self.characters: dict[Node, Characters] = {}
         self.known: dict[Node, int] = {}
         self.costs: dict[str, Cost] = {}
+        self.patience = 0  # how many more parts are drawn freely
         self._settle()
         self.fewest = self.cost(Ref(grammar.start))[0]
         if self.fewest > max_bytes:
@@ -69,6 +71,7 @@ class Samples:
         """A random member: short ones are as likely as long ones."""
         spare = self.max_bytes - self.fewest
         room = self.fewest + int((spare + 1) ** rng.random()) - 1
+        self.patience = _WIDE + 20 * room
         return self.node(rng, Ref(self.grammar.start), room, 0)
 
     # -- the fewest bytes
@@ -161,7 +164,8 @@ class Samples:
 
     def node(self, rng: Random, node: Node, room: int, depth: int) -> bytes:
         """A random text of a node, which has one of at most `room` bytes."""
-        if depth > _DEEP:
+        self.patience -= 1
+        if is_late := depth > _DEEP or self.patience < 0:
             room = self.cost(node)[0]
         match node:
             case Ref(name):
@@ -172,11 +176,12 @@ class Samples:
                 return self.sequence(rng, items, room, depth)
             case Choice(items):
                 costs = [self.cost(item) for item in items]
-                least = min(costs) if depth > _DEEP else (room, NEVER)
+                least = min(costs) if is_late else (room, NEVER)
                 ways = [item for item, cost in zip(items, costs, strict=True) if cost <= least]
                 return self.node(rng, rng.choice(ways), room, depth)
-            case Repeat(item, low, high):
-                return self.sequence(rng, [item] * self.copies(rng, node, room), room, depth)
+            case Repeat(item, low, _):
+                count = low if is_late else self.copies(rng, node, room)
+                return self.sequence(rng, [item] * count, room, depth)
             case Members():
                 return self.sequence(rng, self.entries(rng, node, room), room, depth)
             case ByteClass(ranges):

@@ -16,12 +16,15 @@ from gcd.cli.sources import (
     FormatsOption,
     GrammarOption,
     KeyOrderOption,
+    KindOption,
     RegexOption,
     SchemaOption,
     SchemasOption,
+    Source,
     TypeOption,
     from_options,
     from_path,
+    grammars_in,
     read_bytes,
     shown,
     with_options,
@@ -34,14 +37,19 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+SHOWN = 10
+"""How many texts that do not match are shown to people."""
+
 
 def check(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FILE", help="Grammars, their kind told by the name: .json, .regex, .lark, .gbnf, .ebnf."
+            metavar="FILE",
+            help="Grammars, or folders of them, their kind told by the name: .json, .regex, .lark, .gbnf, .ebnf.",
         ),
     ] = None,
+    kind: KindOption = None,
     schema: SchemaOption = None,
     regex: RegexOption = None,
     grammar: GrammarOption = None,
@@ -57,7 +65,27 @@ def check(
         typer.Option(metavar="FILE", help="Is this text in the language? A final newline is not part of it."),
     ] = None,
     instance_text: Annotated[str | None, typer.Option(metavar="TEXT", help="The same for a text given here.")] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what becomes of each keyword.")] = False,
+    instances: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Are these texts, one a line? For what is no JSON Schema, each is a JSON string."
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A tokenizer.json or its folder: can its tokens write the texts?"),
+    ] = None,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Say what becomes of each keyword, how large a grammar is, what collides and what is ambiguous.",
+        ),
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.0, help="How long --verbose looks for a text with two readings.")
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, one a grammar.")] = False,
 ) -> None:
     """Say whether grammars are well-formed, supported and non-empty, and whether a text is in their language.
@@ -70,17 +98,22 @@ def check(
         option = from_options(schema=schema, regex=regex, grammar=grammar, choices=choices, type_name=type_name)
         if (option is None) == (not files):
             raise typer.BadParameter("give files, or one of --schema, --regex, --grammar, --choices and --type.")
-        if "-" in (schema, grammar) and instance == "-":
+        if [schema, grammar, instance, instances, *(files or ())].count("-") > 1:
             raise typer.BadParameter("stdin cannot be both the grammar and the instance.")
-        sources = [option] if option is not None else [from_path(path) for path in files or ()]
+        paths = [path for given in files or () for path in grammars_in(given, kind=kind)]
+        sources = [option] if option is not None else [from_path(path, kind=kind) for path in paths]
         sources = with_options(
             sources, schemas=schemas, key_order=key_order, formats=formats, additional=additional,
             approximate=approximate,
         )  # fmt: skip
-        asked = read_instance(instance, instance_text)
-        from gcd.cli.verdict import examine
+        one = read_instance(instance, instance_text)
+        data = None if instances is None else read_bytes(instances)
+        from gcd.cli.verdict import Asked, examine
 
-        verdicts = [examine(source, instance=asked) for source in sources]
+        verdicts = []
+        for source in sources:
+            many = None if data is None else read_instances(shown(str(instances)), data, source)
+            verdicts.append(examine(source, Asked(one, many, tokenizer, verbose or as_json, seconds)))
     for verdict in verdicts:
         typer.echo(json.dumps(verdict.to_json(), ensure_ascii=False) if as_json else describe(verdict, verbose=verbose))
     raise typer.Exit(exit_code(verdicts))
@@ -97,13 +130,33 @@ def read_instance(path: str | None, text: str | None) -> tuple[str, bytes] | Non
     return None
 
 
+def read_instances(name: str, data: bytes, source: Source) -> tuple[tuple[str, bytes], ...]:
+    """The texts in lines, with their names; of a schema each as it stands, else each as a JSON string."""
+    found = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        place, text = f"{name}:{number}", line.removesuffix(b"\r")
+        if not text.strip():
+            continue
+        if source.kind != "schema":
+            try:
+                value = json.loads(text)
+            except ValueError:
+                value = None
+            if not isinstance(value, str):
+                raise typer.BadParameter(f"{place}: this is no JSON string, as which {source.name} needs its texts.")
+            text = value.encode("utf-8", errors="surrogatepass")
+        found.append((place, text))
+    return tuple(found)
+
+
 def exit_code(verdicts: list[Verdict]) -> Exit:
-    """GRAMMAR when a grammar cannot be used, else NO_MATCH when a text is outside a language, else OK."""
+    """GRAMMAR where a grammar cannot be used, MODEL where a tokenizer cannot, NO_MATCH for a text outside, else OK."""
     if any(verdict.error is not None for verdict in verdicts):
         return Exit.GRAMMAR
-    if any(verdict.instance is not None and not verdict.instance.match for verdict in verdicts):
-        return Exit.NO_MATCH
-    return Exit.OK
+    if any(verdict.mismatch is not None for verdict in verdicts):
+        return Exit.MODEL
+    texts = [one for verdict in verdicts for one in (verdict.instance, *(verdict.instances or ())) if one is not None]
+    return Exit.OK if all(text.match for text in texts) else Exit.NO_MATCH
 
 
 def describe(verdict: Verdict, *, verbose: bool) -> str:
@@ -111,8 +164,15 @@ def describe(verdict: Verdict, *, verbose: bool) -> str:
     lines = [str(verdict)]
     if verbose and verdict.uses:
         lines += keyword_table(verdict.uses)
+    if verdict.statistics is not None:
+        lines.append("  " + ", ".join(f"{count:,} {name}" for name, count in verdict.statistics.items()))
     if verdict.instance is not None:
         lines.append(str(verdict.instance))
+    if verdict.instances is not None:
+        failed = [one for one in verdict.instances if not one.match]
+        lines += [str(one) for one in failed[:SHOWN]]
+        lines += [f"... {len(failed) - SHOWN:,} more do not match"] if len(failed) > SHOWN else []
+        lines.append(f"{len(verdict.instances) - len(failed):,} of {len(verdict.instances):,} texts match")
     return "\n".join(lines)
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "WhitespaceOption",
     "from_options",
     "from_path",
+    "grammars_in",
     "read_bytes",
     "read_schemas",
     "read_text",
@@ -181,6 +182,18 @@ def from_path(path: str, *, kind: str | None = None) -> Source:
             "Say it: --kind schema, --kind regex, --kind grammar or --kind choices."
         )
     return _of_kind(SUFFIXES[suffix], path)
+
+
+def grammars_in(path: str, *, kind: str | None = None) -> list[str]:
+    """The path itself; of a folder the files in it whose names tell their kind, with `kind` all files, sorted."""
+    folder = Path(path)
+    if path == "-" or not folder.is_dir():
+        return [path]
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    found = [str(file) for file in files if kind is not None or file.suffix.lower() in SUFFIXES]
+    if not found:
+        raise typer.BadParameter(f"{path}: there are no grammars in this folder; known are {', '.join(SUFFIXES)}.")
+    return found
 
 
 def _of_kind(kind: str, path: str) -> Source:

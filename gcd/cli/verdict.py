@@ -5,7 +5,9 @@ No tokenizer and no model. What becomes of a grammar is decided in `gcd.compile`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcd.cli.sources import Source
@@ -22,10 +24,13 @@ from grammars.errors import place_of
 
 if TYPE_CHECKING:
     from gcd.compile import Report
+    from gcd.parse import Wanted
     from grammars.automaton import ByteAutomaton
     from grammars.frontends.json_schema import KeywordUse
+    from grammars.ir import Grammar
+    from grammars.lint import Finding
 
-__all__ = ["Instance", "Verdict", "examine", "match"]
+__all__ = ["Asked", "Instance", "Verdict", "examine", "match"]
 
 WORDS: dict[type[GrammarError], str] = {
     InvalidGrammar: "wrong",
@@ -74,11 +79,19 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one source, and of the instance where there is one and the source is fine."""
+    """What became of one source, and of the instance and the instances where there are some and the source is fine.
+
+    `findings` are what is right in it and was hardly meant; `statistics` its size, where that was asked for. `mismatch`
+    says why a tokenizer cannot write its texts.
+    """
 
     source: Source
     report: Report
     instance: Instance | None = None
+    instances: tuple[Instance, ...] | None = None
+    findings: tuple[Finding, ...] = ()
+    statistics: Mapping[str, int] | None = None
+    mismatch: str | None = None
 
     @property
     def error(self) -> GrammarError | None:
@@ -98,7 +111,11 @@ class Verdict:
     def __str__(self) -> str:
         if self.error is None:
             left_out = [f"left out, and checked in the finished value only: {e.headline}" for e in self.report.widened]
-            return "\n".join([f"{self.source.name}: ok", *left_out])
+            found = [f"{self.source.name}: {finding.kind}: {finding}" for finding in self.findings]
+            unwritten = (
+                [] if self.mismatch is None else [f"{self.source.name}: not with this tokenizer: {self.mismatch}"]
+            )
+            return "\n".join([f"{self.source.name}: ok", *left_out, *found, *unwritten])
         others = [use for use in self.uses if use.status == "refused" and use.pointer != self.error.pointer]
         also = [f"also unsupported: {use.keyword} (at {place_of(use.pointer)})" for use in others]
         return "\n".join([f"{self.source.name}: {self.word}: {self.error}", *also])
@@ -125,11 +142,37 @@ class Verdict:
                 for use in self.uses
             ],
             "instance": self.instance.to_json() if self.instance else None,
+            "instances": None if self.instances is None else [one.to_json() for one in self.instances],
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "message": finding.message,
+                    "line": finding.span.line if finding.span else None,
+                    "column": finding.span.column if finding.span else None,
+                }
+                for finding in self.findings
+            ],
+            "statistics": None if self.statistics is None else dict(self.statistics),
+            "mismatch": self.mismatch,
         }
 
 
-def examine(source: Source, *, instance: tuple[str, bytes] | None = None) -> Verdict:
-    """The verdict on a source, and on an instance: its name and its bytes."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of each source beside whether it can be used.
+
+    An instance with its name; instances with theirs; a tokenizer; whether to look for what takes time, for so long.
+    """
+
+    instance: tuple[str, bytes] | None = None
+    instances: tuple[tuple[str, bytes], ...] | None = None
+    tokenizer: str | None = None
+    verbose: bool = False
+    seconds: float = 0.5
+
+
+def examine(source: Source, asked: Asked) -> Verdict:
+    """The verdict on a source, and on what is asked of it."""
     from gcd.compile import Report, check_wanted
     from gcd.parse import parse_wanted
 
@@ -138,9 +181,43 @@ def examine(source: Source, *, instance: tuple[str, bytes] | None = None) -> Ver
     except GrammarError as error:  # a Python type that has no language
         return Verdict(source, Report(source.kind, error))
     report, automaton = check_wanted(wanted)
-    if automaton is None or instance is None:
+    if automaton is None:
         return Verdict(source, report)
-    return Verdict(source, report, match(automaton, wanted.to_value, *instance))
+    findings, statistics = look_at(automaton.source, asked) if source.kind == "grammar" else ((), None)
+    return Verdict(
+        source,
+        report,
+        None if asked.instance is None else match(automaton, wanted.to_value, *asked.instance),
+        None
+        if asked.instances is None
+        else tuple([match(automaton, wanted.to_value, *instance) for instance in asked.instances]),
+        findings,
+        statistics,
+        None if asked.tokenizer is None else mismatch(wanted, asked.tokenizer),
+    )
+
+
+def look_at(grammar: Grammar, asked: Asked) -> tuple[tuple[Finding, ...], dict[str, int] | None]:
+    """What a grammar's author may want to know, and its size."""
+    from grammars.lint import lint, search, statistics
+
+    found = lint(grammar)
+    if not asked.verbose:
+        return tuple(found), None
+    return (*found, *search(grammar, seconds=asked.seconds)), statistics(grammar)
+
+
+def mismatch(wanted: Wanted, tokenizer: str) -> str | None:
+    """Why a tokenizer cannot write the texts that are wanted; raises what is wrong with the tokenizer itself."""
+    from gcd.compile import align_wanted, vocabulary_of
+    from gcd.errors import VocabularyMismatch
+
+    vocabulary = vocabulary_of(Path(tokenizer))
+    try:
+        align_wanted(wanted, vocabulary)
+    except VocabularyMismatch as error:
+        return str(error)
+    return None
 
 
 def match(automaton: ByteAutomaton, to_value: Any, name: str, data: bytes) -> Instance:

@@ -125,6 +125,7 @@ def _parser() -> lark.Lark:
     return lark.Lark(_NOTATION, parser="lalr", lexer="basic", propagate_positions=True, maybe_placeholders=False)
 
 
+@lru_cache(maxsize=4)  # `gcd check` asks for the tree of what was just read
 def read_lark(text: str) -> Tree:
     """The syntax tree of a Lark grammar: a `start` whose children are `rule`, `term`, `ignore`, `import`, ...
 

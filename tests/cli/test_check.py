@@ -160,6 +160,10 @@ def test_json_is_one_object_a_line(folder: Path) -> None:
         "widened": [],
         "keywords": [],
         "instance": {"name": "--instance-text", "match": False, "offset": 0, "allowed": "'a'", "errors": []},
+        "instances": None,
+        "findings": [],
+        "statistics": None,
+        "mismatch": None,
     }
     assert second["verdict"] == "wrong"
     assert second["instance"] is None
@@ -262,3 +266,79 @@ def test_places_in_other_documents_are_named(folder: Path) -> None:
     lines = gcd_check("order.json", "--schemas", "address.json", "-v").stdout.splitlines()
     assert "  address.json#/title     annotation" in lines
     assert "  #/properties/to/$ref    enforced" in lines
+
+
+SUMS = """start: sum
+sum: sum "+" sum | NAME | "if" sum
+NAME: /[a-z]+/
+other: "x"
+"""
+
+
+def test_what_was_hardly_meant(folder: Path) -> None:
+    (folder / "a.lark").write_text(SUMS)
+    unused = "a.lark: unused: the rule other is never used (line 4, column 1)\n"
+    assert gcd_check("a.lark").stdout == "a.lark: ok\n" + unused
+    result = gcd_check("a.lark", "-v")
+    assert result.exit_code == Exit.OK
+    assert result.stdout == (
+        "a.lark: ok\n" + unused + 'a.lark: collision: NAME also matches what these match: "if"\n'
+        'a.lark: ambiguity: the rule sum reads "a+a+a" in two ways: sum "a" "+" sum "a+a", or sum "a+a" "+" sum "a"\n'
+        "  2 rules, 1 terminals, 2 literals, 12 nodes\n"
+    )
+    found = json.loads(gcd_check("a.lark", "--json", "--seconds", "0").stdout)
+    assert [finding["kind"] for finding in found["findings"]] == ["unused", "collision"]
+    assert (found["findings"][0]["line"], found["statistics"]["rules"]) == (4, 2)
+
+
+def test_instances_in_lines(folder: Path) -> None:
+    (folder / "a.json").write_text('{"type": "integer"}')
+    (folder / "b.regex").write_text("[0-9]+")
+    (folder / "numbers").write_text('17\n\n"x"\n18\n')
+    (folder / "texts").write_text('"17"\r\n"x"\n')
+    result = gcd_check("a.json", "--instances", "numbers")
+    assert result.exit_code == Exit.NO_MATCH
+    assert result.stdout == (
+        'a.json: ok\nnumbers:3: no match, it stops at byte 0 (line 1, column 1)\n    "x"\n    ^\n'
+        "expected '-' or '0'-'9'\n2 of 3 texts match\n"
+    )
+    assert gcd_check("b.regex", "--instances", "texts").stdout.endswith("1 of 2 texts match\n")
+    assert gcd_check("b.regex", "--instances", "-", stdin='"1"\n').stdout == "b.regex: ok\n1 of 1 texts match\n"
+    wrong = gcd_check("b.regex", "--instances", "numbers")
+    assert wrong.exit_code == Exit.USAGE
+    said = " ".join(wrong.stderr.replace("│", " ").split())
+    assert "numbers:1: this is no JSON string, as which b.regex needs its texts." in said
+
+
+def test_folders_and_kinds(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "b.regex").write_text("b")
+    (folder / "a.lark").write_text('start: "a"')
+    (folder / "notes").write_text("start: (")
+    assert gcd_check(".").stdout == "a.lark: ok\nsub/b.regex: ok\n"
+    assert gcd_check("-", "--kind", "regex", stdin="a\n").stdout == "stdin: ok\n"
+    assert gcd_check("sub/b.regex", "--kind", "choices").stdout == "sub/b.regex: ok\n"
+    (folder / "empty").mkdir()
+    said = " ".join(gcd_check("empty").stderr.replace("│", " ").split())
+    assert "empty: there are no grammars in this folder; known are .json, .regex, .lark." in said
+
+
+def test_a_tokenizer_that_lacks_bytes(folder: Path) -> None:
+    vocabulary = {"a": 0, "b": 1, "xb": 2, "</s>": 3}
+    special = {"id": 3, "content": "</s>", "special": True, "single_word": False, "lstrip": False, "rstrip": False,
+               "normalized": False}  # fmt: skip
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": []}
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"version": "1.0", "added_tokens": [special], "decoder": level, "model": model})
+    )
+    (folder / "x.regex").write_text("[ax]")
+    (folder / "a.regex").write_text("[ab]")
+    assert gcd_check("a.regex", "--tokenizer", "tokenizer.json").stdout == "a.regex: ok\n"
+    result = gcd_check("x.regex", "--tokenizer", "tokenizer.json")
+    assert result.exit_code == Exit.MODEL
+    assert result.stdout == (
+        "x.regex: ok\nx.regex: not with this tokenizer: the grammar uses bytes that occur in tokens of the vocabulary, "
+        "but have no one-byte token: 0x78; exact masks need one, since a text could otherwise become impossible to "
+        "finish\n"
+    )
