@@ -10,6 +10,7 @@
 | `Generation`, `Stream`, `AsyncStream`          | what they return                                             |
 | `compile`, `check`                             | what is wanted -> a Constraint for a tokenizer; -> a Report  |
 | `load`                                         | a model by name or path, loaded once                         |
+| `library`                                      | a ready-made grammar by name, as text for `grammar=`         |
 | `Constraint`, `Vocabulary`                     | the engine's side, for samplers of your own                  |
 | `GrammarLogitsProcessor`                       | the masks inside transformers' own `generate`                |
 | `fill_bitmask`                                 | the masks of a batch, each row of its own grammar            |
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from gcd.models.scripted import ScriptedLM
     from gcd.models.transformers_lm import TransformersLM
     from gcd.sampling.bitmask import apply_bitmask_
+    from grammars.library import library
     from tokenizer_align.batch import fill_bitmask
     from tokenizer_align.constraint import Constraint
     from tokenizer_align.vocabulary import Vocabulary
@@ -86,8 +88,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "Report",
     "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "check",
-    "choices", "compile", "containing", "errors", "fill_bitmask", "gbnf", "generate", "lark", "literal", "load",
-    "regex", "schema", "special", "stream", "substring", "tags", "until", "without",
+    "choices", "compile", "containing", "errors", "fill_bitmask", "gbnf", "generate", "lark", "library", "literal",
+    "load", "regex", "schema", "special", "stream", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -108,6 +110,7 @@ _LAZY = {
     "fill_bitmask": "tokenizer_align.batch",
     "gbnf": "gcd.language",
     "lark": "gcd.language",
+    "library": "grammars.library",
     "literal": "gcd.language",
     "load": "gcd.models.load",
     "regex": "gcd.language",

@@ -171,10 +171,15 @@ def from_options(
 def from_path(path: str, *, kind: str | None = None) -> Source:
     """The grammar in a file, its kind told by the name unless it is given: `person.json`, `date.regex`, `sum.lark`.
 
-    The final newline of a regex is not part of the pattern; choices stand one a line.
+    The final newline of a regex is not part of the pattern; choices stand one a line. `library:json` is the grammar of
+    that name in `grammars.library`.
     """
     if kind is not None:
         return _of_kind(kind, path)
+    if path.startswith("library:"):
+        from grammars.library import library
+
+        return Source("grammar", library(path.removeprefix("library:")), path)
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise typer.BadParameter(

@@ -35,6 +35,14 @@ def test_texts_come_one_a_line(folder: Path) -> None:
     assert max(map(len, gcd_sample("word.regex", "--max-bytes", "3").stdout.splitlines())) <= 3
 
 
+def test_grammars_of_the_library(folder: Path) -> None:
+    lines = gcd_sample("library:json", "-n", "5", "--length", "4", "--json").stdout.splitlines()
+    assert [len(json.dumps(json.loads(json.loads(line)["text"]))) > 0 for line in lines] == [True] * 5
+    result = gcd_sample("library:jsn")
+    assert result.exit_code == Exit.GRAMMAR
+    assert result.stderr == "gcd: the library has no grammar 'jsn'\ndid you mean 'json'?\n"
+
+
 def test_json_lines_name_the_seed(folder: Path) -> None:
     result = gcd_sample("-", "--kind", "schema", "-n", "3", "--json", stdin=(folder / "pair.json").read_text())
     records = [json.loads(line) for line in result.stdout.splitlines()]
