@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from grammars.dfa import Dfa, Edge
 
-__all__ = ["RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_json", "encode_utf8"]
+__all__ = ["RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_json", "encode_utf8", "spell_json"]
 
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
@@ -60,6 +60,16 @@ def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:
             written = (*written, (0x5C, 0x5C, writer.escape(row)))
         rows.append(tuple(sorted(written)))
     return writer.dfa(rows, dfa.finals, ticks=ticks)
+
+
+def spell_json(dfa: Dfa) -> Dfa:
+    """What `encode_json` gives, over code points: a character that stands raw is one symbol, not its bytes."""
+    writer = _Writer(len(dfa.edges))
+    rows = []
+    for row in dfa.edges:
+        escape = ((0x5C, 0x5C, writer.escape(row)),) if row else ()
+        rows.append(tuple(sorted((*_common(row, RAW), *escape))))
+    return writer.dfa(rows, dfa.finals, ticks=False)
 
 
 class _Writer:

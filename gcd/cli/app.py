@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gcd.cli.check import check
+from gcd.cli.convert import convert
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
 from gcd.cli.sample import sample
@@ -30,6 +31,7 @@ app.command("check", epilog=EPILOG)(check)
 app.command("explain", epilog=EPILOG)(explain)
 app.command("sample", epilog=EPILOG)(sample)
 app.command("tokens", epilog=EPILOG)(tokens)
+app.command("convert", epilog=EPILOG)(convert)
 app.command("warm-up")(warm_up)
 
 

@@ -24,7 +24,9 @@ def test_version() -> None:
         assert result.stdout == "gcd, run from a source tree\n"
 
 
-@pytest.mark.parametrize("command", [[], ["generate"], ["check"], ["explain"], ["sample"], ["tokens"], ["warm-up"]])
+@pytest.mark.parametrize(
+    "command", [[], ["generate"], ["check"], ["explain"], ["sample"], ["tokens"], ["convert"], ["warm-up"]]
+)
 def test_help_stands_for_itself(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == Exit.OK
