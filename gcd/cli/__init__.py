@@ -1,4 +1,4 @@
-"""The command `gcd`: generate, check, warm-up. One file a command; nothing heavy is imported before a command needs it.
+"""The command `gcd`. One file a command; nothing heavy is imported before a command needs it.
 
 Place in the walk: the outermost layer. It turns arguments and files into the keywords of `gcd.generate` and
 `gcd.check`, and their results and errors into text and exit codes; it decides nothing about grammars or models.

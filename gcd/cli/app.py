@@ -8,6 +8,7 @@ import typer
 
 from gcd.cli.check import check
 from gcd.cli.convert import convert
+from gcd.cli.draw import draw
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
 from gcd.cli.sample import sample
@@ -22,7 +23,6 @@ app = typer.Typer(
     help="Language models that answer inside a grammar.",
     epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # what is left after gcd.cli.exits is a bug, and a bug needs its plain traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,6 +32,7 @@ app.command("explain", epilog=EPILOG)(explain)
 app.command("sample", epilog=EPILOG)(sample)
 app.command("tokens", epilog=EPILOG)(tokens)
 app.command("convert", epilog=EPILOG)(convert)
+app.command("draw", epilog=EPILOG)(draw)
 app.command("warm-up")(warm_up)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
@@ -25,12 +28,22 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["generate"], ["check"], ["explain"], ["sample"], ["tokens"], ["convert"], ["warm-up"]]
+    "command", [[], ["generate"], ["check"], ["explain"], ["sample"], ["tokens"], ["convert"], ["draw"], ["warm-up"]]
 )
 def test_help_stands_for_itself(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == Exit.OK
     assert "Usage: " in result.stdout
+
+
+def test_shells_are_told_how_to_complete() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gcd.cli"],
+        env={**os.environ, "_GCD_COMPLETE": "complete_bash", "COMP_WORDS": "gcd ", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert set(done.stdout.split()) >= {"check", "explain", "sample", "generate"}
 
 
 def test_warm_up_says_how_long_it_took() -> None:

@@ -1,0 +1,56 @@
+"""`gcd draw`: a grammar as a picture, in text that other programs show. Never imports torch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gcd.cli.exits import reported
+from gcd.cli.sources import KindOption, from_path
+
+__all__ = ["draw"]
+
+
+def draw(
+    grammar: Annotated[
+        str, typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark.")
+    ],
+    picture: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="PICTURE",
+            help="svg: railroads of the rules; rules: which refer to which, for Mermaid; automaton: one, for Mermaid.",
+        ),
+    ] = "svg",
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="NAME", help="Whose automaton; the start's if not given.")
+    ] = None,
+    kind: KindOption = None,
+) -> None:
+    """Draw a grammar: as railroads in SVG, or for Mermaid.
+
+    The picture goes to stdout:
+
+        gcd draw examples/arithmetic.lark > arithmetic.svg
+    """
+    with reported():
+        if picture not in ("svg", "rules", "automaton"):
+            raise typer.BadParameter(f"--as {picture} is none of svg, rules and automaton.")
+        if rule is not None and picture != "automaton":
+            raise typer.BadParameter("--rule goes with --as automaton.")
+        source = from_path(grammar, kind=kind)
+        from gcd.compile import check_wanted
+        from gcd.parse import parse_wanted
+        from grammars.drawing import automaton_mermaid, rules_mermaid, rules_svg
+
+        report, automaton = check_wanted(parse_wanted(**source.keywords))
+        if automaton is None:
+            assert report.error is not None
+            raise report.error
+        read = automaton.source
+        if rule is not None and rule not in read.rules:
+            raise typer.BadParameter(f"--rule {rule}: the grammar has no such rule, or its start does not need it.")
+        text = {"svg": rules_svg, "rules": rules_mermaid}.get(picture, lambda it: automaton_mermaid(it, rule))(read)
+    typer.echo(text, nl=False)
