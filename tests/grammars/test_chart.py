@@ -16,7 +16,7 @@ from grammars.errors import GrammarError, LimitExceeded
 from grammars.frontends.lark import parse_lark
 from grammars.ir import Bytes, CharClass, Choice, Grammar, JsonString, Length, Members, Ref, Repeat
 
-CASES = int(os.environ.get("GCD_CHART_CASES", "40"))
+CASES = int(os.environ.get("GCD_CHART_CASES", "16"))
 
 
 def accepted(grammar: Grammar, text: bytes) -> bool:

@@ -28,7 +28,7 @@ from grammars.library import NAMES, examples, library
 from grammars.lint import lint
 from grammars.samples import Samples
 
-SAMPLES = int(os.environ.get("GCD_LIBRARY_SAMPLES", "25"))
+SAMPLES = int(os.environ.get("GCD_LIBRARY_SAMPLES", "20"))
 
 
 @pytest.fixture(scope="module", params=NAMES)

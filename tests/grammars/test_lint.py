@@ -18,7 +18,7 @@ from grammars.frontends.lark import parse_lark
 from grammars.ir import Bytes, Grammar, Ref, Repeat
 from grammars.lint import lint, search, statistics
 
-CASES = int(os.environ.get("GCD_LINT_CASES", "60"))
+CASES = int(os.environ.get("GCD_LINT_CASES", "30"))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from grammars.samples import Samples
 from grammars.uniform import Uniform
 from grammars.writing import write_grammar
 
-CASES = int(os.environ.get("GCD_WRITING_CASES", "40"))
+CASES = int(os.environ.get("GCD_WRITING_CASES", "16"))
 
 
 def counts(automaton: ByteAutomaton, longest: int) -> list[int]:
@@ -127,6 +127,8 @@ def test_lark_reads_it(schema: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_xgrammar_reads_the_gbnf(schema: dict[str, object]) -> None:
+    if "GCD_OTHER_ENGINES" not in os.environ:
+        pytest.skip("importing another engine takes seconds: GCD_OTHER_ENGINES=1 runs this where xgrammar is installed")
     xgrammar = pytest.importorskip("xgrammar")
     from xgrammar.testing import _is_grammar_accept_string as accepts
 
