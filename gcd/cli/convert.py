@@ -11,6 +11,7 @@ from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
     FormatsOption,
+    GrammarArgument,
     KeyOrderOption,
     KindOption,
     SchemasOption,
@@ -24,9 +25,7 @@ __all__ = ["convert"]
 
 
 def convert(
-    grammar: Annotated[
-        str, typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark.")
-    ],
+    grammar: GrammarArgument,
     to: Annotated[str, typer.Option("--to", metavar="DIALECT", help="What to write: lark, gbnf.")] = "lark",
     kind: KindOption = None,
     schemas: SchemasOption = None,

@@ -7,15 +7,13 @@ from typing import Annotated
 import typer
 
 from gcd.cli.exits import reported
-from gcd.cli.sources import KindOption, from_path
+from gcd.cli.sources import GrammarArgument, KindOption, from_path
 
 __all__ = ["draw"]
 
 
 def draw(
-    grammar: Annotated[
-        str, typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark.")
-    ],
+    grammar: GrammarArgument,
     picture: Annotated[
         str,
         typer.Option(

@@ -14,6 +14,7 @@ from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
     FormatsOption,
+    GrammarArgument,
     KeyOrderOption,
     KindOption,
     SchemasOption,
@@ -38,9 +39,7 @@ SHOWN = 20
 
 
 def explain(
-    grammar: Annotated[
-        str, typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark.")
-    ],
+    grammar: GrammarArgument,
     text: Annotated[
         str | None, typer.Argument(metavar="TEXT", help="A file with the text; a final newline is not part of it.")
     ] = None,

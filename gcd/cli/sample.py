@@ -14,6 +14,7 @@ from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
     FormatsOption,
+    GrammarArgument,
     KeyOrderOption,
     KindOption,
     SchemasOption,
@@ -30,9 +31,7 @@ __all__ = ["sample"]
 
 
 def sample(
-    grammar: Annotated[
-        str, typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark.")
-    ],
+    grammar: GrammarArgument,
     n: Annotated[int, typer.Option("-n", "--n", metavar="NUMBER", min=1, help="How many texts.")] = 10,
     seed: Annotated[
         int | None, typer.Option(metavar="NUMBER", min=0, help="The same seed gives the same texts.")

@@ -21,6 +21,7 @@ __all__ = [
     "FormatsOption",
     "KeyOrderOption",
     "ChoicesOption",
+    "GrammarArgument",
     "GrammarOption",
     "Kind",
     "KindOption",
@@ -41,6 +42,11 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
+
+GrammarArgument = Annotated[
+    str,
+    typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark; or library:NAME."),
+]
 
 PANEL = "What is wanted (one of these)"
 SchemaOption = Annotated[
