@@ -43,6 +43,7 @@ for arguments, code in [
     (["check", "--regex", "a+", "--instance-text", "aa"], 0),
     (["check", "--regex", "a+", "--instance-text", "b"], 1),
     (["check", "--regex", "(a"], 3),
+    (["check", "library:json", "library:sql_select"], 0),
     (["check"], 2),
 ]:
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)

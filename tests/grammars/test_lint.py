@@ -167,7 +167,7 @@ def is_ambiguous(grammar: str, start: str, text: str) -> bool:
 def test_sizes_and_sentences() -> None:
     grammar = parse_lark('start: e\ne: e "+" e | "if" NAME\nNAME: /[a-z]+/\n%ignore " "')
     assert statistics(grammar) == {"rules": 2, "terminals": 1, "literals": 2, "nodes": 23}
-    assert [str(finding) for finding in search(grammar)] == [
+    assert [str(finding) for finding in search(grammar, seconds=20)] == [
         'NAME also matches what these match: "if"',
         'the rule e reads "ifa+ifa+ifa" in two ways: e "ifa" "+" e "ifa+ifa", or e "ifa+ifa" "+" e "ifa"',
     ]
