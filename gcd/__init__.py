@@ -8,6 +8,8 @@
 |------------------------------------------------|--------------------------------------------------------------|
 | `generate`, `stream`, `agenerate`, `astream`   | a model and what is wanted -> texts inside the grammar       |
 | `Generation`, `Stream`, `AsyncStream`          | what they return                                             |
+| `sample`                                       | many texts from the model's own law inside the language      |
+| `Sample`, `Samples`, `SampleTrie`              | what it returns, and what it learns                          |
 | `compile`, `check`                             | what is wanted -> a Constraint for a tokenizer; -> a Report  |
 | `load`                                         | a model by name or path, loaded once                         |
 | `library`                                      | a ready-made grammar by name, as text for `grammar=`         |
@@ -50,10 +52,11 @@ def _check_siblings() -> None:
 
 _check_siblings()
 
-# `compile` and `generate` are modules as well as functions: bound here, before anybody can import the modules, the
-# names mean the functions. Both modules are light.
+# `compile`, `generate` and `sample` are modules as well as functions: bound here, before anybody can import the
+# modules, the names mean the functions. All three modules are light.
 from gcd.compile import check, compile  # noqa: E402
 from gcd.generate import agenerate, astream, generate, stream  # noqa: E402
+from gcd.sample import sample  # noqa: E402
 
 if TYPE_CHECKING:
     from gcd import errors
@@ -79,6 +82,8 @@ if TYPE_CHECKING:
     from gcd.models.protocols import LanguageModel
     from gcd.models.scripted import ScriptedLM
     from gcd.models.transformers_lm import TransformersLM
+    from gcd.sample import Sample, Samples
+    from gcd.sampling.aligned.trie import SampleTrie
     from gcd.sampling.bitmask import apply_bitmask_
     from grammars.library import library
     from tokenizer_align.batch import fill_bitmask
@@ -87,9 +92,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "Report",
-    "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "check",
-    "choices", "compile", "containing", "errors", "fill_bitmask", "gbnf", "generate", "lark", "library", "literal",
-    "load", "regex", "schema", "special", "stream", "substring", "tags", "until", "without",
+    "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
+    "apply_bitmask_", "astream", "check", "choices", "compile", "containing", "errors", "fill_bitmask", "gbnf",
+    "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special", "stream", "substring",
+    "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -100,6 +106,9 @@ _LAZY = {
     "Language": "gcd.language",
     "LanguageModel": "gcd.models.protocols",
     "Report": "gcd.compile",
+    "Sample": "gcd.sample",
+    "SampleTrie": "gcd.sampling.aligned.trie",
+    "Samples": "gcd.sample",
     "ScriptedLM": "gcd.models.scripted",
     "Stream": "gcd.generation",
     "TransformersLM": "gcd.models.transformers_lm",

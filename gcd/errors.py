@@ -17,6 +17,8 @@
     │   └── BadLogits                   the model's logits are NaN, infinite, or -inf wherever the grammar may go
     ├── PromptError                     the prompt is empty, cannot be encoded, or does not fit
     ├── NoAllowedToken                  another logits processor removed every token that the grammar allows
+    ├── ZeroProbability                 the model gives no text of the language any probability
+    ├── AttemptsExhausted               no text of the language came out within the attempts that are allowed
     └── ValidationFailed                the finished text is in the language, and something stricter refuses it
 
 `except gcd.errors.GenerationError as error: error.generations` holds the rows of the batch that did finish.
@@ -24,6 +26,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,10 +43,10 @@ if TYPE_CHECKING:
     from gcd.generation import Generation
 
 __all__ = [
-    "AlignmentError", "BadLogits", "BudgetTooSmall", "EmptyLanguage", "GenerationError", "GrammarError",
-    "InvalidGrammar", "LimitExceeded", "ModelError", "NoAllowedToken", "PromptError", "Span", "TokenRejected",
-    "UnknownModel", "UnsupportedFeature", "UnsupportedModel", "UnsupportedTokenizer", "ValidationFailed",
-    "VocabularyMismatch",
+    "AlignmentError", "AttemptsExhausted", "BadLogits", "BudgetTooSmall", "EmptyLanguage", "GenerationError",
+    "GrammarError", "InvalidGrammar", "LimitExceeded", "ModelError", "NoAllowedToken", "PromptError", "Span",
+    "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel", "UnsupportedTokenizer",
+    "ValidationFailed", "VocabularyMismatch", "ZeroProbability",
 ]  # fmt: skip
 
 
@@ -93,6 +96,43 @@ class PromptError(GenerationError):
 
 class NoAllowedToken(GenerationError):
     """Another logits processor removed every token that the grammar allows; the message names the likely flag."""
+
+
+class ZeroProbability(GenerationError):
+    """It is proved that no text of the language has any probability within `budget` tokens; `attempts` proved it."""
+
+    def __init__(self, budget: int, *, attempts: int, where: bool) -> None:
+        self.budget, self.attempts, self.where = budget, attempts, where
+        beyond = " that passes where=" if where else ""
+        super().__init__(
+            f"the model gives no text of the language{beyond} any probability within max_new_tokens={budget}\n"
+            "temperature=0, top_k=, top_p= and min_p= act before the grammar here and may leave none over: try without "
+            "them, or with a larger budget"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _zero_probability, (self.budget, self.attempts, self.where)
+
+
+def _zero_probability(budget: int, attempts: int, where: bool) -> ZeroProbability:
+    return ZeroProbability(budget, attempts=attempts, where=where)
+
+
+class AttemptsExhausted(GenerationError):
+    """None of `attempts` attempts ended in the language; `log_mass` bounds the log of the probability that it has."""
+
+    def __init__(self, attempts: int, log_mass: tuple[float, float]) -> None:
+        self.attempts, self.log_mass = attempts, log_mass
+        at_most = math.exp(log_mass[1])
+        super().__init__(
+            f"none of {attempts:,} attempts ended in the language, to which the model gives a probability of at most "
+            f"{at_most:.3g}\n"
+            "Ask for the format in the prompt, raise max_attempts= or max_new_tokens=, go on with what was learnt by "
+            "trie=, or take a method that refuses less: 'asap' or 'mask'"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.attempts, self.log_mass)
 
 
 class ValidationFailed(GenerationError):

@@ -25,7 +25,7 @@ __all__ = ["AsyncStream", "Generation", "Options", "Request", "Stream", "agenera
 Chat: TypeAlias = list[dict[str, Any]] | list[dict[str, str]]
 OnePrompt: TypeAlias = str | list[int] | Chat
 Prompts: TypeAlias = list[str] | list[list[int]] | list[list[dict[str, Any]]] | list[list[dict[str, str]]]
-Method: TypeAlias = Literal["mask"]
+Method: TypeAlias = Literal["mask", "asap", "cars"]
 JumpAhead: TypeAlias = Literal["forced", "off", "canonical"]
 
 
@@ -83,6 +83,8 @@ class Request:
     validate: bool = True
     batch_size: int = 32
     progress: bool = False
+    free: bool = False
+    """Masks are not narrowed by the budget, whatever the method: `gcd.sample` refuses texts that are over it."""
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():
@@ -92,6 +94,8 @@ class Request:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an integer >= 1, not {value!r}")
+        if self.method != "mask" and self.jump_ahead == "canonical":
+            raise ValueError(f"jump_ahead='canonical' changes the law, which method={self.method!r} is there to keep")
         if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
             raise ValueError(f"seed must be an integer >= 0 or None, not {self.seed!r}")
 
@@ -103,7 +107,7 @@ class Request:
 
 
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "method": ("mask",),
+    "method": ("mask", "asap", "cars"),
     "errors": ("raise", "return"),
     "jump_ahead": ("forced", "off", "canonical"),
 }
@@ -173,6 +177,8 @@ def generate(
     EOS; tokens after which the text could not end in time are masked out. `temperature` (0 is greedy), `top_k`,
     `top_p`, `min_p` act on the masked distribution in this order; the checkpoint's generation_config is not read for
     them.
+    Other methods follow the model's law given the language ("cars" exactly), as `gcd.sample` describes them, which is
+    also what the knobs and the budget mean there; samples of one prompt learn from each other, and `jump_ahead` is off.
     `seed`: sample j of prompt i has its own random numbers, whatever the batch around it; None draws a seed.
     `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
     also spells forced text as the tokenizer would, which changes the law. `batch_size`: rows in one forward pass.

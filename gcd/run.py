@@ -10,7 +10,7 @@ import codecs
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from gcd.compile import align_wanted, vocabulary_of, wanted_of
 from gcd.errors import (
     AlignmentError,
+    BudgetTooSmall,
     GenerationError,
     GrammarError,
     PromptError,
@@ -31,6 +32,9 @@ from gcd.models.protocols import open_session
 from gcd.parse import Wanted, check_options, parse_wanted
 from gcd.progress import Progress
 from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
+from gcd.sampling.aligned.dice import RandomDice
+from gcd.sampling.aligned.methods import METHODS, Target
+from gcd.sampling.aligned.targets import open_target
 from gcd.sampling.jump import canonical_jump, forced_jump, no_jump
 from gcd.sampling.logits import Warp
 from gcd.sampling.masked import Jump, Row, sample_masked
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from gcd.models.protocols import LanguageModel
     from tokenizer_align.constraint import Constraint
 
-__all__ = ["run", "run_stream"]
+__all__ = ["Job", "Plan", "make_plan", "read_text", "run", "run_stream"]
 
 OURS = (GrammarError, AlignmentError, GenerationError)
 KINDS = ("schema", "regex", "grammar", "choices")
@@ -93,11 +97,13 @@ class Plan:
     batched: bool
     warp: Warp
     jump: Jump
+    targets: dict[tuple[object, ...], Target] = field(default_factory=dict)
+    """What other methods than "mask" know, for each prompt and constraint."""
 
 
 def run(request: Request, stop: threading.Event | None = None) -> Generation | list[Generation]:
     """What `generate` returns. `stop`, once set, ends the work after the current forward pass with RuntimeError."""
-    plan = _plan(request)
+    plan = make_plan(request)
     done: list[Generation] = []
     progress = Progress(len(plan.jobs), shown=request.progress)
     for begin in range(0, len(plan.jobs), request.batch_size):
@@ -114,7 +120,9 @@ def run(request: Request, stop: threading.Event | None = None) -> Generation | l
 
 def run_stream(request: Request) -> Stream:
     """What `stream` returns."""
-    plan = _plan(request)
+    plan = make_plan(request)
+    if request.method != "mask":
+        raise ValueError(f"a stream shows tokens as they are decided, and method={request.method!r} may take them back")
     if len(plan.jobs) != 1 or plan.batched:
         raise ValueError("a stream is one text: one prompt and n=1 (use one stream a prompt, or generate)")
     return Stream(_pieces(plan))
@@ -138,7 +146,7 @@ def _pieces(plan: Plan) -> Iterator[str | Generation]:
     yield generation
 
 
-def _plan(request: Request) -> Plan:
+def make_plan(request: Request) -> Plan:
     """Everything that can be known before the first forward pass; raises whatever is wrong."""
     model = as_model(request.model, request.tokenizer)
     tokenizer = request.tokenizer if request.tokenizer is not None else getattr(model, "tokenizer", None)
@@ -172,16 +180,26 @@ def _make_ready(
             "tokens were added"
         )
     job.prompt_ids = encode_prompt(prompt, model, tokenizer)
-    job.budget = _budget(request.max_new_tokens, job.prompt_ids, model, constraint)
+    job.budget = _budget(request, job.prompt_ids, model, constraint)
     job.constraint = constraint
 
 
-def _budget(wanted: int, prompt_ids: Sequence[int], model: LanguageModel, constraint: Constraint) -> int:
-    """The tokens that a row may have: what was asked for, within what the prompt leaves of the model's context."""
-    constraint.check_budget(wanted)
+def _budget(request: Request, prompt_ids: Sequence[int], model: LanguageModel, constraint: Constraint) -> int:
+    """The tokens that a row may have: what was asked for, within what the prompt leaves of the model's context.
+
+    `mask` narrows masks and needs as many as are sure to suffice; methods that refuse texts need what some text takes.
+    """
+    wanted = request.max_new_tokens
+    needed = constraint.min_tokens_to_end(constraint.start) + 1
+    if request.method == "mask" and not request.free:
+        constraint.check_budget(wanted)
+    else:
+        fewest = constraint.min_tokens_lower_bound(constraint.start) + 1
+        if wanted < fewest:
+            raise BudgetTooSmall(wanted, fewest, needed)
+        needed = fewest
     context = getattr(model, "context_length", None)
     left = wanted if context is None else context - len(prompt_ids)
-    needed = constraint.min_tokens_to_end(constraint.start) + 1
     if left < needed:
         raise PromptError(
             f"the prompt has {len(prompt_ids):,} tokens and the model's context {context:,}: the {max(left, 0):,} that "
@@ -243,11 +261,35 @@ def _sample(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
     ready = [job for job in jobs if job.row is not None]
     if not ready:
         return
+    if plan.request.method != "mask":
+        yield from _draw(plan, ready)
+        return
     rows = [cast(Row, job.row) for job in ready]
     session = open_session(plan.model, [job.prompt_ids for job in ready])
     for _ in sample_masked(session, rows, plan.warp, plan.jump):
         for job, row in zip(ready, rows, strict=True):
             job.calls = job.calls or (session.calls if row.done else 0)
+        yield
+
+
+def _draw(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
+    """Draw the jobs by another method, one after the other; those of one prompt learn from each other."""
+    for job in jobs:
+        row = cast(Row, job.row)
+        key = (job.prompt_ids, row.constraint)
+        if key not in plan.targets:
+            plan.targets[key] = open_target(
+                plan.model, job.prompt_ids, row.constraint, budget=job.budget, warp=plan.warp
+            )
+        target = plan.targets[key]
+        try:
+            (drawn,) = METHODS[plan.request.method].sampler(target, [RandomDice(row.rng)])
+        except GenerationError as error:
+            job.error = error
+        else:
+            row.token_ids += drawn.end.token_ids()
+            row.logprob, row.masked_logprob = drawn.logprob, drawn.log_drawn
+        row.done, job.calls = True, target.rows.asked
         yield
 
 
@@ -261,7 +303,7 @@ def _finish(plan: Plan, job: Job) -> Generation:
     reason = "error" if error is not None else "stop" if row.bound_at is None else "length"
     if error is None:
         try:
-            value = _read(text, row, job.wanted, validate=plan.request.validate)
+            value = read_text(text, row.data, row.constraint, job.wanted, validate=plan.request.validate)
         except OURS as failed:  # ValidationFailed, or LimitExceeded for a value nested too deeply to be checked
             error = failed
     return Generation(
@@ -270,14 +312,14 @@ def _finish(plan: Plan, job: Job) -> Generation:
     )  # fmt: skip
 
 
-def _read(text: str, row: Row, wanted: Wanted | None, *, validate: bool) -> object:
+def read_text(text: str, data: bytes, constraint: Constraint, wanted: Wanted | None, *, validate: bool) -> object:
     """The value of a complete text. JSON has a validator; what has none is put to the grammar's own recogniser.
 
     The recogniser shares the automaton with the masks and nothing else: neither kernels nor tokens.
     """
-    automaton = row.constraint.automaton
+    automaton = constraint.automaton
     recognised = validate and (wanted is None or wanted.schema is None) and not automaton.special_tokens
-    if recognised and not automaton.accepts(row.data):
+    if recognised and not automaton.accepts(data):
         raise ValidationFailed(text, ["the grammar's own recogniser refuses it: please report this as a bug"])
     return text if wanted is None else wanted.to_value(text, validate=validate)
 

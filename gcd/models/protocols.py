@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LanguageModel", "Session", "SessionModel", "StatelessSession", "open_session"]
+__all__ = [
+    "LanguageModel", "Session", "SessionModel", "StatelessSession", "TreeModel", "TreeSession", "open_session",
+]  # fmt: skip
 
 
 class LanguageModel(Protocol):
@@ -63,6 +65,25 @@ class SessionModel(Protocol):
 
     def open_session(self, prompts: Sequence[Sequence[int]]) -> Session:
         """A session over the prompts; nothing is computed before the first `extend`."""
+        ...
+
+
+class TreeSession(Protocol):
+    """The logits behind any continuation of one prompt, asked for in any order; `tokens` counts what the model read."""
+
+    tokens: int
+
+    def logits(self, token_ids: tuple[int, ...]) -> torch.Tensor:
+        """What follows the prompt and these tokens, shape (V,)."""
+        ...
+
+
+@runtime_checkable
+class TreeModel(Protocol):
+    """A model that keeps what it has read for every branch."""
+
+    def open_tree(self, prompt: Sequence[int]) -> TreeSession:
+        """A tree session over a prompt; nothing is computed before the first question."""
         ...
 
 

@@ -13,7 +13,8 @@ import torch
 
 from gcd.errors import ModelError, PromptError, UnsupportedModel
 from gcd.models.kv_session import forward_parameters, open_kv_session
-from gcd.models.protocols import Session, StatelessSession
+from gcd.models.kv_tree import AnewTree, KVTree, keeps_all
+from gcd.models.protocols import Session, StatelessSession, TreeSession
 
 __all__ = ["TransformersLM", "check_causal"]
 
@@ -73,6 +74,11 @@ class TransformersLM:
         """A session over the prompts, with the model's own cache where it has one."""
         self._check_ready()
         return open_kv_session(self.model, prompts) or StatelessSession(self, prompts)
+
+    def open_tree(self, prompt: Sequence[int]) -> TreeSession:
+        """A tree session over a prompt, with the model's own cache where that keeps every token."""
+        self._check_ready()
+        return KVTree(self.model, prompt) if keeps_all(self.model) else AnewTree(self, prompt, counts_all=True)
 
     def _check_ready(self) -> None:
         if self.model.training:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Warp", "diagnose", "draw", "unpack_bitmask", "warp"]
+__all__ = ["Warp", "bend", "diagnose", "draw", "unpack_bitmask", "warp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,18 @@ def warp(scores: torch.Tensor, knobs: Warp) -> torch.Tensor:
     With temperature 0 the row is one at the likeliest token (the lowest id of equals). Ties at the k-th place are kept,
     as transformers does.
     """
+    return bend(scores, knobs).softmax(dim=-1)
+
+
+def bend(scores: torch.Tensor, knobs: Warp) -> torch.Tensor:
+    """The scores (batch, V) after the knobs, -inf where a knob leaves a token out, not normalised.
+
+    >>> bend(torch.tensor([[2.0, 1.0, 0.0]]), Warp(temperature=0.5, top_k=2))
+    tensor([[0., -2., -inf]])
+    """
     if knobs.temperature == 0:
-        return torch.zeros_like(scores).scatter_(1, scores.argmax(dim=-1, keepdim=True), 1.0)
+        greedy = torch.full_like(scores, -math.inf)
+        return greedy.scatter_(1, scores.argmax(dim=-1, keepdim=True), 0.0)
     # from the maximum down, so that a tiny temperature ends in -inf and never in inf - inf
     scores = (scores - scores.amax(dim=-1, keepdim=True)) / knobs.temperature
     if knobs.top_k is not None and knobs.top_k < scores.shape[-1]:
@@ -73,7 +83,7 @@ def warp(scores: torch.Tensor, knobs: Warp) -> torch.Tensor:
         scores = scores.masked_fill(dropped, -math.inf)
     if knobs.min_p:
         scores = scores.masked_fill(scores < math.log(knobs.min_p), -math.inf)  # the maximum is 0
-    return scores.softmax(dim=-1)
+    return scores
 
 
 def draw(probabilities: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import gcd
 from gcd.errors import ModelError, PromptError, UnknownModel, UnsupportedModel
 from gcd.models import load as loading
 from gcd.models.kv_session import KVSession, RowSession, forward_parameters
+from gcd.models.kv_tree import KVTree, open_tree
 from gcd.models.load import as_model
 from gcd.models.protocols import StatelessSession, open_session
 from gcd.models.scripted import ScriptedLM
@@ -256,3 +257,28 @@ def test_load_refuses_an_encoder_decoder_folder(tmp_path):
     assert str(caught.value) == (
         f"{str(tmp_path)!r} is no causal language model: transformers knows no causal model of type 't5'"
     )
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_tree_sessions_answer_as_reading_anew_does(name):
+    """Along branches that leave and come back, with a bound on memory that is met and one that is not."""
+    model = gcd.TransformersLM(tiny_model(name))
+    prompt, paths = [5, 6, 7], [(), (1,), (1, 2), (1, 2, 3), (4,), (1, 2, 9, 8), (4, 4), (1, 2, 3, 7), (1,), ()]
+    trees = [model.open_tree(prompt), model.open_tree(prompt[:1])]
+    if isinstance(trees[0], KVTree):
+        trees.append(KVTree(model.model, prompt, memory=3000))  # a token takes 256 to 512 bytes
+    for tree in trees:
+        begin = prompt if tree is not trees[1] else prompt[:1]
+        for path in paths:
+            torch.testing.assert_close(tree.logits(path), model.next_logits([[*begin, *path]])[0], atol=1e-4, rtol=1e-3)
+
+
+def test_a_tree_session_reads_nothing_twice():
+    model = gcd.TransformersLM(tiny_model("llama"))
+    tree = model.open_tree([5, 6, 7])
+    counts = []
+    for path in [(), (1,), (1, 2), (4, 5), (1, 2, 3, 7), (4, 5, 6)]:
+        tree.logits(path)
+        counts.append(tree.tokens)
+    assert counts == [3, 4, 5, 7, 9, 10]
+    assert open_tree(gcd.ScriptedLM([1.0, 1.0], eos_token_ids=[1]), [0]).logits(()).shape == (2,)

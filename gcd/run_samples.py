@@ -1,0 +1,102 @@
+"""A Request -> Samples: prompt, constraint and budget are made ready as for `generate`, then a method draws.
+
+Place in the walk: beside `gcd.run`, whose plan it takes; above `gcd.sampling.aligned`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from gcd.errors import GenerationError, ValidationFailed
+from gcd.run import Job, make_plan, read_text
+from gcd.sample import Guarantee, Sample, SampleOptions, Samples
+from gcd.sampling.aligned.dice import RandomDice, log_sum
+from gcd.sampling.aligned.methods import METHODS, Drawn
+from gcd.sampling.aligned.targets import open_target
+
+if TYPE_CHECKING:
+    from gcd.generate import Request
+    from gcd.parse import Wanted
+    from gcd.sampling.aligned.trie import SampleTrie, Where
+
+__all__ = ["run_samples"]
+
+
+def run_samples(request: Request, extra: SampleOptions) -> Samples:
+    """What `sample` returns."""
+    plan = make_plan(request)
+    if plan.batched:
+        raise ValueError("samples are of one prompt: call gcd.sample once for each")
+    job = plan.jobs[0]
+    assert job.row is not None
+    constraint = job.row.constraint
+    target = open_target(
+        plan.model, job.prompt_ids, constraint, budget=job.budget, warp=plan.warp,
+        where=_on_text(extra.where, job.wanted), trie=extra.trie, max_attempts=extra.max_attempts,
+    )  # fmt: skip
+    method = METHODS[request.method]
+    dice = [RandomDice(job.row.rng) for job in plan.jobs if job.row is not None]
+    found: list[Sample] = []
+    drawn: list[Drawn] = []
+    try:
+        for one in method.sampler(target, dice):
+            drawn.append(one)
+            found.append(_read(one, job, validate=request.validate))
+    except GenerationError as error:
+        error.add_note(f"(sample {len(found)} of {request.n})")
+        raise
+    log_z = _log_z(drawn, target.trie)
+    return Samples(
+        tuple(found), request.method, cast(Guarantee, method.guarantee), target.trie.log_mass, log_z,
+        _ess([one.log_weight for one in drawn]), method.kl(drawn, log_z), target.rows.session.tokens, plan.seed,
+        target.trie, job.prompt_ids,
+    )  # fmt: skip
+
+
+def _read(drawn: Drawn, job: Job, *, validate: bool) -> Sample:
+    assert job.row is not None
+    constraint, token_ids = job.row.constraint, drawn.end.token_ids()
+    data = constraint.vocabulary.decode(token_ids)
+    text = data.decode("utf-8", "surrogateescape")
+    value = read_text(text, data, constraint, job.wanted, validate=validate)
+    return Sample(token_ids, text, value, drawn.logprob, drawn.log_weight, drawn.attempts)
+
+
+class _Where:
+    """A test of values as one of texts; equal for equal tests, so that a trie knows its own."""
+
+    def __init__(self, test: object, wanted: Wanted | None) -> None:
+        self._test, self._wanted = test, wanted
+
+    def __call__(self, text: str) -> bool:
+        try:
+            value = text if self._wanted is None else self._wanted.to_value(text, validate=False)
+        except ValidationFailed:
+            return False
+        return bool(self._test(value))  # type: ignore[operator]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Where) and self._test == other._test
+
+    def __hash__(self) -> int:
+        return hash(self._test)
+
+
+def _on_text(where: object, wanted: Wanted | None) -> Where | None:
+    return None if where is None else _Where(where, wanted)
+
+
+def _log_z(drawn: Sequence[Drawn], trie: SampleTrie) -> float:
+    """The mean of what all attempts estimate P(language) at, kept within what is proved."""
+    estimates = [estimate for one in drawn for estimate in one.log_estimates]
+    low, high = trie.log_mass
+    if not estimates:
+        return (low + high) / 2
+    return min(high, max(low, log_sum(estimates) - math.log(len(estimates))))
+
+
+def _ess(log_weights: Sequence[float]) -> float:
+    """(Σw)² / Σw²"""
+    return math.exp(2 * log_sum(log_weights) - log_sum([2 * w for w in log_weights]))

@@ -1,0 +1,158 @@
+"""sample: many texts from the model's own law inside a language, with what is guaranteed and what was found out.
+
+Place in the walk: the top, beside `generate`. The function here names and checks the arguments; `gcd.run_samples` does
+the work. Importing this module imports neither torch nor the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
+
+from gcd.generate import Method, OnePrompt, Request
+from grammars.frontends.schema_options import SchemaOptions
+
+if TYPE_CHECKING:
+    from gcd.sampling.aligned.trie import SampleTrie
+    from tokenizer_align.constraint import Constraint
+
+__all__ = ["Guarantee", "Sample", "SampleOptions", "Samples", "sample"]
+
+Guarantee: TypeAlias = Literal["exact i.i.d.", "properly weighted", "asymptotic", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One text.
+
+    | field        | what it is                                                                              |
+    |--------------|-----------------------------------------------------------------------------------------|
+    | `token_ids`  | the tokens, the EOS that ended them included                                            |
+    | `text`       | their bytes as UTF-8                                                                    |
+    | `value`      | what was asked for: an instance, a dict, otherwise the text                             |
+    | `logprob`    | Σ log p(token | before) under the model alone, neither masked nor bent by the knobs     |
+    | `log_weight` | log of the factor by which it counts; 0 where all count alike                           |
+    | `attempts`   | how many attempts it took, itself included                                              |
+    """
+
+    token_ids: tuple[int, ...]
+    text: str
+    value: Any
+    logprob: float
+    log_weight: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Samples(Sequence[Sample]):
+    """The texts of one call, in the order in which they were drawn, and what is known of the law they come from.
+
+    | field          | what it is                                                                                    |
+    |----------------|-----------------------------------------------------------------------------------------------|
+    | `guarantee`    | of the texts taken as they are: "exact i.i.d.", "asymptotic" or "local"; "properly weighted": |
+    |                | only together with their weights                                                              |
+    | `log_mass`     | (lower, upper): proved bounds on log P(language | prompt), within the budget, after the knobs |
+    | `log_z`        | an estimate of the same, from all attempts                                                    |
+    | `ess`          | how many equally weighted texts they are worth: (Σw)² / Σw²                                   |
+    | `kl_estimate`  | of KL(law of a text without its weight ‖ p(. | language)), in nats; None where not known      |
+    | `model_tokens` | the tokens that the model read for it, the prompt included                                    |
+    | `seed`         | the seed of the call                                                                          |
+    | `trie`         | what was learnt, for `sample(trie=)`; `trie.save(path)` keeps it                              |
+    """
+
+    samples: tuple[Sample, ...]
+    method: Method
+    guarantee: Guarantee
+    log_mass: tuple[float, float]
+    log_z: float
+    ess: float
+    kl_estimate: float | None
+    model_tokens: int
+    seed: int
+    trie: SampleTrie = field(repr=False)
+    prompt_token_ids: tuple[int, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.samples[index]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOptions:
+    """The arguments of `sample` that `generate` does not have; raises ValueError for what they cannot be."""
+
+    where: Callable[[Any], object] | None = None
+    trie: SampleTrie | None = None
+    max_attempts: int = 1000
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
+            raise ValueError(f"max_attempts must be an integer >= 1, not {self.max_attempts!r}")
+        if self.where is not None and not callable(self.where):
+            raise ValueError(f"where must be a function of a value, not {self.where!r}")
+
+
+def sample(
+    model: object,
+    prompt: OnePrompt = "",
+    n: int = 100,
+    *,
+    schema: object = None,
+    regex: str | Path | None = None,
+    grammar: str | Path | None = None,
+    choices: Path | Sequence[str] | None = None,
+    constraint: Constraint | None = None,
+    tokenizer: object = None,
+    method: Method = "cars",
+    max_new_tokens: int = 512,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    seed: int | None = None,
+    validate: bool = True,
+    where: Callable[[Any], object] | None = None,
+    trie: SampleTrie | None = None,
+    max_attempts: int = 1000,
+    **options: Unpack[SchemaOptions],
+) -> Samples:
+    """Draw `n` texts that follow p(. | the text is in the language and takes at most `max_new_tokens`, EOS included).
+
+    >>> out = gcd.sample("smollm2", "Is the sky blue? Answer:", n=50, choices=[" yes", " no"], seed=1)
+    >>> out.guarantee, out.log_mass
+    ('exact i.i.d.', (-3.5, -3.5))
+
+    `model`, `prompt` (one), `schema`, `regex`, `grammar`, `choices`, `constraint`, `tokenizer`, `validate` and the
+    options of schemas are those of `gcd.generate`.
+
+    `method`: "cars" draws exactly, by rejection that learns; "asap" never refuses, and is exact in the limit; "mask" is
+    the law of `gcd.generate`. The last two give each text the weight that makes up for it. `docs/alignment.md` says
+    which to choose.
+
+    `temperature`, `top_k`, `top_p` and `min_p` change the model *before* the language is looked at, unlike those of
+    `gcd.generate(method="mask")`: the law that is drawn from is that of the changed model, given the language.
+    `max_new_tokens` is part of the language: a text that would take more is refused, no mask is narrowed.
+
+    `where`: a test of the value (of the text, where there is no schema) that is part of the language too; a text whose
+    value cannot be made fails it. `trie`: the `.trie` of an earlier call with the same arguments, to go on from.
+    `max_attempts`: for one text.
+
+    Raises what `gcd.generate` raises, and ZeroProbability or AttemptsExhausted where no text is to be had.
+    """
+    request = Request(
+        model=model, prompt=prompt, n=n, schema=schema, regex=regex, grammar=grammar, choices=choices,
+        constraint=constraint, tokenizer=tokenizer, method=method, max_new_tokens=max_new_tokens,
+        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed, validate=validate, free=True,
+        **options,
+    )  # fmt: skip
+    extra = SampleOptions(where, trie, max_attempts)
+    from gcd.run_samples import run_samples
+
+    return run_samples(request, extra)

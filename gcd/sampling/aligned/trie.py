@@ -1,0 +1,199 @@
+"""SampleTrie: what is known of a model under a constraint, as a tree of the prefixes that were visited.
+
+Place in the walk: samplers go down it and write into it. Rows of the model come from `rows.py`; it draws nothing.
+
+For a prefix u let c(u) be the probability that the model, going on from u, ends a text of the language in time. The
+trie keeps bounds `sure(u)` <= c(u) <= `kept(u)`. Of a node that was never asked for they are 0 and 1. At one that was,
+with P(t|u) the model's law after its knobs, and the tokens that the mask refuses removed as one mass:
+
+    kept(u) = rest(u) + Σ P(t|u) kept(ut)      rest: the mass of the allowed tokens that are no children yet
+    sure(u) = ends(u) + Σ P(t|u) sure(ut)      ends: the mass of the EOS tokens that are allowed and no children yet
+
+Nodes are sparse: a child for a token that was drawn, one number for all others. `rest` is summed anew from the model's
+row whenever a child is split off it, never subtracted from, and all sums are of positive parts in float64, so that
+kept(u) is exact to rounding even where it is 1e-300.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gcd.sampling.aligned.dice import log_sum
+from gcd.sampling.logits import Warp
+
+if TYPE_CHECKING:
+    from tokenizer_align.constraint import Constraint, State
+
+__all__ = ["ROUNDING", "Node", "SampleTrie", "Where"]
+
+ROUNDING = 1e-9
+"""How much wider `log_mass` is than what was summed, in nats: sums in float64 over 250,000 tokens err by 1e-10."""
+
+Where = Callable[[str], bool]
+"""A test of a finished text, beyond what the constraint says."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A prefix that was visited: `depth` tokens, the last of them `token_id`, all masses as logarithms.
+
+    | field         | what it is                                                                        |
+    |---------------|-----------------------------------------------------------------------------------|
+    | `logp`, `raw` | log P(token_id | parent), after the knobs and under the model alone               |
+    | `state`       | of the constraint; None in a loaded trie until it is needed                       |
+    | `done`        | the last token is an EOS: a finished text                                         |
+    | `known`       | the model was asked here: what follows is filled in                               |
+    | `log_z`       | the mass of what the mask allows                                                  |
+    | `log_rest`    | the part of it that belongs to no child                                           |
+    | `ends`        | the allowed EOS tokens with their log-probabilities                               |
+    | `perplexity`  | exp of the entropy of the model's law over what the mask allows                   |
+    | `digest`      | a checksum of the mask                                                            |
+    | `log_kept`    | an upper bound on log c                                                           |
+    | `log_sure`    | a lower bound on log c                                                            |
+    """
+
+    parent: Node | None
+    token_id: int
+    depth: int
+    logp: float
+    raw: float
+    state: State | None
+    done: bool = False
+    known: bool = False
+    log_z: float = 0.0
+    log_rest: float = 0.0
+    ends: tuple[tuple[int, float], ...] = ()
+    perplexity: float = 1.0
+    digest: int = 0
+    children: dict[int, Node] = field(default_factory=dict)
+    log_kept: float = 0.0
+    log_sure: float = -math.inf
+
+    def token_ids(self) -> tuple[int, ...]:
+        """The tokens from the root to here."""
+        return tuple(node.token_id for node in self.path()[1:])
+
+    def path(self) -> list[Node]:
+        """The nodes from the root to here, both included."""
+        nodes = [self]
+        while (parent := nodes[-1].parent) is not None:
+            nodes.append(parent)
+        return nodes[::-1]
+
+
+class SampleTrie:
+    """The tree for one prompt, constraint, budget and setting of the knobs; give it to `gcd.sample(trie=)` again.
+
+    What it holds stays true, so that later calls need fewer attempts and fewer tokens of the model. `save` writes it
+    to a file, `load` reads it (`store.py`). It grows by one node for each token that was drawn anew, about 0.5 KB.
+    """
+
+    def __init__(
+        self, constraint: Constraint, *, budget: int, prompt_ids: tuple[int, ...] = (), warp: Warp | None = None,
+        where: Where | None = None,
+    ) -> None:  # fmt: skip
+        self.constraint, self.budget, self.prompt_ids = constraint, budget, tuple(prompt_ids)
+        self.warp, self.where = warp or Warp(), where
+        self.root = Node(None, -1, 0, 0.0, 0.0, constraint.start)
+        self.eos = np.array(constraint.vocabulary.eos_token_ids)
+
+    def __len__(self) -> int:
+        """The nodes."""
+        count, stack = 0, [self.root]
+        while stack:
+            count += 1
+            stack += stack.pop().children.values()
+        return count
+
+    @property
+    def log_mass(self) -> tuple[float, float]:
+        """Bounds on log P(language | prompt), within the budget and after the knobs: what was proved so far."""
+        return self.root.log_sure - ROUNDING, min(0.0, self.root.log_kept + ROUNDING)
+
+    def state(self, node: Node) -> State:
+        """The constraint's state behind a prefix."""
+        if node.state is None:
+            assert node.parent is not None
+            node.state = self.constraint.advance(self.state(node.parent), node.token_id)
+        return node.state
+
+    def mask(self, node: Node) -> NDArray[np.int32]:
+        """The mask behind a prefix; with one token left, its EOS bits only: whatever else comes is over the budget."""
+        mask = self.constraint.mask(self.state(node))
+        if node.depth + 1 < self.budget:
+            return mask
+        last = np.zeros_like(mask)
+        for token in self.eos.tolist():
+            last[token >> 5] |= mask[token >> 5] & np.array(1 << (token & 31)).astype(np.uint32).view(np.int32)
+        return last
+
+    def allowed(self, node: Node) -> NDArray[np.int64]:
+        """The ids of the mask, in order."""
+        bits = np.unpackbits(self.mask(node).view(np.uint8), bitorder="little")
+        return np.flatnonzero(bits[: self.constraint.vocabulary.size])
+
+    def learn(self, node: Node, logps: NDArray[np.float64]) -> None:
+        """Fill a new node from the model's row (V,) after the knobs. The bounds above it wait for `update`."""
+        from zlib import crc32
+
+        allowed = self.allowed(node)
+        masses = logps[allowed]
+        node.log_z = node.log_rest = log_sum_array(masses)
+        ends = allowed[np.isin(allowed, self.eos)]
+        node.ends = tuple(zip(ends.tolist(), logps[ends].tolist(), strict=True))
+        node.perplexity = _perplexity(masses, node.log_z)
+        node.digest = crc32(self.mask(node).tobytes())
+        node.known = True
+
+    def rest(self, node: Node) -> NDArray[np.int64]:
+        """The allowed ids that are no children yet."""
+        allowed = self.allowed(node)
+        return allowed[~np.isin(allowed, list(node.children))] if node.children else allowed
+
+    def split(self, node: Node, token_id: int, logps: NDArray[np.float64], raws: NDArray[np.float64]) -> Node:
+        """A new child for a token of the rest, whose mass is summed anew."""
+        done = token_id in self.constraint.vocabulary.eos_token_ids
+        state = None if done else self.constraint.advance(self.state(node), token_id)
+        child = Node(node, token_id, node.depth + 1, float(logps[token_id]), float(raws[token_id]), state, done)
+        if done and self.where is None:
+            child.log_sure = 0.0
+        node.children[token_id] = child
+        node.log_rest = log_sum_array(logps[self.rest(node)])
+        return child
+
+    def judge(self, node: Node) -> bool:
+        """Whether a finished text passes `where`, asked once; what fails is removed."""
+        if self.where is not None and node.log_sure == -math.inf and node.log_kept == 0.0:
+            data = self.constraint.vocabulary.decode(node.token_ids())
+            if self.where(data.decode("utf-8", "surrogateescape")):
+                node.log_sure = 0.0
+            else:
+                node.log_kept = -math.inf
+        return node.log_kept == 0.0
+
+    def update(self, node: Node) -> None:
+        """Bring the bounds up to date, from a node to the root."""
+        for known in reversed(node.path()):
+            if not known.known:
+                continue
+            children = known.children.values()
+            known.log_kept = log_sum([known.log_rest, *(child.logp + child.log_kept for child in children)])
+            ends = [] if self.where else [logp for token, logp in known.ends if token not in known.children]
+            known.log_sure = log_sum([*ends, *(child.logp + child.log_sure for child in children)])
+
+
+def log_sum_array(values: NDArray[np.float64]) -> float:
+    """`log_sum` of an array."""
+    top = values.max(initial=-math.inf)
+    return float(top if top == -math.inf else top + np.log(np.exp(values - top).sum()))
+
+
+def _perplexity(masses: NDArray[np.float64], log_z: float) -> float:
+    finite = masses[masses > -math.inf] - log_z
+    return float(np.exp(-(np.exp(finite) * finite).sum())) if len(finite) else 1.0

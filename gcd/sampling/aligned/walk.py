@@ -1,0 +1,97 @@
+"""walk: one way from the root of a trie to a finished text, and its weight; `mask`, `asap`, `cars` are its kinds.
+
+Place in the walk: SampleTrie × Rows × Dice -> Attempt. With c(u), kept(u), Z(u) as in `trie.py` and `rows.py`:
+
+| kind   | at a node that is known  | at a new node                       | weight of a text           |
+|--------|--------------------------|-------------------------------------|----------------------------|
+| `mask` | by P over the mask       | by P over the mask                  | Π Z(u) over its prefixes   |
+| `asap` | by P · kept of the child | by P over the mask                  | kept(root) · Π_new Z(u)    |
+| `cars` | by P · kept of the child | given up with probability 1 - Z(u); | 1                          |
+|        |                          | else by P over the mask             |                            |
+
+Why the weights are right. At known nodes the factors P(t|u) kept(ut) / kept(u) telescope, so `asap` draws a text w of
+the language with q(w) = P(w) / (kept(root) Π_new Z(u)), and P(w) / q(w) is the weight in the table: for every trie,
+E[weight · f(w)] = Σ_L P(w) f(w), over-budget texts and dead ends counting as weight 0. `mask` is the case where nothing
+counts as known.
+
+Why `cars` is exact. Its text is that of `asap`, accepted with probability Π_new Z(u) = weight / kept(root), so it
+comes out with probability P(w) / kept(root), proportional to P(w), whatever the trie holds: the accepted text is
+independent of the past. Giving up with probability 1 - Z(u) is drawing from P itself and refusing what the mask
+refuses. Had the new node been masked without it, each text below would be favoured by 1 / Z(u): that is the bias of
+`mask`, and of `asap` as long as it learns.
+
+Why a refused attempt begins again at the root. The trie tells on which path the last attempt failed, so given the trie
+nothing random is left of it: the next attempt must have the law P · kept of the trie from the root on. Going on at a
+node v instead is that law iff all that is kept lies below v. And it would save nothing: known nodes are passed on their
+numbers alone, without the model, and the model goes on where it has read (`gcd/models/kv_tree.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from gcd.sampling.aligned.trie import Node, SampleTrie
+
+if TYPE_CHECKING:
+    from gcd.sampling.aligned.dice import Dice
+    from gcd.sampling.aligned.rows import Rows
+
+__all__ = ["Attempt", "Kind", "step", "walk"]
+
+Kind: TypeAlias = Literal["mask", "asap", "cars"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one walk ended: at a finished text, or (`end` None) with nothing.
+
+    `log_weight` is that of the table, -inf with nothing; exp of `log_estimate` is an unbiased estimate of P(language).
+    """
+
+    end: Node | None
+    log_weight: float
+    log_estimate: float
+
+
+NOTHING = Attempt(None, -math.inf, -math.inf)
+
+
+def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind) -> Attempt:
+    """One attempt; the trie has learnt from it, also where an error stops it.
+
+    At most `trie.budget` rows are asked for. Raises BadLogits. The root must not be known to be worth nothing.
+    """
+    node = trie.root
+    bounded = kind != "mask"
+    log_kept = node.log_kept
+    log_weight = log_kept if bounded else 0.0
+    try:
+        while not node.done:
+            new = not node.known
+            if new:
+                trie.learn(node, rows.of(node)[0])
+            if new or not bounded:
+                log_weight += node.log_z
+            if node.log_z == -math.inf or (new and kind == "cars" and not dice.coin(node.log_z)):
+                return NOTHING
+            node = step(trie, rows, dice, node, bounded=bounded)
+        if not trie.judge(node):
+            return NOTHING
+    finally:
+        # without it the parents would count a learnt node as worth 1, and their draws no longer telescope
+        trie.update(node)
+    return Attempt(node, 0.0, log_kept) if kind == "cars" else Attempt(node, log_weight, log_weight)
+
+
+def step(trie: SampleTrie, rows: Rows, dice: Dice, node: Node, *, bounded: bool) -> Node:
+    """The next node, drawn by P over the mask; with `bounded`, by P · kept. A child is chosen without the model."""
+    children = list(node.children.values())
+    weights = [child.logp + child.log_kept if bounded else child.logp for child in children]
+    chosen = dice.pick([node.log_rest, *weights]) if children else 0
+    if chosen > 0:
+        return children[chosen - 1]
+    logps, raws = rows.of(node)
+    rest = trie.rest(node)
+    return trie.split(node, int(rest[dice.pick(logps[rest])]), logps, raws)

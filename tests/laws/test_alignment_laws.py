@@ -1,0 +1,202 @@
+"""Aligned samplers have the law that they say: every choice enumerated on small cases, and counted on larger ones.
+
+The oracle walks over all token sequences within the budget: it knows a model, the bytes of tokens and `re`, no engine.
+GCD_ALIGNMENT_CASES=200 enumerates that many cases instead of a few; GCD_ALIGNMENT_DRAWS=20000 draws as often.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from alignment_toys import TOYS, Toy, kl
+from every_choice import ScriptedDice, every_choice
+
+import gcd
+from gcd.models.kv_tree import open_tree
+from gcd.sampling.aligned.dice import RandomDice
+from gcd.sampling.aligned.methods import METHODS, Target
+from gcd.sampling.aligned.rows import Rows
+from gcd.sampling.aligned.targets import open_target
+from gcd.sampling.aligned.trie import SampleTrie
+from gcd.sampling.aligned.walk import walk
+from gcd.sampling.logits import Warp
+from tokenizer_align.constraint import Constraint
+
+CASES = int(os.environ.get("GCD_ALIGNMENT_CASES", "6"))
+DRAWS = int(os.environ.get("GCD_ALIGNMENT_DRAWS", "2000"))
+
+TOKENS = [b"a", b"b", b"ab", b"", b""]
+ENDS = (3, 4)
+VOCABULARY = gcd.Vocabulary(TOKENS, eos_token_ids=ENDS)
+REGEXES = ["a|ab|bb", "(ab)*", "a*b?", "(a|b){1,2}", "b+|aab", "(aa|b)*a", "ab(ab)?", "a{2}|b{2}|ab", "(ba|a)+"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A random model under a regex, and how many tokens a text may take."""
+
+    seed: int
+    regex: str
+    budget: int
+
+    def model(self) -> gcd.ScriptedLM:
+        def row(prefix: tuple[int, ...]) -> list[float]:
+            rng = random.Random(f"{self.seed} {prefix}")
+            return [0.0 if rng.random() < 0.15 else rng.random() ** 3 + 1e-3 for _ in TOKENS[1:]] + [0.5]
+
+        return gcd.ScriptedLM(row, eos_token_ids=ENDS, vocab_size=len(TOKENS))
+
+    def constraint(self) -> Constraint:
+        return gcd.compile(regex=self.regex, tokenizer=VOCABULARY)
+
+    def target(self) -> Target:
+        return open_target(self.model(), (), self.constraint(), budget=self.budget, warp=Warp())
+
+    def law(self) -> dict[tuple[int, ...], float]:
+        """Token ids -> P, of all texts of the language within the budget."""
+        model, found = self.model(), {}
+
+        def visit(prefix: tuple[int, ...], p: float) -> None:
+            if len(prefix) == self.budget:
+                return
+            row = model.next_logits([prefix])[0].double().softmax(-1).tolist()
+            for token, q in enumerate(row):
+                if token not in ENDS:
+                    visit((*prefix, token), p * q)
+                elif q and re.fullmatch(self.regex.encode(), b"".join(TOKENS[t] for t in prefix)):
+                    found[(*prefix, token)] = p * q
+
+        visit((), 1.0)
+        return found
+
+
+def case_of(seed: int, budgets: tuple[int, ...] = (2, 3)) -> Case:
+    rng = random.Random(seed)
+    return Case(seed, rng.choice(REGEXES), rng.choice(budgets))
+
+
+def outcomes(case: Case, kind: str, attempts: int) -> list[tuple[float, list[tuple[tuple[int, ...] | None, float]]]]:
+    """Every way in which some attempts in a row can end: its probability, and each attempt's tokens and weight."""
+
+    def run(dice: ScriptedDice):
+        target, ends = case.target(), []
+        for _ in range(attempts):
+            if target.trie.root.log_kept == -math.inf:
+                break
+            attempt = walk(target.trie, target.rows, dice, kind)
+            ends.append((attempt.end and attempt.end.token_ids(), attempt.log_weight))
+        return ends
+
+    return list(every_choice(run))
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_cars_accepts_by_the_models_law_whatever_came_before(seed):
+    case = case_of(seed)
+    expected = case.law()
+    by_history: dict[object, dict[object, float]] = defaultdict(lambda: defaultdict(float))
+    total = 0.0
+    for probability, ends in outcomes(case, "cars", 2):
+        total += probability
+        for position, (tokens, _) in enumerate(ends):
+            if tokens is not None:
+                by_history[tuple(end for end, _ in ends[:position])][tokens] += probability
+    assert total == pytest.approx(1, abs=1e-12)
+    for history, accepted in by_history.items():
+        mass = sum(accepted.values())
+        for tokens, probability in accepted.items():
+            assert probability / mass == pytest.approx(expected[tokens] / sum(expected.values()), abs=1e-12), history
+        assert accepted.keys() == {tokens for tokens, p in expected.items() if p}
+
+
+@pytest.mark.parametrize("kind", ["mask", "asap"])
+@pytest.mark.parametrize("seed", range(CASES))
+def test_weights_make_every_attempt_proper(seed, kind):
+    """E[weight; the text is w] = P(w), for the first attempt and for one that knows what another one learnt."""
+    case = case_of(seed)
+    expected = case.law()
+    for position in range(2):
+        found: dict[object, float] = defaultdict(float)
+        for probability, ends in outcomes(case, kind, position + 1):
+            if len(ends) > position and ends[position][0] is not None:
+                found[ends[position][0]] += probability * math.exp(ends[position][1])
+        assert set(found) == set(expected)
+        for tokens, p in expected.items():
+            assert found[tokens] == pytest.approx(p, abs=1e-12)
+
+
+def test_bounds_contain_the_truth_and_only_tighten():
+    for seed in range(200):
+        case = case_of(seed, budgets=(2, 3, 4, 5))
+        truth = sum(case.law().values())
+        target, dice = case.target(), RandomDice(np.random.default_rng(seed))
+        before = target.trie.log_mass
+        for attempt in range(8):
+            low, high = target.trie.log_mass
+            assert low <= (math.log(truth) if truth else -math.inf) <= high, f"seed {seed}, attempt {attempt}"
+            assert before[0] <= low + 1e-12
+            assert high <= before[1] + 1e-12
+            if target.trie.root.log_kept == -math.inf:
+                assert truth == 0
+                break
+            before = (low, high)
+            walk(target.trie, target.rows, dice, ("cars", "asap", "mask")[seed % 3])
+
+
+def drawn(toy: Toy, method: str, count: int, seed: int) -> tuple[list[tuple[int, ...]], int, Target]:
+    """Texts, attempts and what was learnt."""
+    constraint = toy.constraint()
+    trie = SampleTrie(constraint, budget=toy.length + 2)
+    target = Target(trie, Rows(open_tree(toy.model(), ()), Warp(), constraint.vocabulary), 1000)
+    dice = [RandomDice(np.random.default_rng((seed, i))) for i in range(count)]
+    found = list(METHODS[method].sampler(target, dice))
+    return [one.end.token_ids() for one in found], sum(one.attempts for one in found), target
+
+
+@pytest.mark.parametrize("toy", TOYS.values(), ids=lambda toy: toy.name)
+def test_masking_is_biased_as_published(toy):
+    """KL(mask ‖ target), every choice enumerated."""
+    constraint = toy.constraint()
+    found: dict[object, float] = defaultdict(float)
+
+    def run(dice: ScriptedDice) -> tuple[int, ...]:
+        target = open_target(toy.model(), (), constraint, budget=toy.length + 1, warp=Warp())
+        end = walk(target.trie, target.rows, dice, "mask").end
+        assert end is not None
+        return end.token_ids()
+
+    for probability, tokens in every_choice(run):
+        found[tokens] += probability
+    assert len(found) == len(toy.texts)
+    assert sum(p * math.log(p * len(found)) for p in found.values()) == pytest.approx(toy.kl_mask, abs=1e-4)
+
+
+@pytest.mark.parametrize("toy", TOYS.values(), ids=lambda toy: toy.name)
+def test_cars_reaches_the_noise_floor_of_the_toys(toy):
+    """A statistical test on top of the enumeration: with a warm trie, many draws, few evaluations and attempts."""
+    seed = 5
+    tokens, attempts, target = drawn(toy, "cars", DRAWS, seed)
+    floor = (len(toy.texts) - 1) / (2 * DRAWS)
+    assert kl(list(Counter(tokens).values()), len(toy.texts)) <= 2 * floor + 1e-12, f"seed {seed}"
+    assert attempts - DRAWS <= 40, "the trie learns a toy in a few attempts"
+    inner = (len(toy.letters) ** (toy.length + 1) - 1) // (len(toy.letters) - 1)
+    assert target.rows.asked <= inner
+    truth = math.log(len(toy.texts) / len(toy.letters) ** toy.length)
+    low, high = target.trie.log_mass
+    assert low <= truth <= high
+    assert high - low < 0.05
+
+
+def test_asap_converges_and_is_biased_before():
+    toy = TOYS["binary_len_5_0"]
+    first = Counter(drawn(toy, "asap", 1, seed)[0][0] for seed in range(300))
+    assert first[(0, 0, 0, 0, 0, 2)] / 300 > 0.4, "the first draw is that of mask: one half instead of 1/17"
+    tokens, _, _ = drawn(toy, "asap", DRAWS, 5)
+    assert kl(list(Counter(tokens[50:]).values()), 17) <= 2 * 16 / (2 * (DRAWS - 50))
