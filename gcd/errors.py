@@ -17,6 +17,7 @@
     │   └── BadLogits                   the model's logits are NaN, infinite, or -inf wherever the grammar may go
     ├── PromptError                     the prompt is empty, cannot be encoded, or does not fit
     ├── NoAllowedToken                  another logits processor removed every token that the grammar allows
+    ├── InvalidTrie                     what was given as trie= is damaged, or was made for another law
     ├── ZeroProbability                 the model gives no text of the language any probability
     ├── AttemptsExhausted               no text of the language came out within the attempts that are allowed
     └── ValidationFailed                the finished text is in the language, and something stricter refuses it
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlignmentError", "AttemptsExhausted", "BadLogits", "BudgetTooSmall", "EmptyLanguage", "GenerationError",
-    "GrammarError", "InvalidGrammar", "LimitExceeded", "ModelError", "NoAllowedToken", "PromptError", "Span",
-    "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel", "UnsupportedTokenizer",
+    "GrammarError", "InvalidGrammar", "InvalidTrie", "LimitExceeded", "ModelError", "NoAllowedToken", "PromptError",
+    "Span", "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel", "UnsupportedTokenizer",
     "ValidationFailed", "VocabularyMismatch", "ZeroProbability",
 ]  # fmt: skip
 
@@ -96,6 +97,10 @@ class PromptError(GenerationError):
 
 class NoAllowedToken(GenerationError):
     """Another logits processor removed every token that the grammar allows; the message names the likely flag."""
+
+
+class InvalidTrie(GenerationError):
+    """A SampleTrie that cannot be used: the file is damaged, or it was made for another law; the message says which."""
 
 
 class ZeroProbability(GenerationError):

@@ -17,7 +17,15 @@ import torch
 from toys import EOS, TOKENS, TOY, byte_vocabulary, finite
 
 import gcd
-from gcd.errors import AttemptsExhausted, BadLogits, BudgetTooSmall, PromptError, ValidationFailed, ZeroProbability
+from gcd.errors import (
+    AttemptsExhausted,
+    BadLogits,
+    BudgetTooSmall,
+    InvalidTrie,
+    PromptError,
+    ValidationFailed,
+    ZeroProbability,
+)
 from gcd.sampling.logits import Warp, bend
 
 BYTES = byte_vocabulary()
@@ -335,7 +343,7 @@ def test_a_trie_of_another_law_is_refused():
         ({"choices": ["a", "b"], "max_new_tokens": 9}, "grammar or tokenizer (give constraint=trie.constraint) and "
          "another max_new_tokens"),
     ]:  # fmt: skip
-        assert message_of(ValueError, lambda options=options: sample(2, trie=trie, **options)) == (
+        assert message_of(InvalidTrie, lambda options=options: sample(2, trie=trie, **options)) == (
             f"trie= was made for another {what}: what it knows is not true here"
         )
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gcd.errors import InvalidTrie
 from gcd.models.kv_tree import open_tree
 from gcd.sampling.aligned.methods import Target
 from gcd.sampling.aligned.rows import Rows
+from gcd.sampling.aligned.store import check_model
 from gcd.sampling.aligned.trie import SampleTrie, Where
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ def open_target(
     model: LanguageModel, prompt_ids: Sequence[int], constraint: Constraint, *, budget: int, warp: Warp,
     where: Where | None = None, trie: SampleTrie | None = None, max_attempts: int = MAX_ATTEMPTS,
 ) -> Target:  # fmt: skip
-    """The law to draw from. Raises ValueError for a trie of another law, naming what differs."""
+    """The law to draw from. Raises InvalidTrie for a trie of another law, naming what differs."""
     fresh = SampleTrie(constraint, budget=budget, prompt_ids=tuple(prompt_ids), warp=warp, where=where)
+    rows = Rows(open_tree(model, prompt_ids), warp, constraint.vocabulary)
     if trie is not None:
         _check(trie, fresh)
-    rows = Rows(open_tree(model, prompt_ids), warp, constraint.vocabulary)
+        check_model(trie, rows)
     return Target(fresh if trie is None else trie, rows, max_attempts)
 
 
@@ -45,4 +48,4 @@ def _check(given: SampleTrie, wanted: SampleTrie) -> None:
         "where": given.where == wanted.where,
     }
     if others := [name for name, equal in same.items() if not equal]:
-        raise ValueError(f"trie= was made for another {' and another '.join(others)}: what it knows is not true here")
+        raise InvalidTrie(f"trie= was made for another {' and another '.join(others)}: what it knows is not true here")

@@ -19,7 +19,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +104,7 @@ class SampleTrie:
         self.warp, self.where = warp or Warp(), where
         self.root = Node(None, -1, 0, 0.0, 0.0, constraint.start)
         self.eos = np.array(constraint.vocabulary.eos_token_ids)
+        self.of_this_model = True  # a loaded one does not know yet
 
     def __len__(self) -> int:
         """The nodes."""
@@ -140,8 +143,6 @@ class SampleTrie:
 
     def learn(self, node: Node, logps: NDArray[np.float64]) -> None:
         """Fill a new node from the model's row (V,) after the knobs. The bounds above it wait for `update`."""
-        from zlib import crc32
-
         allowed = self.allowed(node)
         masses = logps[allowed]
         node.log_z = node.log_rest = log_sum_array(masses)
@@ -179,13 +180,33 @@ class SampleTrie:
 
     def update(self, node: Node) -> None:
         """Bring the bounds up to date, from a node to the root."""
-        for known in reversed(node.path()):
-            if not known.known:
-                continue
-            children = known.children.values()
-            known.log_kept = log_sum([known.log_rest, *(child.logp + child.log_kept for child in children)])
-            ends = [] if self.where else [logp for token, logp in known.ends if token not in known.children]
-            known.log_sure = log_sum([*ends, *(child.logp + child.log_sure for child in children)])
+        for above in reversed(node.path()):
+            self.sum_up(above)
+
+    def sum_up(self, node: Node) -> None:
+        """The bounds of a node from those of its children."""
+        if node.known:
+            children = node.children.values()
+            node.log_kept = log_sum([node.log_rest, *(child.logp + child.log_kept for child in children)])
+            ends = [] if self.where else [logp for token, logp in node.ends if token not in node.children]
+            node.log_sure = log_sum([*ends, *(child.logp + child.log_sure for child in children)])
+
+    def save(self, path: Path | str) -> None:
+        """Write it to a file (`store.py`)."""
+        from gcd.sampling.aligned.store import save_trie
+
+        save_trie(self, path)
+
+    @staticmethod
+    def load(path: Path | str, constraint: Constraint) -> SampleTrie:
+        """Read what `save` wrote; raises InvalidTrie for what is none, or is of another constraint.
+
+        >>> out.trie.save("colours.trie")
+        >>> trie = gcd.SampleTrie.load("colours.trie", out.trie.constraint)
+        """
+        from gcd.sampling.aligned.store import load_trie
+
+        return load_trie(path, constraint)
 
 
 def log_sum_array(values: NDArray[np.float64]) -> float:
