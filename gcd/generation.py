@@ -27,7 +27,7 @@ class Generation:
     | `token_ids`       | the generated tokens, the EOS that ended them included                                     |
     | `logprob`         | Σ log p(token | before) under the model alone, neither masked nor warped, EOS included     |
     | `masked_logprob`  | Σ log of the probability with which each token was really drawn, 0 for a forced one; with  |
-    |                   | another method than "mask", of the text in its last attempt                                |
+    |                   | another method than "mask", of the text in its last attempt (nan for "mcmc" and "smc")     |
     | `finish_reason`   | "stop"; "length" when the budget narrowed a mask, the text being complete all the same     |
     | `budget_bound_at` | the first step at which it did, None with "stop"                                           |
     | `seed`            | the seed of the call: drawn from the operating system when none was given                  |

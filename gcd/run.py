@@ -283,7 +283,7 @@ def _draw(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
             )
         target = plan.targets[key]
         try:
-            (drawn,) = METHODS[plan.request.method].sampler(target, [RandomDice(row.rng)])
+            drawn = METHODS[plan.request.method].one(target, RandomDice(row.rng))
         except GenerationError as error:
             job.error = error
         else:

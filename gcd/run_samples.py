@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gcd.errors import GenerationError, ValidationFailed
 from gcd.run import Job, make_plan, read_text
 from gcd.sample import Guarantee, Sample, SampleOptions, Samples
 from gcd.sampling.aligned.dice import RandomDice, log_sum
-from gcd.sampling.aligned.methods import METHODS, Drawn
+from gcd.sampling.aligned.methods import METHODS, Drawn, Target
 from gcd.sampling.aligned.targets import open_target
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def run_samples(request: Request, extra: SampleOptions) -> Samples:
     constraint = job.row.constraint
     target = open_target(
         plan.model, job.prompt_ids, constraint, budget=job.budget, warp=plan.warp,
-        where=_on_text(extra.where, job.wanted), trie=extra.trie, max_attempts=extra.max_attempts,
+        where=_on_text(extra.where, job.wanted), trie=extra.trie,
     )  # fmt: skip
+    target = replace(target, max_attempts=extra.max_attempts, steps=extra.steps, positions=extra.positions)
     method = METHODS[request.method]
     dice = [RandomDice(job.row.rng) for job in plan.jobs if job.row is not None]
     found: list[Sample] = []
@@ -50,7 +52,8 @@ def run_samples(request: Request, extra: SampleOptions) -> Samples:
     log_z = _log_z(drawn, target.trie)
     return Samples(
         tuple(found), request.method, cast(Guarantee, method.guarantee), target.trie.log_mass, log_z,
-        _ess([one.log_weight for one in drawn]), method.kl(drawn, log_z), target.rows.session.tokens, plan.seed,
+        _ess([one.log_weight for one in drawn]), method.kl(drawn, log_z),
+        _acceptance(drawn, target) if request.method == "mcmc" else None, target.rows.session.tokens, plan.seed,
         target.trie, job.prompt_ids,
     )  # fmt: skip
 
@@ -95,6 +98,11 @@ def _log_z(drawn: Sequence[Drawn], trie: SampleTrie) -> float:
     if not estimates:
         return (low + high) / 2
     return min(high, max(low, log_sum(estimates) - math.log(len(estimates))))
+
+
+def _acceptance(drawn: Sequence[Drawn], target: Target) -> float | None:
+    steps = len(drawn) * target.steps
+    return sum(one.moves for one in drawn) / steps if steps else None
 
 
 def _ess(log_weights: Sequence[float]) -> float:

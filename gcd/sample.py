@@ -23,6 +23,10 @@ __all__ = ["Guarantee", "Sample", "SampleOptions", "Samples", "sample"]
 Guarantee: TypeAlias = Literal["exact i.i.d.", "properly weighted", "asymptotic", "local"]
 
 
+Positions: TypeAlias = Literal["restart", "uniform", "priority"]
+POSITIONS = ("restart", "uniform", "priority")
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One text.
@@ -56,6 +60,7 @@ class Samples(Sequence[Sample]):
     | `log_mass`     | (lower, upper): proved bounds on log P(language | prompt), within the budget, after the knobs |
     | `log_z`        | an estimate of the same, from all attempts                                                    |
     | `ess`          | how many equally weighted texts they are worth: (Σw)² / Σw²                                   |
+    | `acceptance`   | the share of the steps of "mcmc" that moved, None for other methods: near 0, take more steps  |
     | `kl_estimate`  | of KL(law of a text without its weight ‖ p(. | language)), in nats; None where not known      |
     | `model_tokens` | the tokens that the model read for it, the prompt included                                    |
     | `seed`         | the seed of the call                                                                          |
@@ -69,6 +74,7 @@ class Samples(Sequence[Sample]):
     log_z: float
     ess: float
     kl_estimate: float | None
+    acceptance: float | None
     model_tokens: int
     seed: int
     trie: SampleTrie = field(repr=False)
@@ -91,10 +97,16 @@ class SampleOptions:
     where: Callable[[Any], object] | None = None
     trie: SampleTrie | None = None
     max_attempts: int = 1000
+    steps: int = 10
+    positions: Positions = "restart"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
-            raise ValueError(f"max_attempts must be an integer >= 1, not {self.max_attempts!r}")
+        for name, least in (("max_attempts", 1), ("steps", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be an integer >= {least}, not {value!r}")
+        if self.positions not in POSITIONS:
+            raise ValueError(f"positions must be {' or '.join(map(repr, POSITIONS))}, not {self.positions!r}")
         if self.where is not None and not callable(self.where):
             raise ValueError(f"where must be a function of a value, not {self.where!r}")
 
@@ -121,6 +133,8 @@ def sample(
     where: Callable[[Any], object] | None = None,
     trie: SampleTrie | None = None,
     max_attempts: int = 1000,
+    steps: int = 10,
+    positions: Positions = "restart",
     **options: Unpack[SchemaOptions],
 ) -> Samples:
     """Draw `n` texts that follow p(. | the text is in the language and takes at most `max_new_tokens`, EOS included).
@@ -133,8 +147,10 @@ def sample(
     options of schemas are those of `gcd.generate`.
 
     `method`: "cars" draws exactly, by rejection that learns; "asap" never refuses, and is exact in the limit; "mask" is
-    the law of `gcd.generate`. The last two give each text the weight that makes up for it. `docs/alignment.md` says
-    which to choose.
+    the law of `gcd.generate`. The last two give each text the weight that makes up for it. "mcmc" draws the end of a
+    chain of `steps`, each of which completes the text anew from one of its `positions`: its beginning ("restart"), any
+    ("uniform"), or where the model is in doubt ("priority"). "smc" draws all n as one population, with weights, and
+    fewer where some died. `docs/alignment.md` says which to choose.
 
     `temperature`, `top_k`, `top_p` and `min_p` change the model *before* the language is looked at, unlike those of
     `gcd.generate(method="mask")`: the law that is drawn from is that of the changed model, given the language.
@@ -142,7 +158,7 @@ def sample(
 
     `where`: a test of the value (of the text, where there is no schema) that is part of the language too; a text whose
     value cannot be made fails it. `trie`: the `.trie` of an earlier call with the same arguments, to go on from.
-    `max_attempts`: for one text.
+    `max_attempts`: for one text, or for the population of "smc".
 
     Raises what `gcd.generate` raises, and ZeroProbability or AttemptsExhausted where no text is to be had.
     """
@@ -152,7 +168,7 @@ def sample(
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed, validate=validate, free=True,
         **options,
     )  # fmt: skip
-    extra = SampleOptions(where, trie, max_attempts)
+    extra = SampleOptions(where, trie, max_attempts, steps, positions)
     from gcd.run_samples import run_samples
 
     return run_samples(request, extra)

@@ -26,6 +26,7 @@ from gcd.errors import (
     ValidationFailed,
     ZeroProbability,
 )
+from gcd.sampling.aligned.methods import METHODS
 from gcd.sampling.logits import Warp, bend
 
 BYTES = byte_vocabulary()
@@ -70,6 +71,39 @@ def test_weights_correct_what_masking_bends():
     kl = sum(q * math.log(q / truth[text] * sum(truth.values())) for text, q in law.items())
     assert out.kl_estimate == pytest.approx(kl, abs=0.05)
     assert 1000 < out.ess < 3000
+
+
+TRUTH = {"a": 0.125, "ab": 0.015625, "c": 0.03125}
+
+
+@pytest.mark.parametrize("positions", ["restart", "uniform", "priority"])
+def test_chains_move_towards_the_law(positions):
+    out = sample(600, choices=list(TRUTH), method="mcmc", steps=8, positions=positions)
+    assert (out.guarantee, out.kl_estimate, out[0].attempts) == ("asymptotic", None, 9)
+    assert 0 < out.acceptance < 1
+    for text, p in TRUTH.items():
+        share = sum(one.text == text for one in out) / len(out)
+        assert share == pytest.approx(p / sum(TRUTH.values()), abs=0.06)
+    none = sample(3, choices=list(TRUTH), method="mcmc", steps=0)
+    assert (none.acceptance, len(none)) == (None, 3)
+
+
+def test_populations_estimate_the_mass_and_weigh_their_texts():
+    out = sample(2000, choices=list(TRUTH), method="smc")
+    assert (out.guarantee, out.kl_estimate, out.acceptance) == ("properly weighted", None, None)
+    assert out.log_z == pytest.approx(math.log(sum(TRUTH.values())), abs=0.1)
+    total = sum(math.exp(one.log_weight) for one in out)
+    for text, p in TRUTH.items():
+        weight = sum(math.exp(one.log_weight) for one in out if one.text == text)
+        assert weight / total == pytest.approx(p / sum(TRUTH.values()), abs=0.05)
+
+
+def test_particles_that_die_are_left_out():
+    out = sample(200, regex="[ab]{1,4}", method="smc", where=lambda text: text[-1] == "a")
+    assert 50 < len(out) < 200
+    assert all(one.text[-1] == "a" for one in out)
+    truth = sum(0.625**k * 0.5 * 0.25 for k in range(4))
+    assert out.log_z == pytest.approx(math.log(truth), abs=0.3)
 
 
 def test_values_are_made_and_validated():
@@ -183,7 +217,9 @@ def test_generate_takes_the_same_methods():
     one = gcd.generate(A_OR_C, [0], method="cars", **options)
     assert (one.finish_reason, one.budget_bound_at, one.error) == ("stop", None, None)
     assert one.logprob <= one.masked_logprob <= 0  # in an attempt, what is refused already is left out
-    assert gcd.generate(A_OR_C, [0], method="asap", **options).text in ("a", "ab", "c")
+    for method in ("asap", "mcmc", "smc"):
+        found = gcd.generate(A_OR_C, [0], n=100, method=method, **options)
+        assert Counter(g.text for g in found)["a"] / 100 == pytest.approx(0.125 / 0.171875, abs=0.15)
 
 
 def test_generate_returns_errors_of_other_methods_by_row():
@@ -212,7 +248,7 @@ NONE_LEFT = (
 )
 
 
-@pytest.mark.parametrize("method", ["mask", "asap", "cars"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "options",
     [
@@ -230,7 +266,7 @@ def test_a_language_without_probability_is_an_error(options, method):
     assert message_of(ZeroProbability, lambda: sample(model=model, method=method, **options)) == NONE_LEFT
 
 
-@pytest.mark.parametrize("method", ["mask", "asap", "cars"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_predicate_that_never_holds_is_an_error(method):
     proved = message_of(ZeroProbability, lambda: sample(choices=["a", "c"], where=lambda text: False, method=method))
     assert proved == NONE_LEFT.replace("of the language", "of the language that passes where=")
@@ -278,7 +314,7 @@ def test_a_language_that_never_ends_stops_after_the_attempts():
         ),
     ],
 )
-@pytest.mark.parametrize("method", ["mask", "asap", "cars"])
+@pytest.mark.parametrize("method", METHODS)
 def test_logits_that_are_no_distribution_are_an_error(row, message, method):
     model = gcd.ScriptedLM(row, eos_token_ids=[EOS])
     assert message_of(BadLogits, lambda: sample(model=model, choices=["a"], method=method)) == message
@@ -309,6 +345,10 @@ def test_other_bad_input():
         sample(choices=["a"], method="magic")
     with pytest.raises(ValueError, match=r"^max_attempts must be an integer >= 1, not 0$"):
         sample(choices=["a"], max_attempts=0)
+    with pytest.raises(ValueError, match=r"^steps must be an integer >= 0, not -1$"):
+        sample(choices=["a"], steps=-1)
+    with pytest.raises(ValueError, match=r"^positions must be 'restart' or 'uniform' or 'priority', not 'end'$"):
+        sample(choices=["a"], positions="end")
     with pytest.raises(ValueError, match=r"^where must be a function of a value, not 'x'$"):
         sample(choices=["a"], where="x")
     with pytest.raises(ValueError, match=r"^samples are of one prompt: call gcd\.sample once for each$"):

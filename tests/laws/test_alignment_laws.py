@@ -21,8 +21,10 @@ from every_choice import ScriptedDice, every_choice
 import gcd
 from gcd.models.kv_tree import open_tree
 from gcd.sampling.aligned.dice import RandomDice
+from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.rows import Rows
+from gcd.sampling.aligned.smc import population
 from gcd.sampling.aligned.targets import open_target
 from gcd.sampling.aligned.trie import SampleTrie
 from gcd.sampling.aligned.walk import walk
@@ -70,7 +72,7 @@ class Case:
             for token, q in enumerate(row):
                 if token not in ENDS:
                     visit((*prefix, token), p * q)
-                elif q and re.fullmatch(self.regex.encode(), b"".join(TOKENS[t] for t in prefix)):
+                elif p * q and re.fullmatch(self.regex.encode(), b"".join(TOKENS[t] for t in prefix)):
                     found[(*prefix, token)] = p * q
 
         visit((), 1.0)
@@ -113,7 +115,7 @@ def test_cars_accepts_by_the_models_law_whatever_came_before(seed):
         mass = sum(accepted.values())
         for tokens, probability in accepted.items():
             assert probability / mass == pytest.approx(expected[tokens] / sum(expected.values()), abs=1e-12), history
-        assert accepted.keys() == {tokens for tokens, p in expected.items() if p}
+        assert accepted.keys() == expected.keys()
 
 
 @pytest.mark.parametrize("kind", ["mask", "asap"])
@@ -148,6 +150,69 @@ def test_bounds_contain_the_truth_and_only_tighten():
                 break
             before = (low, high)
             walk(target.trie, target.rows, dice, ("cars", "asap", "mask")[seed % 3])
+
+
+def node_of(target: Target, tokens: tuple[int, ...]):
+    """The node of a text, as it is after the text was drawn."""
+    node = target.trie.root
+    for token in tokens:
+        logps, raws = target.rows.of(node)
+        if not node.known:
+            target.trie.learn(node, logps)
+        node = node.children.get(token) or target.trie.split(node, token, logps, raws)
+    return node
+
+
+@pytest.mark.parametrize("positions", ["restart", "uniform", "priority"])
+@pytest.mark.parametrize("seed", [s for s in range(40) if 2 <= len(case_of(s).law()) <= 12][: max(4, CASES // 2)])
+def test_chains_are_reversible_and_come_nearer_with_every_step(seed, positions):
+    """The whole transition matrix, from every choice; KL after k steps from the matrix, not from samples."""
+    case = case_of(seed)
+    law = case.law()
+    texts = sorted(law)
+    target_law = np.array([law[t] for t in texts]) / sum(law.values())
+    matrix = np.zeros((len(texts), len(texts)))
+    for i, tokens in enumerate(texts):
+
+        def run(dice: ScriptedDice, tokens=tokens) -> tuple[int, ...]:
+            target = case.target()
+            return move(target.trie, target.rows, dice, node_of(target, tokens), positions).token_ids()
+
+        for probability, after in every_choice(run):
+            matrix[i, texts.index(after)] += probability
+    assert matrix.sum(axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-12)
+    flow = target_law[:, None] * matrix
+    assert flow == pytest.approx(flow.T, abs=1e-12)
+    begin = np.zeros(len(texts))
+    for probability, ((tokens, _),) in outcomes(case, "mask", 1):
+        if tokens is not None:
+            begin[texts.index(tokens)] += probability
+    begin /= begin.sum()
+    before = math.inf
+    for _ in range(12):
+        positive = begin > 0
+        now = float((begin[positive] * np.log(begin[positive] / target_law[positive])).sum())
+        assert now <= before + 1e-12
+        before, begin = now, begin @ matrix
+
+
+@pytest.mark.parametrize("seed", range(max(3, CASES // 2)))
+def test_populations_are_properly_weighted(seed):
+    """E[mean over the particles of weight · 1[text = w]] = P(w), with resampling and deaths, by every choice."""
+    case = case_of(seed, budgets=(2, 3))
+    law, found = case.law(), defaultdict(float)
+
+    def run(dice: ScriptedDice):
+        target = case.target()
+        ends = population(target.trie, target.rows, [dice, dice])
+        return [(end.token_ids(), weight) for end, weight in ends if end is not None]
+
+    for probability, ends in every_choice(run):
+        for tokens, weight in ends:
+            found[tokens] += probability * math.exp(weight) / 2
+    assert set(found) == set(law)
+    for tokens, p in law.items():
+        assert found[tokens] == pytest.approx(p, abs=1e-12)
 
 
 def drawn(toy: Toy, method: str, count: int, seed: int) -> tuple[list[tuple[int, ...]], int, Target]:

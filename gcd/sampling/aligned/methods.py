@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from gcd.errors import AttemptsExhausted, ZeroProbability
+from gcd.sampling.aligned.dice import log_sum
+from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.rows import Rows
+from gcd.sampling.aligned.smc import population
 from gcd.sampling.aligned.trie import SampleTrie
 from gcd.sampling.aligned.walk import Kind, walk
 
 if TYPE_CHECKING:
+    from gcd.sample import Positions
     from gcd.sampling.aligned.dice import Dice
     from gcd.sampling.aligned.trie import Node
 
@@ -25,18 +30,26 @@ __all__ = ["METHODS", "Drawn", "Method", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The law to draw from: what is known of it, the model, and how many attempts a text may take."""
+    """The law to draw from: what is known of it, and the model; and how a method goes about it.
+
+    `max_attempts`: for one text, or one population of `smc`. `steps`, `positions`: of `mcmc`. `particles`: of `smc`
+    where one text is drawn by itself.
+    """
 
     trie: SampleTrie
     rows: Rows
-    max_attempts: int
+    max_attempts: int = 1000
+    steps: int = 10
+    positions: Positions = "restart"
+    particles: int = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """One text: its last node, its weight, the attempts that it took, and at what each of them estimates log P(L).
 
-    `log_drawn` is log of the probability with which the last attempt ended in it.
+    `log_drawn` is log of the probability with which the last attempt ended in it, nan where it is not known; `moves`
+    how many steps of `mcmc` moved.
     """
 
     end: Node
@@ -44,6 +57,7 @@ class Drawn:
     attempts: int
     log_drawn: float
     log_estimates: tuple[float, ...] = ()
+    moves: int = 0
 
     @property
     def logprob(self) -> float:
@@ -56,16 +70,21 @@ Sampler: TypeAlias = Callable[[Target, Sequence["Dice"]], Iterator[Drawn]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A sampler, what is guaranteed of its texts without their weights, and how far their law is from the target."""
+    """What is guaranteed of the texts, how many are drawn and how one is, and how far their law is from the target."""
 
     guarantee: str
     sampler: Sampler
+    one: Callable[[Target, Dice], Drawn]
     kl: Callable[[Sequence[Drawn], float], float | None]
 
 
 def exact(drawn: Sequence[Drawn], log_z: float) -> float:
     """No distance."""
     return 0.0
+
+
+def unknown(drawn: Sequence[Drawn], log_z: float) -> None:
+    """Not known from the texts."""
 
 
 def by_weights(drawn: Sequence[Drawn], log_z: float) -> float:
@@ -78,15 +97,6 @@ def by_weights(drawn: Sequence[Drawn], log_z: float) -> float:
 def log_law(node: Node) -> float:
     """log P of a prefix after the knobs."""
     return math.fsum(before.logp for before in node.path())
-
-
-def draw_by(kind: Kind) -> Sampler:
-    """The sampler that repeats `walk` of that kind until a text is finished, for each of the dice."""
-
-    def sampler(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
-        return (draw(target, one, kind) for one in dice)
-
-    return sampler
 
 
 def draw(target: Target, dice: Dice, kind: Kind) -> Drawn:
@@ -104,8 +114,59 @@ def draw(target: Target, dice: Dice, kind: Kind) -> Drawn:
     raise AttemptsExhausted(target.max_attempts, trie.log_mass)
 
 
+def chain(target: Target, dice: Dice) -> Drawn:
+    """The text at the end of a chain of `mcmc`, that begins with a masked draw; raises what `draw` raises."""
+    first = draw(target, dice, "mask")
+    end, moves = first.end, 0
+    for _ in range(target.steps):
+        before = end
+        end = move(target.trie, target.rows, dice, before, target.positions)
+        moves += end is not before
+    return Drawn(end, 0.0, first.attempts + target.steps, math.nan, first.log_estimates, moves)
+
+
+def particles(target: Target, dice: Sequence[Dice]) -> list[Drawn]:
+    """The texts of a population of `smc` that live, each with its weight; raises what `draw` raises.
+
+    A population that died is drawn anew, and counts as one of weight 0.
+    """
+    trie, died = target.trie, 0
+    while died < target.max_attempts:
+        if trie.root.log_kept == -math.inf:
+            raise ZeroProbability(trie.budget, attempts=died, where=trie.where is not None)
+        found = population(trie, target.rows, dice)
+        weights = [weight for _, weight in found]
+        if log_sum(weights) > -math.inf:
+            nothing = (-math.inf,) * (len(dice) * died)
+            texts = [
+                Drawn(end, weight, 1 + died, math.nan, (weight,)) for end, weight in found if end is not None
+            ]  # fmt: skip
+            dead = (-math.inf,) * (len(dice) - len(texts))
+            return [replace(texts[0], log_estimates=(*texts[0].log_estimates, *dead, *nothing)), *texts[1:]]
+        died += 1
+    raise AttemptsExhausted(target.max_attempts, trie.log_mass)
+
+
+def particle(target: Target, dice: Dice) -> Drawn:
+    """One text of a population, drawn by weight, and so without one."""
+    texts = particles(target, [dice] * target.particles)
+    chosen = texts[dice.pick([text.log_weight for text in texts])]
+    return replace(chosen, log_weight=0.0)
+
+
+def each(one: Callable[[Target, Dice], Drawn]) -> Sampler:
+    """The sampler that draws one text for each of the dice."""
+    return lambda target, dice: (one(target, some) for some in dice)
+
+
+def _method(guarantee: str, one: Callable[[Target, Dice], Drawn], kl: Callable[..., float | None]) -> Method:
+    return Method(guarantee, each(one), one, kl)
+
+
 METHODS: dict[str, Method] = {
-    "mask": Method("local", draw_by("mask"), by_weights),
-    "asap": Method("asymptotic", draw_by("asap"), by_weights),
-    "cars": Method("exact i.i.d.", draw_by("cars"), exact),
+    "mask": _method("local", partial(draw, kind="mask"), by_weights),
+    "asap": _method("asymptotic", partial(draw, kind="asap"), by_weights),
+    "cars": _method("exact i.i.d.", partial(draw, kind="cars"), exact),
+    "mcmc": _method("asymptotic", chain, unknown),
+    "smc": Method("properly weighted", lambda target, dice: iter(particles(target, dice)), particle, unknown),
 }

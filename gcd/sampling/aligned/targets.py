@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from gcd.sampling.logits import Warp
     from tokenizer_align.constraint import Constraint
 
-__all__ = ["MAX_ATTEMPTS", "open_target"]
-
-MAX_ATTEMPTS = 1000
-"""For one text, unless the caller says otherwise."""
+__all__ = ["open_target"]
 
 
 def open_target(
     model: LanguageModel, prompt_ids: Sequence[int], constraint: Constraint, *, budget: int, warp: Warp,
-    where: Where | None = None, trie: SampleTrie | None = None, max_attempts: int = MAX_ATTEMPTS,
+    where: Where | None = None, trie: SampleTrie | None = None,
 ) -> Target:  # fmt: skip
     """The law to draw from. Raises InvalidTrie for a trie of another law, naming what differs."""
     fresh = SampleTrie(constraint, budget=budget, prompt_ids=tuple(prompt_ids), warp=warp, where=where)
@@ -36,7 +33,7 @@ def open_target(
     if trie is not None:
         _check(trie, fresh)
         check_model(trie, rows)
-    return Target(fresh if trie is None else trie, rows, max_attempts)
+    return Target(fresh if trie is None else trie, rows)
 
 
 def _check(given: SampleTrie, wanted: SampleTrie) -> None:

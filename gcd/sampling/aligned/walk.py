@@ -58,12 +58,12 @@ class Attempt:
 NOTHING = Attempt(None, -math.inf, -math.inf)
 
 
-def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind) -> Attempt:
-    """One attempt; the trie has learnt from it, also where an error stops it.
+def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | None = None) -> Attempt:
+    """One attempt; the trie has learnt from it, also where an error stops it. A `mask` may begin at another node.
 
     At most `trie.budget` rows are asked for. Raises BadLogits. The root must not be known to be worth nothing.
     """
-    node = trie.root
+    node = start or trie.root
     bounded = kind != "mask"
     log_kept = node.log_kept
     log_weight = log_kept if bounded else 0.0

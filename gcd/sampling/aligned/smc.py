@@ -1,0 +1,67 @@
+"""smc: texts that grow side by side, and are drawn anew by their weights where these become too uneven.
+
+Place in the walk: beside `walk`, over the same trie. Each particle takes one masked token a round, and its weight is
+multiplied by Z(u), the mass that the mask allowed. When the effective number of particles falls below a half of them,
+all are drawn anew in proportion to their weights, and each then weighs the mean. So the mean over the particles of
+weight · f(text) has the expectation Σ_L P(w) f(w) throughout, which is what makes them properly weighted. A particle
+in a dead end, over the budget or refused by `where` weighs nothing. Finished texts take part until the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gcd.sampling.aligned.dice import log_sum
+from gcd.sampling.aligned.walk import step
+
+if TYPE_CHECKING:
+    from gcd.sampling.aligned.dice import Dice
+    from gcd.sampling.aligned.rows import Rows
+    from gcd.sampling.aligned.trie import Node, SampleTrie
+
+__all__ = ["LEAST", "population"]
+
+LEAST = 0.5
+"""The share of the particles that must be effective, (Σw)² / Σw² over their number."""
+
+
+def population(trie: SampleTrie, rows: Rows, dice: Sequence[Dice]) -> list[tuple[Node | None, float]]:
+    """One particle for each of the dice: the last node of its text and its log-weight, (None, -inf) where it died.
+
+    All are (None, -inf) when the last one died. The first of the dice also draws the particles anew. Raises BadLogits.
+    """
+    nodes: list[Node] = [trie.root for _ in dice]
+    weights = [0.0 for _ in dice]
+    touched: list[Node] = []
+    try:
+        while live := [i for i, node in enumerate(nodes) if not node.done and weights[i] > -math.inf]:
+            for i in live:
+                node = nodes[i]
+                if not node.known:
+                    trie.learn(node, rows.of(node)[0])
+                    touched.append(node)
+                weights[i] += node.log_z
+                if weights[i] > -math.inf:
+                    nodes[i] = step(trie, rows, dice[i], node, bounded=False)
+                    touched.append(nodes[i])
+                    if nodes[i].done and not trie.judge(nodes[i]):
+                        weights[i] = -math.inf
+            growing = any(not node.done for node in nodes)
+            if growing and _effective(weights) < LEAST * len(dice):
+                mean = log_sum(weights) - math.log(len(dice))
+                nodes = [nodes[dice[0].pick(weights)] for _ in dice]
+                weights = [mean] * len(dice)
+    finally:
+        for node in touched:
+            trie.update(node)
+    return [
+        (node, weight) if weight > -math.inf else (None, weight) for node, weight in zip(nodes, weights, strict=True)
+    ]
+
+
+def _effective(log_weights: Sequence[float]) -> float:
+    """(Σw)² / Σw²; infinite where all is over."""
+    total = log_sum(log_weights)
+    return math.inf if total == -math.inf else math.exp(2 * total - log_sum([2 * w for w in log_weights]))
