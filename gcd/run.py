@@ -98,7 +98,7 @@ class Plan:
     warp: Warp
     jump: Jump
     targets: dict[tuple[object, ...], Target] = field(default_factory=dict)
-    """What other methods than "mask" know, for each prompt and constraint."""
+    """What other methods than "mask" know of the prompt and constraint that they are at, by these."""
 
 
 def run(request: Request, stop: threading.Event | None = None) -> Generation | list[Generation]:
@@ -278,6 +278,7 @@ def _draw(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
         row = cast(Row, job.row)
         key = (job.prompt_ids, row.constraint)
         if key not in plan.targets:
+            plan.targets.clear()
             plan.targets[key] = open_target(
                 plan.model, job.prompt_ids, row.constraint, budget=job.budget, warp=plan.warp
             )

@@ -63,6 +63,7 @@ class Samples(Sequence[Sample]):
     | `acceptance`   | the share of the steps of "mcmc" that moved, None for other methods: near 0, take more steps  |
     | `kl_estimate`  | of KL(law of a text without its weight ‖ p(. | language)), in nats; None where not known      |
     | `model_tokens` | the tokens that the model read for it, the prompt included                                    |
+    | `all_tokens`   | those of all attempts: what it would have read if each attempt had been a text of its own     |
     | `seed`         | the seed of the call                                                                          |
     | `trie`         | what was learnt, for `sample(trie=)`; `trie.save(path)` keeps it                              |
     """
@@ -76,6 +77,7 @@ class Samples(Sequence[Sample]):
     kl_estimate: float | None
     acceptance: float | None
     model_tokens: int
+    all_tokens: int
     seed: int
     trie: SampleTrie = field(repr=False)
     prompt_token_ids: tuple[int, ...] = field(repr=False)

@@ -82,6 +82,7 @@ class KVTree:
         self._model, self._prompt, self._memory, self._cache_name = model, list(prompt), memory, name
         self._accepted = forward_parameters(model)
         self._pieces: dict[Key, Piece] = {}
+        self._bytes = 0
         self._cache: Any = None  # of the prefix `_live`; None when that of no prefix is at hand
         self._live: Key = None
         self.tokens = 0
@@ -91,8 +92,8 @@ class KVTree:
             begun = len(self._prompt) - 1
             self._cache = _empty(self._model)
             last = self._forward(self._prompt, 0)
-            self._pieces[None] = self._cut(None, 0, begun)
-            self._pieces[()] = self._cut(None, begun, begun + 1)
+            self._put(None, self._cut(None, 0, begun))
+            self._put((), self._cut(None, begun, begun + 1))
             self._live = ()
             if not token_ids:
                 return last
@@ -104,14 +105,20 @@ class KVTree:
         new = [self._prompt[-1], *token_ids][_depth(read) :]
         begin = len(self._prompt) - 1 + _depth(read)
         last = self._forward(new, begin)
-        if token_ids and sum(piece.size for piece in self._pieces.values()) > self._memory:
-            self._pieces, self._cache = {None: self._pieces[None], (): self._pieces[()]}, None
-        elif token_ids:
-            self._pieces[token_ids] = self._cut(read, begin, begin + len(new))
-            self._live = token_ids
+        if token_ids and self._bytes > self._memory:
+            prompt = {None: self._pieces[None], (): self._pieces[()]}
+            self._pieces, self._bytes, self._cache = {}, 0, None
+            for key, piece in prompt.items():
+                self._put(key, piece)
         else:
-            self._live = ()
+            self._put(token_ids, self._cut(read, begin, begin + len(new)))
+            self._live = token_ids
         return last
+
+    def _put(self, key: Key, piece: Piece) -> None:
+        if key not in self._pieces:
+            self._bytes += piece.size
+        self._pieces[key] = piece
 
     @torch.no_grad()
     def _forward(self, token_ids: Sequence[int], begin: int) -> torch.Tensor:

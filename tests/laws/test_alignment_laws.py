@@ -80,8 +80,11 @@ class Case:
 
 
 def case_of(seed: int, budgets: tuple[int, ...] = (2, 3)) -> Case:
+    """A regex of the list, or one that is made of random words, one of them perhaps repeated."""
     rng = random.Random(seed)
-    return Case(seed, rng.choice(REGEXES), rng.choice(budgets))
+    words = ["".join(rng.choices("ab", k=rng.randint(1, 3))) for _ in range(rng.randint(1, 4))]
+    regex = "|".join([*words[1:], f"({words[0]})" + rng.choice(["", "*", "+", "{2}"])])
+    return Case(seed, rng.choice([rng.choice(REGEXES), regex]), rng.choice(budgets))
 
 
 def outcomes(case: Case, kind: str, attempts: int) -> list[tuple[float, list[tuple[tuple[int, ...] | None, float]]]]:
@@ -176,7 +179,7 @@ def test_chains_are_reversible_and_come_nearer_with_every_step(seed, positions):
 
         def run(dice: ScriptedDice, tokens=tokens) -> tuple[int, ...]:
             target = case.target()
-            return move(target.trie, target.rows, dice, node_of(target, tokens), positions).token_ids()
+            return move(target.trie, target.rows, dice, node_of(target, tokens), positions)[0].token_ids()
 
         for probability, after in every_choice(run):
             matrix[i, texts.index(after)] += probability
@@ -204,7 +207,7 @@ def test_populations_are_properly_weighted(seed):
 
     def run(dice: ScriptedDice):
         target = case.target()
-        ends = population(target.trie, target.rows, [dice, dice])
+        ends, _ = population(target.trie, target.rows, [dice, dice])
         return [(end.token_ids(), weight) for end, weight in ends if end is not None]
 
     for probability, ends in every_choice(run):

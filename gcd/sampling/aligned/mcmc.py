@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 __all__ = ["move"]
 
 
-def move(trie: SampleTrie, rows: Rows, dice: Dice, end: Node, positions: Positions) -> Node:
-    """The text after one step from the text that ends at `end`: another one, or the same."""
+def move(trie: SampleTrie, rows: Rows, dice: Dice, end: Node, positions: Positions) -> tuple[Node, int]:
+    """The text after one step from the text that ends at `end`, another one or the same, and the tokens it took."""
     before = end.path()[:-1]
     weights = _weights(before, positions)
     cut = dice.pick(weights) if len(weights) > 1 else 0
     attempt = walk(trie, rows, dice, "mask", start=before[cut])
     if attempt.end is None:
-        return end
+        return end, attempt.visited
     after = attempt.end.path()[:-1]
     log_ratio = attempt.log_weight - math.fsum(node.log_z for node in before[cut:])
     log_ratio += _log_chance(_weights(after, positions), cut) - _log_chance(weights, cut)
-    return attempt.end if dice.coin(log_ratio) else end
+    return attempt.end if dice.coin(log_ratio) else end, attempt.visited
 
 
 def _weights(nodes: list[Node], positions: Positions) -> list[float]:

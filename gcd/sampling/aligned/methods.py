@@ -48,8 +48,8 @@ class Target:
 class Drawn:
     """One text: its last node, its weight, the attempts that it took, and at what each of them estimates log P(L).
 
-    `log_drawn` is log of the probability with which the last attempt ended in it, nan where it is not known; `moves`
-    how many steps of `mcmc` moved.
+    `log_drawn` is log of the probability with which the last attempt ended in it, nan where it is not known; `visited`
+    the tokens of all attempts, those that were refused included; `moves` how many steps of `mcmc` moved.
     """
 
     end: Node
@@ -57,6 +57,7 @@ class Drawn:
     attempts: int
     log_drawn: float
     log_estimates: tuple[float, ...] = ()
+    visited: int = 0
     moves: int = 0
 
     @property
@@ -103,26 +104,27 @@ def draw(target: Target, dice: Dice, kind: Kind) -> Drawn:
     """One text; raises ZeroProbability, AttemptsExhausted and BadLogits."""
     trie = target.trie
     estimates: list[float] = []
+    visited = 0
     while len(estimates) < target.max_attempts:
         if trie.root.log_kept == -math.inf:
             raise ZeroProbability(trie.budget, attempts=len(estimates), where=trie.where is not None)
         attempt = walk(trie, target.rows, dice, kind)
         estimates.append(attempt.log_estimate)
+        visited += attempt.visited
         if attempt.end is not None:
             log_drawn = log_law(attempt.end) - attempt.log_estimate
-            return Drawn(attempt.end, attempt.log_weight, len(estimates), log_drawn, tuple(estimates))
+            return Drawn(attempt.end, attempt.log_weight, len(estimates), log_drawn, tuple(estimates), visited)
     raise AttemptsExhausted(target.max_attempts, trie.log_mass)
 
 
 def chain(target: Target, dice: Dice) -> Drawn:
     """The text at the end of a chain of `mcmc`, that begins with a masked draw; raises what `draw` raises."""
     first = draw(target, dice, "mask")
-    end, moves = first.end, 0
+    end, moves, visited = first.end, 0, first.visited
     for _ in range(target.steps):
-        before = end
-        end = move(target.trie, target.rows, dice, before, target.positions)
-        moves += end is not before
-    return Drawn(end, 0.0, first.attempts + target.steps, math.nan, first.log_estimates, moves)
+        after, new = move(target.trie, target.rows, dice, end, target.positions)
+        moves, visited, end = moves + (after is not end), visited + new, after
+    return Drawn(end, 0.0, first.attempts + target.steps, math.nan, first.log_estimates, visited, moves)
 
 
 def particles(target: Target, dice: Sequence[Dice]) -> list[Drawn]:
@@ -130,11 +132,12 @@ def particles(target: Target, dice: Sequence[Dice]) -> list[Drawn]:
 
     A population that died is drawn anew, and counts as one of weight 0.
     """
-    trie, died = target.trie, 0
+    trie, died, visited = target.trie, 0, 0
     while died < target.max_attempts:
         if trie.root.log_kept == -math.inf:
             raise ZeroProbability(trie.budget, attempts=died, where=trie.where is not None)
-        found = population(trie, target.rows, dice)
+        found, new = population(trie, target.rows, dice)
+        visited += new
         weights = [weight for _, weight in found]
         if log_sum(weights) > -math.inf:
             nothing = (-math.inf,) * (len(dice) * died)
@@ -142,7 +145,8 @@ def particles(target: Target, dice: Sequence[Dice]) -> list[Drawn]:
                 Drawn(end, weight, 1 + died, math.nan, (weight,)) for end, weight in found if end is not None
             ]  # fmt: skip
             dead = (-math.inf,) * (len(dice) - len(texts))
-            return [replace(texts[0], log_estimates=(*texts[0].log_estimates, *dead, *nothing)), *texts[1:]]
+            first = replace(texts[0], log_estimates=(*texts[0].log_estimates, *dead, *nothing), visited=visited)
+            return [first, *texts[1:]]
         died += 1
     raise AttemptsExhausted(target.max_attempts, trie.log_mass)
 

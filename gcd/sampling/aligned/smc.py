@@ -27,16 +27,19 @@ LEAST = 0.5
 """The share of the particles that must be effective, (Σw)² / Σw² over their number."""
 
 
-def population(trie: SampleTrie, rows: Rows, dice: Sequence[Dice]) -> list[tuple[Node | None, float]]:
-    """One particle for each of the dice: the last node of its text and its log-weight, (None, -inf) where it died.
+def population(trie: SampleTrie, rows: Rows, dice: Sequence[Dice]) -> tuple[list[tuple[Node | None, float]], int]:
+    """One particle for each of the dice, and how many tokens were drawn.
 
-    All are (None, -inf) when the last one died. The first of the dice also draws the particles anew. Raises BadLogits.
+    A particle is the last node of its text and its log-weight, (None, -inf) where it died; all are that when the last
+    one died. The first of the dice also draws the particles anew. Raises BadLogits.
     """
     nodes: list[Node] = [trie.root for _ in dice]
     weights = [0.0 for _ in dice]
     touched: list[Node] = []
+    visited = 0
     try:
         while live := [i for i, node in enumerate(nodes) if not node.done and weights[i] > -math.inf]:
+            visited += len(live)
             for i in live:
                 node = nodes[i]
                 if not node.known:
@@ -56,9 +59,8 @@ def population(trie: SampleTrie, rows: Rows, dice: Sequence[Dice]) -> list[tuple
     finally:
         for node in touched:
             trie.update(node)
-    return [
-        (node, weight) if weight > -math.inf else (None, weight) for node, weight in zip(nodes, weights, strict=True)
-    ]
+    pairs = zip(nodes, weights, strict=True)
+    return [(node if weight > -math.inf else None, weight) for node, weight in pairs], visited
 
 
 def _effective(log_weights: Sequence[float]) -> float:

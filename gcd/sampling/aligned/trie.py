@@ -93,7 +93,8 @@ class SampleTrie:
     """The tree for one prompt, constraint, budget and setting of the knobs; give it to `gcd.sample(trie=)` again.
 
     What it holds stays true, so that later calls need fewer attempts and fewer tokens of the model. `save` writes it
-    to a file, `load` reads it (`store.py`). It grows by one node for each token that was drawn anew, about 0.5 KB.
+    to a file, `load` reads it (`store.py`). It grows by one node for each token that was drawn anew, about 0.5 KB. It
+    is for one call at a time.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class SampleTrie:
         self.warp, self.where = warp or Warp(), where
         self.root = Node(None, -1, 0, 0.0, 0.0, constraint.start)
         self.eos = np.array(constraint.vocabulary.eos_token_ids)
+        self._judged: dict[str, bool] = {}
         self.of_this_model = True  # a loaded one does not know yet
 
     def __len__(self) -> int:
@@ -169,10 +171,12 @@ class SampleTrie:
         return child
 
     def judge(self, node: Node) -> bool:
-        """Whether a finished text passes `where`, asked once; what fails is removed."""
+        """Whether a finished text passes `where`, asked once a text; what fails is removed."""
         if self.where is not None and node.log_sure == -math.inf and node.log_kept == 0.0:
-            data = self.constraint.vocabulary.decode(node.token_ids())
-            if self.where(data.decode("utf-8", "surrogateescape")):
+            text = self.constraint.vocabulary.decode(node.token_ids()).decode("utf-8", "surrogateescape")
+            if text not in self._judged:
+                self._judged[text] = self.where(text)
+            if self._judged[text]:
                 node.log_sure = 0.0
             else:
                 node.log_kept = -math.inf

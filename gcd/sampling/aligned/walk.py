@@ -48,14 +48,13 @@ class Attempt:
     """How one walk ended: at a finished text, or (`end` None) with nothing.
 
     `log_weight` is that of the table, -inf with nothing; exp of `log_estimate` is an unbiased estimate of P(language).
+    `visited`: the nodes at which a token was drawn, or refused.
     """
 
     end: Node | None
     log_weight: float
     log_estimate: float
-
-
-NOTHING = Attempt(None, -math.inf, -math.inf)
+    visited: int
 
 
 def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | None = None) -> Attempt:
@@ -67,22 +66,26 @@ def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | 
     bounded = kind != "mask"
     log_kept = node.log_kept
     log_weight = log_kept if bounded else 0.0
+    visited = 0
     try:
         while not node.done:
+            visited += 1
             new = not node.known
             if new:
                 trie.learn(node, rows.of(node)[0])
             if new or not bounded:
                 log_weight += node.log_z
             if node.log_z == -math.inf or (new and kind == "cars" and not dice.coin(node.log_z)):
-                return NOTHING
+                return Attempt(None, -math.inf, -math.inf, visited)
             node = step(trie, rows, dice, node, bounded=bounded)
         if not trie.judge(node):
-            return NOTHING
+            return Attempt(None, -math.inf, -math.inf, visited)
     finally:
         # without it the parents would count a learnt node as worth 1, and their draws no longer telescope
         trie.update(node)
-    return Attempt(node, 0.0, log_kept) if kind == "cars" else Attempt(node, log_weight, log_weight)
+    if kind == "cars":
+        return Attempt(node, 0.0, log_kept, visited)
+    return Attempt(node, log_weight, log_weight, visited)
 
 
 def step(trie: SampleTrie, rows: Rows, dice: Dice, node: Node, *, bounded: bool) -> Node:
