@@ -124,20 +124,35 @@ def _zero_probability(budget: int, attempts: int, where: bool) -> ZeroProbabilit
 
 
 class AttemptsExhausted(GenerationError):
-    """None of `attempts` attempts ended in the language; `log_mass` bounds the log of the probability that it has."""
+    """None of `attempts` attempts ended in the language; `log_mass` bounds the log of the probability that it has.
 
-    def __init__(self, attempts: int, log_mass: tuple[float, float]) -> None:
-        self.attempts, self.log_mass = attempts, log_mass
+    `searched`: they were prefixes that "best_first" went on with.
+    """
+
+    def __init__(self, attempts: int, log_mass: tuple[float, float], *, searched: bool = False) -> None:
+        self.attempts, self.log_mass, self.searched = attempts, log_mass, searched
         at_most = math.exp(log_mass[1])
-        super().__init__(
-            f"none of {attempts:,} attempts ended in the language, to which the model gives a probability of at most "
-            f"{at_most:.3g}\n"
-            "Ask for the format in the prompt, raise max_attempts= or max_new_tokens=, go on with what was learnt by "
-            "trie=, or take a method that refuses less: 'asap' or 'mask'"
-        )
+        if searched:
+            message = (
+                f"the likeliest text, or the next one, is not among those that begin with the {attempts:,} likeliest "
+                "prefixes\n"
+                "Raise max_attempts=, or draw texts instead, by method='cars'"
+            )
+        else:
+            message = (
+                f"none of {attempts:,} attempts ended in the language, to which the model gives a probability of at "
+                f"most {at_most:.3g}\n"
+                "Ask for the format in the prompt, raise max_attempts= or max_new_tokens=, go on with what was learnt "
+                "by trie=, or take a method that refuses less: 'asap' or 'mask'"
+            )
+        super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.attempts, self.log_mass)
+        return _attempts_exhausted, (self.attempts, self.log_mass, self.searched)
+
+
+def _attempts_exhausted(attempts: int, log_mass: tuple[float, float], searched: bool) -> AttemptsExhausted:
+    return AttemptsExhausted(attempts, log_mass, searched=searched)
 
 
 class ValidationFailed(GenerationError):

@@ -93,11 +93,11 @@ def _on_text(where: object, wanted: Wanted | None) -> Where | None:
 
 
 def _log_z(drawn: Sequence[Drawn], trie: SampleTrie) -> float:
-    """The mean of what all attempts estimate P(language) at, kept within what is proved."""
+    """The mean of what all attempts estimate P(language) at, kept within what is proved; the least without any."""
     estimates = [estimate for one in drawn for estimate in one.log_estimates]
     low, high = trie.log_mass
     if not estimates:
-        return (low + high) / 2
+        return low
     return min(high, max(low, log_sum(estimates) - math.log(len(estimates))))
 
 

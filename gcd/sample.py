@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guarantee", "Sample", "SampleOptions", "Samples", "sample"]
 
-Guarantee: TypeAlias = Literal["exact i.i.d.", "properly weighted", "asymptotic", "local"]
+Guarantee: TypeAlias = Literal["exact i.i.d.", "properly weighted", "asymptotic", "local", "the likeliest"]
 
 
 Positions: TypeAlias = Literal["restart", "uniform", "priority"]
@@ -56,7 +56,7 @@ class Samples(Sequence[Sample]):
     | field          | what it is                                                                                    |
     |----------------|-----------------------------------------------------------------------------------------------|
     | `guarantee`    | of the texts taken as they are: "exact i.i.d.", "asymptotic" or "local"; "properly weighted": |
-    |                | only together with their weights                                                              |
+    |                | only together with their weights; "the likeliest": of all, in order                           |
     | `log_mass`     | (lower, upper): proved bounds on log P(language | prompt), within the budget, after the knobs |
     | `log_z`        | an estimate of the same, from all attempts                                                    |
     | `ess`          | how many equally weighted texts they are worth: (Σw)² / Σw²                                   |
@@ -152,7 +152,8 @@ def sample(
     the law of `gcd.generate`. The last two give each text the weight that makes up for it. "mcmc" draws the end of a
     chain of `steps`, each of which completes the text anew from one of its `positions`: its beginning ("restart"), any
     ("uniform"), or where the model is in doubt ("priority"). "smc" draws all n as one population, with weights, and
-    fewer where some died. `docs/alignment.md` says which to choose.
+    fewer where some died. "best_first" draws nothing: it searches the n likeliest texts, which weigh what they are
+    likely; `max_attempts` bounds the prefixes that one may take. `docs/alignment.md` says which to choose.
 
     `temperature`, `top_k`, `top_p` and `min_p` change the model *before* the language is looked at, unlike those of
     `gcd.generate(method="mask")`: the law that is drawn from is that of the changed model, given the language.

@@ -173,7 +173,10 @@ def test_errors_of_the_front_ends_arrive_before_the_model_is_asked(wanted, kind)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "magic"}, "method must be 'mask' or 'asap' or 'cars' or 'mcmc' or 'smc', not 'magic'"),
+        (
+            {"method": "magic"},
+            "method must be 'mask' or 'asap' or 'cars' or 'mcmc' or 'smc' or 'best_first', not 'magic'",
+        ),
         ({"errors": "ignore"}, "errors must be 'raise' or 'return', not 'ignore'"),
         ({"jump_ahead": True}, "jump_ahead must be 'forced' or 'off' or 'canonical', not True"),
         ({"n": 0}, "n must be an integer >= 1, not 0"),

@@ -98,6 +98,26 @@ def test_populations_estimate_the_mass_and_weigh_their_texts():
         assert weight / total == pytest.approx(p / sum(TRUTH.values()), abs=0.05)
 
 
+def test_the_likeliest_texts_are_found_in_order():
+    out = sample(10, choices=["a", "ab", "c", "ba"], method="best_first")
+    assert (out.guarantee, [one.text for one in out]) == ("the likeliest", ["a", "c", "ab", "ba"])
+    assert [math.exp(one.log_weight) for one in out] == pytest.approx([0.125, 1 / 32, 1 / 64, 1 / 64])
+    assert [one.text for one in sample(1, choices=["a", "ab", "c"], method="best_first", where=lambda t: t > "a")] == [
+        "c"
+    ]
+    greedy = gcd.generate(A_OR_C, [4], choices=["a", "ab", "c"], tokenizer=TOY, method="best_first", max_new_tokens=4)
+    assert (greedy.text, greedy.finish_reason) == ("a", "stop")
+    endless = gcd.ScriptedLM([0.9, 0.05, 0, 0, 0.05, 0, 0, 0], eos_token_ids=[EOS])
+    text = message_of(
+        AttemptsExhausted,
+        lambda: sample(1, model=endless, regex="[ab]*c", method="best_first", max_new_tokens=30, max_attempts=9),
+    )
+    assert text == (
+        "the likeliest text, or the next one, is not among those that begin with the 9 likeliest prefixes\n"
+        "Raise max_attempts=, or draw texts instead, by method='cars'"
+    )
+
+
 def test_particles_that_die_are_left_out():
     out = sample(200, regex="[ab]{1,4}", method="smc", where=lambda text: text[-1] == "a")
     assert 50 < len(out) < 200
@@ -270,6 +290,8 @@ def test_a_language_without_probability_is_an_error(options, method):
 def test_a_predicate_that_never_holds_is_an_error(method):
     proved = message_of(ZeroProbability, lambda: sample(choices=["a", "c"], where=lambda text: False, method=method))
     assert proved == NONE_LEFT.replace("of the language", "of the language that passes where=")
+    if method == "best_first":  # it has a message of its own
+        return
     text = message_of(
         AttemptsExhausted, lambda: sample(regex="[abc]{1,7}", where=lambda t: False, method=method, max_attempts=5)
     )
@@ -389,7 +411,8 @@ def test_a_trie_of_another_law_is_refused():
 
 
 def test_errors_survive_pickling():
-    for error in (ZeroProbability(8, attempts=3, where=True), AttemptsExhausted(5, (-9.0, -1.0))):
+    exhausted = AttemptsExhausted(5, (-9.0, -1.0)), AttemptsExhausted(5, (-9.0, -1.0), searched=True)
+    for error in (ZeroProbability(8, attempts=3, where=True), *exhausted):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 

@@ -20,6 +20,7 @@ from every_choice import ScriptedDice, every_choice
 
 import gcd
 from gcd.models.kv_tree import open_tree
+from gcd.sampling.aligned.best import likeliest
 from gcd.sampling.aligned.dice import RandomDice
 from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.methods import METHODS, Target
@@ -216,6 +217,18 @@ def test_populations_are_properly_weighted(seed):
     assert set(found) == set(law)
     for tokens, p in law.items():
         assert found[tokens] == pytest.approx(p, abs=1e-12)
+
+
+def test_best_first_finds_what_brute_force_finds():
+    for seed in range(100):
+        case = case_of(seed, budgets=(2, 3, 4))
+        expected = sorted(case.law().items(), key=lambda item: -item[1])
+        target = case.target()
+        tokens = [end.token_ids() for end, _ in likeliest(target.trie, target.rows, most=10**6)]
+        assert sorted(tokens) == sorted(t for t, _ in expected), f"seed {seed}"
+        law = dict(expected)
+        assert [law[t] for t in tokens] == pytest.approx([p for _, p in expected]), f"seed {seed}"
+        assert target.rows.asked <= len(TOKENS) ** (case.budget - 1)
 
 
 def drawn(toy: Toy, method: str, count: int, seed: int) -> tuple[list[tuple[int, ...]], int, Target]:

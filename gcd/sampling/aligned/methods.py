@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from gcd.errors import AttemptsExhausted, ZeroProbability
+from gcd.sampling.aligned.best import likeliest
 from gcd.sampling.aligned.dice import log_sum
 from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.rows import Rows
@@ -158,6 +159,18 @@ def particle(target: Target, dice: Dice) -> Drawn:
     return replace(chosen, log_weight=0.0)
 
 
+def best(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
+    """As many of the likeliest texts as there are dice, which are not thrown; fewer where there are no more."""
+    found = 0
+    for end, gone_on in likeliest(target.trie, target.rows, most=target.max_attempts):
+        found += 1
+        yield Drawn(end, log_law(end), gone_on, 0.0, visited=gone_on + 1)
+        if found == len(dice):
+            return
+    if not found:
+        raise ZeroProbability(target.trie.budget, attempts=1, where=target.trie.where is not None)
+
+
 def each(one: Callable[[Target, Dice], Drawn]) -> Sampler:
     """The sampler that draws one text for each of the dice."""
     return lambda target, dice: (one(target, some) for some in dice)
@@ -172,5 +185,6 @@ METHODS: dict[str, Method] = {
     "asap": _method("asymptotic", partial(draw, kind="asap"), by_weights),
     "cars": _method("exact i.i.d.", partial(draw, kind="cars"), exact),
     "mcmc": _method("asymptotic", chain, unknown),
+    "best_first": Method("the likeliest", best, lambda target, dice: next(best(target, [dice])), unknown),
     "smc": Method("properly weighted", lambda target, dice: iter(particles(target, dice)), particle, unknown),
 }
