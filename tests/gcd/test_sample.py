@@ -56,6 +56,7 @@ def test_samples_say_what_was_drawn_and_what_is_known():
     assert low <= math.log(sum(truth.values())) <= high
     assert out.log_z == pytest.approx(math.log(sum(truth.values())), abs=1e-6)
     assert out.model_tokens == 4  # behind nothing, "a", "ab", "c"
+    assert out.all_tokens >= sum(len(one.token_ids) for one in out)
 
 
 def test_weights_correct_what_masking_bends():

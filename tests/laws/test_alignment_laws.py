@@ -275,6 +275,23 @@ def test_cars_reaches_the_noise_floor_of_the_toys(toy):
     assert high - low < 0.05
 
 
+@pytest.mark.parametrize(
+    ("name", "ratio"), [("AAA", 1 + 1 / 27), ("A** but AAC", 235 / 189), ("all but AAA, BAA", 2.8)]
+)
+def test_a_new_trie_costs_what_it_must(name, ratio):
+    """The expected tokens of the first text, those of refused attempts included, by every choice."""
+    toy = TOYS[name]
+    constraint, model = toy.constraint(), toy.model()
+
+    def run(dice: ScriptedDice) -> int:
+        target = open_target(model, (), constraint, budget=toy.length + 1, warp=Warp())
+        return METHODS["cars"].one(target, dice).visited - 1  # but EOS
+
+    tokens = sum(probability * visited for probability, visited in every_choice(run))
+    assert tokens / toy.length == pytest.approx(ratio, abs=1e-9)
+    assert ratio <= toy.cold + 1e-9
+
+
 def test_asap_converges_and_is_biased_before():
     toy = TOYS["binary_len_5_0"]
     first = Counter(drawn(toy, "asap", 1, seed)[0][0] for seed in range(300))

@@ -20,10 +20,15 @@ independent of the past. Giving up with probability 1 - Z(u) is drawing from P i
 refuses. Had the new node been masked without it, each text below would be favoured by 1 / Z(u): that is the bias of
 `mask`, and of `asap` as long as it learns.
 
-Why a refused attempt begins again at the root. The trie tells on which path the last attempt failed, so given the trie
-nothing random is left of it: the next attempt must have the law P · kept of the trie from the root on. Going on at a
-node v instead is that law iff all that is kept lies below v. And it would save nothing: known nodes are passed on their
-numbers alone, without the model, and the model goes on where it has read (`gcd/models/kv_tree.py`).
+Why a refused attempt begins again at the root. The trie tells on which path the last attempt failed, so given the
+trie nothing random is left of it: the next attempt must have the law P · kept of the trie from the root on. Going on at
+a node v instead is that law iff all that is kept lies below v. The walk passes known nodes on their numbers alone,
+without the model, so beginning at the root costs nothing, and the model goes on where it has read
+(`gcd/models/kv_tree.py`).
+
+For the same reason a new node that is reached for certain, since all that is kept lies below it, is no new node: it
+might as well have been looked at before the attempt began. So nothing is given up at the root, nor along a beginning
+that all texts have in common.
 """
 
 from __future__ import annotations
@@ -63,7 +68,7 @@ def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | 
     At most `trie.budget` rows are asked for. Raises BadLogits. The root must not be known to be worth nothing.
     """
     node = start or trie.root
-    bounded = kind != "mask"
+    bounded = certain = kind != "mask"
     log_kept = node.log_kept
     log_weight = log_kept if bounded else 0.0
     visited = 0
@@ -73,11 +78,16 @@ def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | 
             new = not node.known
             if new:
                 trie.learn(node, rows.of(node)[0])
+                if certain:  # as if it had been known before
+                    trie.update(node)
+                    log_weight = log_kept = trie.root.log_kept
+                    new = False
             if new or not bounded:
                 log_weight += node.log_z
             if node.log_z == -math.inf or (new and kind == "cars" and not dice.coin(node.log_z)):
                 return Attempt(None, -math.inf, -math.inf, visited)
-            node = step(trie, rows, dice, node, bounded=bounded)
+            before, node = node, step(trie, rows, dice, node, bounded=bounded)
+            certain = certain and _alone(before, node)
         if not trie.judge(node):
             return Attempt(None, -math.inf, -math.inf, visited)
     finally:
@@ -86,6 +96,12 @@ def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | 
     if kind == "cars":
         return Attempt(node, 0.0, log_kept, visited)
     return Attempt(node, log_weight, log_weight, visited)
+
+
+def _alone(node: Node, child: Node) -> bool:
+    """Whether all that is kept at a node lies below one child."""
+    others = (other.log_kept for other in node.children.values() if other is not child)
+    return node.log_rest == -math.inf and all(kept == -math.inf for kept in others)
 
 
 def step(trie: SampleTrie, rows: Rows, dice: Dice, node: Node, *, bounded: bool) -> Node:
