@@ -200,15 +200,16 @@ def test_chains_are_reversible_and_come_nearer_with_every_step(seed, positions):
         before, begin = now, begin @ matrix
 
 
-@pytest.mark.parametrize("seed", range(max(3, CASES // 2)))
-def test_populations_are_properly_weighted(seed):
-    """E[mean over the particles of weight · 1[text = w]] = P(w), with resampling and deaths, by every choice."""
-    case = case_of(seed, budgets=(2, 3))
+@pytest.mark.parametrize("least", [0.5, 1.0])
+@pytest.mark.parametrize("seed", [3, 5, 7, 26, *range(40, 40 + CASES // 10)])
+def test_populations_are_properly_weighted(seed, least):
+    """E[mean over the particles of weight · 1[text = w]] = P(w), by every choice; with least=1 they are drawn anew."""
+    case = case_of(seed, budgets=(3,))
     law, found = case.law(), defaultdict(float)
 
     def run(dice: ScriptedDice):
         target = case.target()
-        ends, _ = population(target.trie, target.rows, [dice, dice])
+        ends, _ = population(target.trie, target.rows, [dice, dice], least=least)
         return [(end.token_ids(), weight) for end, weight in ends if end is not None]
 
     for probability, ends in every_choice(run):

@@ -27,7 +27,9 @@ LEAST = 0.5
 """The share of the particles that must be effective, (Σw)² / Σw² over their number."""
 
 
-def population(trie: SampleTrie, rows: Rows, dice: Sequence[Dice]) -> tuple[list[tuple[Node | None, float]], int]:
+def population(
+    trie: SampleTrie, rows: Rows, dice: Sequence[Dice], *, least: float = LEAST
+) -> tuple[list[tuple[Node | None, float]], int]:
     """One particle for each of the dice, and how many tokens were drawn.
 
     A particle is the last node of its text and its log-weight, (None, -inf) where it died; all are that when the last
@@ -51,8 +53,8 @@ def population(trie: SampleTrie, rows: Rows, dice: Sequence[Dice]) -> tuple[list
                     touched.append(nodes[i])
                     if nodes[i].done and not trie.judge(nodes[i]):
                         weights[i] = -math.inf
-            growing = any(not node.done for node in nodes)
-            if growing and _effective(weights) < LEAST * len(dice):
+            growing = any(not node.done and w > -math.inf for node, w in zip(nodes, weights, strict=True))
+            if growing and _effective(weights) < least * len(dice):
                 mean = log_sum(weights) - math.log(len(dice))
                 nodes = [nodes[dice[0].pick(weights)] for _ in dice]
                 weights = [mean] * len(dice)
