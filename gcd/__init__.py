@@ -22,6 +22,7 @@
 | `regex`, `choices`, `schema`, `lark`, `gbnf`   | such parts, by what they are written in                      |
 | `literal`, `special`, `substring`              | a text, a special token, whatever stands in a document       |
 | `containing`, `without`, `until`, `tags`       | free text, by the phrases in it                              |
+| `diffusion`                                    | exact laws of blocks, for diffusion language models          |
 | `errors`                                       | everything that this library raises, as one tree             |
 
 Names are looked up on first use: `import gcd` loads neither torch nor numba.
@@ -59,7 +60,7 @@ from gcd.generate import agenerate, astream, generate, stream  # noqa: E402
 from gcd.sample import sample  # noqa: E402
 
 if TYPE_CHECKING:
-    from gcd import errors
+    from gcd import diffusion, errors
     from gcd.compile import Report
     from gcd.generation import AsyncStream, Generation, Stream
     from gcd.integrations.logits_processor import GrammarLogitsProcessor
@@ -93,9 +94,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "Report",
     "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
-    "apply_bitmask_", "astream", "check", "choices", "compile", "containing", "errors", "fill_bitmask", "gbnf",
-    "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special", "stream", "substring",
-    "tags", "until", "without",
+    "apply_bitmask_", "astream", "check", "choices", "compile", "containing", "diffusion", "errors", "fill_bitmask",
+    "gbnf", "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special", "stream",
+    "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -133,8 +134,8 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return importlib.import_module("gcd.errors")
+    if name in ("diffusion", "errors"):
+        return importlib.import_module(f"gcd.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'gcd' has no attribute {name!r}")
     value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)

@@ -14,7 +14,8 @@
     ├── ModelError                      the model cannot be used
     │   ├── UnknownModel                no model of that name or at that path
     │   ├── UnsupportedModel            a model that is not a causal language model of text
-    │   └── BadLogits                   the model's logits are NaN, infinite, or -inf wherever the grammar may go
+    │   ├── BadLogits                   the model's logits are NaN, infinite, or -inf wherever the grammar may go
+    │   └── BadBlock                    the same of a diffusion model's logits at one position of a block
     ├── PromptError                     the prompt is empty, cannot be encoded, or does not fit
     ├── NoAllowedToken                  another logits processor removed every token that the grammar allows
     ├── InvalidTrie                     what was given as trie= is damaged, or was made for another law
@@ -44,10 +45,10 @@ if TYPE_CHECKING:
     from gcd.generation import Generation
 
 __all__ = [
-    "AlignmentError", "AttemptsExhausted", "BadLogits", "BudgetTooSmall", "EmptyLanguage", "GenerationError",
-    "GrammarError", "InvalidGrammar", "InvalidTrie", "LimitExceeded", "ModelError", "NoAllowedToken", "PromptError",
-    "Span", "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel", "UnsupportedTokenizer",
-    "ValidationFailed", "VocabularyMismatch", "ZeroProbability",
+    "AlignmentError", "AttemptsExhausted", "BadBlock", "BadLogits", "BudgetTooSmall", "EmptyLanguage",
+    "GenerationError", "GrammarError", "InvalidGrammar", "InvalidTrie", "LimitExceeded", "ModelError", "NoAllowedToken",
+    "PromptError", "Span", "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel",
+    "UnsupportedTokenizer", "ValidationFailed", "VocabularyMismatch", "ZeroProbability",
 ]  # fmt: skip
 
 
@@ -89,6 +90,20 @@ class BadLogits(ModelError):
 
 def _bad_logits(problem: str, hint: str, step: int, text: str) -> BadLogits:
     return BadLogits(problem, hint, step=step, text=text)
+
+
+class BadBlock(ModelError):
+    """The logits at `position` of a block are `kind` (NaN or +inf) for `count` of `width` tokens."""
+
+    def __init__(self, position: int, kind: str, count: int, width: int) -> None:
+        self.position, self.kind, self.count, self.width = position, kind, count, width
+        super().__init__(
+            f"at position {position} of the block the logits are {kind} for {count:,} of {width:,} tokens\n"
+            "Half precision overflows so: load the model with dtype='float32' or 'bfloat16', and check its weights."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.position, self.kind, self.count, self.width)
 
 
 class PromptError(GenerationError):

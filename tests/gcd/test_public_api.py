@@ -23,9 +23,21 @@ def test_the_type_checkers_names_are_the_exported_ones():
     tree = ast.parse(Path(gcd.__file__).read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     lazy = {alias.asname or alias.name: node.module for node in block.body for alias in node.names}
-    assert lazy == {**gcd._LAZY, "errors": "gcd"}
+    assert lazy == {**gcd._LAZY, "diffusion": "gcd", "errors": "gcd"}
     eager = {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert set(gcd.__all__) == set(lazy) | (eager & set(gcd.__all__))
+
+
+def test_the_names_of_diffusion_are_there():
+    from gcd import diffusion
+
+    assert list(diffusion.__all__) == sorted(diffusion._LAZY)
+    for name in diffusion.__all__:
+        assert getattr(diffusion, name).__name__ == name
+        assert f"`{name}`" in diffusion.__doc__
+    with pytest.raises(AttributeError) as caught:
+        _ = diffusion.no_such_name
+    assert str(caught.value) == "module 'gcd.diffusion' has no attribute 'no_such_name'"
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,0 +1,108 @@
+"""Blocks: which ways a block of L tokens may take through a constraint, before any model is asked.
+
+Place in the walk: Constraint -> **ways of a block** -> the sums of a Lattice. States that can be listed are listed;
+they are kept with the constraint, so that the next step of a diffusion model finds them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gcd.diffusion.chain import Chain
+from gcd.diffusion.emissions import Best
+from gcd.diffusion.token_automaton import ENDED, BlockLimits, Edges, TokenAutomaton
+from gcd.diffusion.token_sets import Partition
+from grammars.errors import LimitExceeded
+from tokenizer_align.constraint import Constraint, State
+
+__all__ = ["Ending", "Sums", "Ways", "block_ways"]
+
+Float = NDArray[np.float64]
+
+
+class Sums(Protocol):
+    """What is known of the ways of a block, each a set of tokens for every position."""
+
+    @property
+    def log_z(self) -> float: ...
+    def contexts(self) -> Float: ...
+    def torch_log_z(self, weights: torch.Tensor) -> torch.Tensor: ...
+    def draw(self, uniforms: Float) -> NDArray[np.int64]: ...
+    def k_best(self, k: int, weights: Float, best: Best) -> list[tuple[list[int], float]]: ...
+
+
+class Ways(Protocol):
+    """The ways of a block: the token sets on them, and their sums given the weights of these."""
+
+    @property
+    def partition(self) -> Partition: ...
+    @property
+    def eos_set(self) -> int: ...
+    def sums(self, weights: Float, like: Sums | None = None) -> Sums: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a block may end; see `Lattice`."""
+
+    kind: Literal["accept", "eos", "open"]
+    budget: int | None
+
+    def admits(self, constraint: Constraint, state: State | None) -> bool:
+        """Whether it may end in a state; None is the one behind EOS."""
+        if state is None or self.kind == "eos":
+            return state is None
+        if self.kind == "accept":
+            return constraint.is_accepting(state)
+        return self.budget is None or constraint.min_tokens_to_end(state) <= self.budget
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChainWays:
+    """Ways through states that are listed."""
+
+    partition: Partition
+    eos_set: int
+    edges: Edges
+    start: int
+    final: Float
+
+    def sums(self, weights: Float, like: Sums | None = None) -> Sums:
+        return Chain(self.edges, self.start, self.final, weights, like=like if isinstance(like, Chain) else None)
+
+
+_AUTOMATA: weakref.WeakKeyDictionary[Constraint, TokenAutomaton] = weakref.WeakKeyDictionary()
+
+
+def block_ways(
+    constraint: Constraint, start: State, length: int, fixed: Mapping[int, int], ending: Ending, limits: BlockLimits
+) -> Ways:
+    """The ways of a block of a length from a state. Raises LimitExceeded."""
+    automaton = _AUTOMATA.get(constraint)
+    if automaton is not None and automaton.limits == limits:
+        try:
+            return _listed(automaton, start, length, fixed, ending)
+        except LimitExceeded:
+            pass  # earlier blocks have filled it
+    automaton = _AUTOMATA[constraint] = TokenAutomaton(constraint, limits)
+    return _listed(automaton, start, length, fixed, ending)
+
+
+def _listed(
+    automaton: TokenAutomaton, start: State, length: int, fixed: Mapping[int, int], ending: Ending
+) -> ChainWays:
+    first = automaton.number(start)
+    automaton.explore([first], length, fixed)
+    final = np.full(len(automaton.states), -np.inf)
+    for number, state in enumerate(automaton.states):
+        if ending.admits(automaton.constraint, state):
+            final[number] = 0.0
+    assert final[ENDED] == 0.0
+    return ChainWays(automaton.partition, automaton.eos_set, automaton.edges, first, final)
