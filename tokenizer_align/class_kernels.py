@@ -17,18 +17,22 @@ from tokenizer_align.kernels import (
     HEAP,
     KID_BYTES,
     KIDS,
+    LIMIT,
     PATH,
     TOKENS_BELOW,
     TOKENS_FROM,
     TOKENS_TO,
+    TOP,
     TRIE_KIDS,
     Int,
+    _intern,
+    _push,
     _step,
 )
 
 Int32 = NDArray[np.int32]
 
-__all__ = ["classify", "group"]
+__all__ = ["classify", "group", "stack_up"]
 
 REFUSED = -1
 DEEPER = -2
@@ -107,3 +111,14 @@ def group(labels: Int32, items: Int32, starts: Int32, out: Int32) -> None:
     for k in range(len(starts) - 1, 0, -1):
         starts[k] = starts[k - 1]
     starts[0] = 0
+
+
+@kernel
+def stack_up(c: Context, kind: int, flag: int, triples: Int32) -> int:
+    """The record of a kind with these triples, which are sorted; or a status."""
+    c[TOP] = 0
+    for i in range(0, len(triples), 3):
+        if not _push(c, Int(triples[i]), Int(triples[i + 1]), Int(triples[i + 2])):
+            c[TOP] = 0
+            return LIMIT
+    return _intern(c, Int(kind), Int(flag), Int(0))

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from gcd.diffusion.chain import Chain
 from gcd.diffusion.emissions import Best
+from gcd.diffusion.forest import Forest, Goal, Plan, Planner
 from gcd.diffusion.token_automaton import ENDED, BlockLimits, Edges, TokenAutomaton
-from gcd.diffusion.token_sets import Partition
+from gcd.diffusion.token_sets import Partition, TokenSets
 from grammars.errors import LimitExceeded
 from tokenizer_align.constraint import Constraint, State
+from tokenizer_align.pushdown import Pushdown
 
 __all__ = ["Ending", "Sums", "Ways", "block_ways"]
 
@@ -78,21 +80,55 @@ class ChainWays:
         return Chain(self.edges, self.start, self.final, weights, like=like if isinstance(like, Chain) else None)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ForestWays:
+    """Ways through a pushdown automaton."""
+
+    partition: Partition
+    eos_set: int
+    plan: Plan
+
+    def sums(self, weights: Float, like: Sums | None = None) -> Sums:
+        return Forest(self.plan, weights)
+
+
 _AUTOMATA: weakref.WeakKeyDictionary[Constraint, TokenAutomaton] = weakref.WeakKeyDictionary()
+_NESTING: weakref.WeakKeyDictionary[Constraint, tuple[Pushdown, TokenSets]] = weakref.WeakKeyDictionary()
 
 
 def block_ways(
     constraint: Constraint, start: State, length: int, fixed: Mapping[int, int], ending: Ending, limits: BlockLimits
 ) -> Ways:
     """The ways of a block of a length from a state. Raises LimitExceeded."""
-    automaton = _AUTOMATA.get(constraint)
-    if automaton is not None and automaton.limits == limits:
-        try:
-            return _listed(automaton, start, length, fixed, ending)
-        except LimitExceeded:
-            pass  # earlier blocks have filled it
-    automaton = _AUTOMATA[constraint] = TokenAutomaton(constraint, limits)
-    return _listed(automaton, start, length, fixed, ending)
+    if constraint not in _NESTING:
+        automaton = _AUTOMATA.get(constraint)
+        for _ in range(2):  # a kept one may have been filled by other blocks
+            if automaton is None or automaton.limits != limits:
+                automaton = TokenAutomaton(constraint, limits)
+            try:
+                found = _listed(automaton, start, length, fixed, ending)
+            except LimitExceeded:
+                automaton = None
+            else:
+                _AUTOMATA[constraint] = automaton
+                return found
+    return _nested(constraint, start, length, fixed, ending, limits)
+
+
+def _nested(
+    constraint: Constraint, start: State, length: int, fixed: Mapping[int, int], ending: Ending, limits: BlockLimits
+) -> ForestWays:
+    pushdown, sets = _NESTING.get(constraint, (None, None))
+    if pushdown is None or sets is None or pushdown.arena is not start._arena or pushdown.limit != limits.tops:
+        pushdown, sets = Pushdown(start._arena, limit=limits.tops), TokenSets(constraint.vocabulary.size)
+        _NESTING[constraint] = pushdown, sets
+    if ending.budget is not None:
+        start._arena.settle_all()
+    eos = np.array(constraint.vocabulary.eos_token_ids, np.int32)
+    goal = Goal(needs_eos=ending.kind == "eos", is_open=ending.kind == "open", budget=ending.budget)
+    planner = Planner(pushdown, sets, eos, fixed, goal, limits)
+    plan = planner.plan(start._number, length)
+    return ForestWays(sets.partition(), planner.eos_set, plan)
 
 
 def _listed(

@@ -46,8 +46,8 @@ class Chain:
         self._backward(self.weights[:changed], self.beta[: changed + 1], is_max=False)
 
     def _backward(self, weights: Float, beta: Float, *, is_max: bool) -> None:
-        e = self.edges
-        kernels.backward(e.start, e.target, e.token_set, weights, self.reachable, int(is_max), beta)
+        e, kernel = self.edges, kernels.best_backward if is_max else kernels.backward
+        kernel(e.start, e.target, e.token_set, weights, self.reachable, beta)
 
     @property
     def log_z(self) -> float:
@@ -62,7 +62,7 @@ class Chain:
         e, alpha, out = self.edges, np.empty(self.reachable.shape), np.empty(self.weights.shape)
         alpha[0] = -np.inf
         alpha[0, self.start] = 0.0
-        kernels.forward(e.start, e.target, e.token_set, self.weights, alpha)
+        kernels.forward(e.start, e.target, e.token_set, self.weights, self.reachable, alpha)
         kernels.contexts(e.start, e.target, e.token_set, alpha, self.beta, out)
         return out - self.log_z
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -31,7 +30,10 @@ Best: TypeAlias = Callable[[int, int, int], list[tuple[float, int]]]
 
 
 class Emissions:
-    """The weights of one block: logits (L, V), and which positions are fixed."""
+    """The weights of one block: logits (L, V), and which positions are fixed.
+
+    Raises BadBlock where a logit at a position that is not fixed is NaN or +inf.
+    """
 
     def __init__(
         self,
@@ -47,98 +49,101 @@ class Emissions:
         self.eos_set, self.is_tail_scored, self.is_normalized = eos_set, is_tail_scored, is_normalized
         self.eos = frozenset(partition.members(eos_set).tolist())
         self.length = logits.shape[0]
-        self._rows: dict[int, Float] = {}
+        self.totals = np.zeros(self.length)
+        """(L,) what is taken off the logits: the logarithm of the sum of all of a position, or 0."""
+        self.set_sums = self._on_device() if logits.device.type != "cpu" else self._by_rows()
+        """(L, S) the sum of the weights of the tokens of each set."""
 
-    @cached_property
-    def totals(self) -> torch.Tensor:
-        """(L,) what is taken off the logits of each position: the logarithm of the sum of all, or 0.
+    def _by_rows(self) -> Float:
+        return np.stack([self._sets_of(i) for i in range(self.length)])
 
-        Raises BadBlock where a logit is NaN or +inf. A position without any possible token is left as it is.
-        """
-        most = self.logits.detach().amax(dim=-1)
-        free = torch.ones(self.length, dtype=torch.bool)
-        free[[*self.fixed]] = False
-        wrong = (most.isnan() | (most == torch.inf)).cpu() & free
-        if wrong.any():
-            position = int(wrong.nonzero()[0])
-            row = self.logits[position]
-            kind, count = (
-                ("NaN", int(row.isnan().sum())) if row.isnan().any() else ("+inf", int((row == torch.inf).sum()))
-            )
-            raise BadBlock(position, kind, count, row.shape[-1])
-        if not self.is_normalized:
-            return torch.zeros(self.length, dtype=torch.float64)
-        found = torch.empty(self.length, dtype=torch.float64)
-        for i in range(self.length):
-            found[i] = 0.0 if i in self.fixed else torch.logsumexp(self.logits[i].detach().double(), -1)
-        return found.masked_fill(found == -torch.inf, 0.0)
+    def _on_device(self) -> Float:
+        with torch.no_grad():
+            most = self.logits.amax(dim=-1).double()
+            for i, value in enumerate(most.tolist()):
+                self._check(i, value)
+            if self.is_normalized:
+                totals = torch.stack([torch.logsumexp(row.double(), -1) for row in self.logits])
+                self.totals = np.where(np.isinf(found := totals.cpu().numpy()), 0.0, found)
+                self.totals[[*self.fixed]] = 0.0
+            weights: Float = self.torch_set_weights(self.logits).cpu().numpy()
+            return weights
 
-    def row(self, position: int) -> Float:
-        """(V,) the weights of the tokens at a position."""
-        known = self._rows.get(position)
-        if known is None:
-            if position in self.fixed:
-                known = np.full(self.logits.shape[1], -np.inf)
-                known[self.fixed[position]] = 0.0
-            else:
-                row = self.logits[position].detach().double().cpu()
-                known = (row - self.totals[position]).numpy()
-            if known.nbytes * self.length <= _KEPT:
-                self._rows[position] = known
-        return known
+    def _check(self, position: int, most: float) -> None:
+        if not most < np.inf and position not in self.fixed:
+            row = self.logits[position].detach()
+            nans = int(row.isnan().sum())
+            kind, count = ("NaN", nans) if nans else ("+inf", int((row == torch.inf).sum()))
+            raise BadBlock(position, kind, count, len(row))
 
-    def weights(self, position: int, token_ids: NDArray[np.int32]) -> Float:
-        """The weights of some tokens at a position."""
-        if self.logits.device.type == "cpu" or position in self.fixed or position in self._rows:
-            return self.row(position)[token_ids]
-        found = self.logits[position].detach()[torch.from_numpy(token_ids).to(self.logits.device).long()]
-        weights: Float = (found.double().cpu() - self.totals[position]).numpy()
-        return weights
+    def _sets_of(self, position: int) -> Float:
+        """(S,) the sums of the sets at one position, on the CPU; notes what its logits are to be taken down by."""
+        p = self.partition
+        out, atoms, known = np.empty(p.num_sets), np.full(p.num_atoms + 1, -np.inf), len(p.atom_of)
+        if position in self.fixed:
+            token = self.fixed[position]
+            if token < known:
+                atoms[p.atom_of[token]] = 0.0
+        else:
+            row = self.logits[position].detach().double()
+            most = float(row.max())
+            self._check(position, most)
+            if most > -np.inf:
+                shares = torch.exp(row - most).numpy()
+                kernels.atom_sums(row.numpy()[:known], shares[:known], most, p.atom_of, atoms)
+            if self.is_normalized and most > -np.inf:
+                self.totals[position] = most + np.log(shares.sum())
+                atoms -= self.totals[position]
+        kernels.sums_by(atoms, p.set_atoms, p.set_start, out)
+        out[TAIL] = self._tail(position, out[self.eos_set])
+        return out
 
-    def tail(self, position: int, eos: float) -> float:
+    def _tail(self, position: int, eos: float) -> float:
         """The weight of `TAIL`, where that of the EOS tokens is given."""
         if position in self.fixed:
             return 0.0 if self.fixed[position] in self.eos else -np.inf
         return eos if self.is_tail_scored else 0.0
 
-    @cached_property
-    def set_sums(self) -> Float:
-        """(L, S) the sum of the weights of the tokens of each set."""
-        if self.logits.device.type != "cpu":
-            with torch.no_grad():
-                weights: Float = self.torch_set_weights(self.logits).cpu().numpy()
-            return weights
-        out = np.empty((self.length, self.partition.num_sets))
-        for i in range(self.length):
-            out[i] = self._of_sets(i, is_max=False)
-        return out
-
-    def set_bests(self) -> Float:
-        """(L, S) the weight of the heaviest token of each set."""
-        return np.stack([self._of_sets(i, is_max=True) for i in range(self.length)])
-
-    def _of_sets(self, position: int, *, is_max: bool) -> Float:
-        p = self.partition
-        out, atoms = np.empty(p.num_sets), np.empty(p.num_atoms)
-        kernels.sums(self.weights(position, p.tokens), p.atom_start, int(is_max), atoms)
-        kernels.sums_by(atoms, p.set_atoms, p.set_start, int(is_max), out)
-        out[TAIL] = self.tail(position, out[self.eos_set])
-        return out
-
     def commit(self, more: Mapping[int, int]) -> Emissions:
         """The same with more positions fixed; what is known of the others is taken over."""
         after = copy(self)
         after.fixed = {**self.fixed, **more}
-        after._rows = {i: row for i, row in self._rows.items() if i not in more}
-        after.totals = self.totals.clone()
-        after.set_sums = self.set_sums.copy()
+        after.totals, after.set_sums = self.totals.copy(), self.set_sums.copy()
         for i in more:
             after.totals[i] = 0.0
-            after.set_sums[i] = after._of_sets(i, is_max=False)
+            after.set_sums[i] = after._sets_of(i)
         return after
 
+    def row(self, position: int) -> Float:
+        """(V,) the weights of the tokens at a position."""
+        if position in self.fixed:
+            row = np.full(self.logits.shape[1], -np.inf)
+            row[self.fixed[position]] = 0.0
+            return row
+        weights: Float = (self.logits[position].detach().double() - self.totals[position]).cpu().numpy()
+        return weights
+
+    def weights(self, position: int, token_ids: NDArray[np.int32]) -> Float:
+        """The weights of some tokens at a position."""
+        if position in self.fixed:
+            return np.where(token_ids == self.fixed[position], 0.0, -np.inf)
+        found = self.logits[position].detach()[torch.from_numpy(token_ids).to(self.logits.device).long()]
+        weights: Float = (found.double() - self.totals[position]).cpu().numpy()
+        return weights
+
+    def set_bests(self) -> Float:
+        """(L, S) the weight of the heaviest token of each set."""
+        p = self.partition
+        out, atoms = np.empty((self.length, p.num_sets)), np.empty(p.num_atoms)
+        places = np.arange(len(p.tokens), dtype=np.int32)
+        for i in range(self.length):
+            kernels.most_by(self.weights(i, p.tokens), places, p.atom_start, atoms)
+            kernels.most_by(atoms, p.set_atoms, p.set_start, out[i])
+            out[i, TAIL] = self._tail(i, out[i, self.eos_set])
+        return out
+
     def torch_set_weights(self, logits: torch.Tensor) -> torch.Tensor:
-        """The same sums as torch operations on logits (L, V) like these, which can be differentiated twice."""
+        """(L, S) the sums of the sets as torch operations on logits like these, to be differentiated twice."""
         p, device = self.partition, logits.device
         rows = logits.double()
         if self.is_normalized:
@@ -153,7 +158,7 @@ class Emissions:
         atoms = segment_logsumexp(rows[:, tokens], atom_of, p.num_atoms)
         set_of = torch.from_numpy(np.repeat(np.arange(p.num_sets), np.diff(p.set_start))).to(device)
         sets = segment_logsumexp(atoms[:, torch.from_numpy(p.set_atoms).to(device).long()], set_of, p.num_sets)
-        tails = torch.tensor([self.tail(i, 0.0) for i in range(self.length)], dtype=torch.float64, device=device)
+        tails = torch.tensor([self._tail(i, 0.0) for i in range(self.length)], dtype=torch.float64, device=device)
         if self.is_tail_scored:
             tails = tails + sets[:, self.eos_set]
         return torch.cat([tails.unsqueeze(-1), sets[:, 1:]], dim=-1)
@@ -163,15 +168,17 @@ class Emissions:
 
         What is behind the end and not scored is left out.
         """
+        return self._shares(position, contexts, torch.from_numpy(self.row(position))).numpy()
+
+    def _shares(self, position: int, contexts: Float, row: torch.Tensor) -> torch.Tensor:
         p = self.partition
         sets = contexts.copy()
         if self.is_tail_scored:
             sets[self.eos_set] = np.logaddexp(sets[self.eos_set], sets[TAIL])
-        atoms, scratch = np.empty(p.num_atoms), np.empty(p.num_atoms)
-        kernels.scatter(sets, p.set_atoms, p.set_start, atoms, scratch)
-        row, known = self.row(position), len(p.atom_of)
-        out = np.zeros(len(row))  # logits may be wider than the vocabulary
-        out[:known] = np.exp(row[:known] + np.append(atoms, -np.inf)[p.atom_of])
+        atoms = np.full(p.num_atoms + 1, -np.inf)
+        kernels.scatter(sets, p.set_atoms, p.set_start, atoms[:-1])
+        out, known = torch.zeros_like(row), len(p.atom_of)  # logits may be wider than the vocabulary
+        torch.exp(row[:known] + torch.from_numpy(atoms[p.atom_of]).to(row.device), out=out[:known])
         return out
 
     def gradient(self, contexts: Float, scale: float) -> torch.Tensor:
@@ -180,16 +187,17 @@ class Emissions:
         for i in range(self.length):
             if i in self.fixed:
                 continue
-            law = self.token_weights(i, contexts[i])
+            row = self.logits[i].detach().double() - self.totals[i]
+            law = self._shares(i, contexts[i], row)
             if self.is_normalized:
-                law -= law.sum() * np.exp(self.row(i))  # what is behind the end is not scored
-            out[i] = torch.from_numpy(law * scale)
+                law -= law.sum() * row.exp()  # what is behind the end is not scored
+            out[i] = law * scale
         return out
 
     def best(self, position: int, token_set: int, k: int) -> list[tuple[float, int]]:
         """The k heaviest possible tokens of a set, the lowest id first among equals; behind the end one EOS token."""
         if token_set == TAIL and not self.is_tail_scored:
-            return [(0.0, self.pad(position))]
+            return [(0.0, self.pad(position))] if self._tail(position, 0.0) > -np.inf else []
         ids = self.partition.members(self.eos_set if token_set == TAIL else token_set)
         weights = self.weights(position, ids)
         if k < len(ids):
@@ -222,7 +230,3 @@ def invert(weights: Float, uniforms: Float) -> NDArray[np.int64]:
     last = int(np.searchsorted(sums, sums[-1]))  # the last that adds anything
     drawn: NDArray[np.int64] = np.minimum(np.searchsorted(sums, uniforms * sums[-1], side="right"), last)
     return drawn
-
-
-_KEPT = 64 << 20
-"""Bytes of rows in float64 that one block keeps; longer ones are converted whenever they are looked at."""

@@ -1,10 +1,12 @@
-"""The loops of exact sums over blocks, on the CPU: float64, in logarithms, no state that nothing reaches is looked at.
+"""The loops of exact sums over blocks, on the CPU: float64, weights as logarithms, -inf for what is impossible.
 
-Place in the walk: below `gcd.diffusion.chain` and `gcd.diffusion.emissions`, which have the same passes as torch
-operations (`gcd.diffusion.passes`): the slow twin, the way on other devices, and the way to second derivatives. A sum
-of weights is the logarithm of the sum of their exponentials, taken down from the largest: nothing underflows, and -inf
-means impossible. Where `is_max` is 1 the largest weight takes the place of the sum: the same loops in another
-semiring.
+Place in the walk: below `gcd.diffusion.chain` and `gcd.diffusion.emissions`. `gcd.diffusion.passes` has the same sums
+as torch operations: the slow twin, and the way to second derivatives.
+
+A sum of weights is the logarithm of the sum of their exponentials. Weights of ways are sums themselves, of what is
+known of a state and of a set; so exponentials are taken once for each state and set, from the largest down, and
+multiplied on the edges. What comes out below `TINY` may have lost terms to underflow: it is summed once more in
+logarithms, which loses nothing. Above it, a lost term is less than one part in 10**100.
 """
 
 from __future__ import annotations
@@ -14,57 +16,81 @@ from numpy.typing import NDArray
 
 from tokenizer_align.jit import kernel
 
-__all__ = ["backward", "contexts", "forward", "scatter", "sums", "sums_by"]
+__all__ = ["atom_sums", "backward", "best_backward", "contexts", "forward", "most_by", "reach", "scatter", "sums_by"]
 
 Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 Int32 = NDArray[np.int32]
 
 NEVER = -np.inf
+TINY = 1e-200
+
+
+# -- from tokens to sets, and back -------------------------------------------------------------------------------------
 
 
 @kernel
-def sums(weights: Float, start: Int32, is_max: int, out: Float) -> None:
-    """out[k] = the sum of weights[start[k] : start[k + 1]]."""
-    for k in range(len(out)):
-        most = NEVER
-        for i in range(start[k], start[k + 1]):
-            if weights[i] > most:
-                most = weights[i]
-        total = 0.0
-        if is_max == 0 and most > NEVER:
-            for i in range(start[k], start[k + 1]):
-                total += np.exp(weights[i] - most)
-            most += np.log(total)
-        out[k] = most
+def atom_sums(weights: Float, shares: Float, most: float, atom_of: Int32, out: Float) -> None:
+    """out[a] = the sum of the weights of the tokens of atom a; shares are exp(weights - most), the largest being 1."""
+    for a in range(len(out)):
+        out[a] = 0.0
+    for v in range(len(atom_of)):
+        out[atom_of[v]] += shares[v]
+    lost = 0
+    for a in range(len(out)):
+        if out[a] > TINY:
+            out[a] = most + np.log(out[a])
+        else:
+            out[a] = NEVER
+            lost += 1
+    if lost == 0:
+        return
+    largest, total = np.full(len(out), NEVER), np.zeros(len(out))
+    for v in range(len(atom_of)):
+        if out[atom_of[v]] == NEVER and weights[v] > largest[atom_of[v]]:
+            largest[atom_of[v]] = weights[v]
+    for v in range(len(atom_of)):
+        if largest[atom_of[v]] > NEVER:
+            total[atom_of[v]] += np.exp(weights[v] - largest[atom_of[v]])
+    for a in range(len(out)):
+        if largest[a] > NEVER:
+            out[a] = largest[a] + np.log(total[a])
 
 
 @kernel
-def sums_by(weights: Float, items: Int32, start: Int32, is_max: int, out: Float) -> None:
+def sums_by(weights: Float, items: Int32, start: Int32, out: Float) -> None:
     """out[k] = the sum of the weights of items[start[k] : start[k + 1]]."""
     for k in range(len(out)):
-        most = NEVER
+        largest = NEVER
         for i in range(start[k], start[k + 1]):
-            if weights[items[i]] > most:
-                most = weights[items[i]]
+            largest = max(largest, weights[items[i]])
         total = 0.0
-        if is_max == 0 and most > NEVER:
+        if largest > NEVER:
             for i in range(start[k], start[k + 1]):
-                total += np.exp(weights[items[i]] - most)
-            most += np.log(total)
-        out[k] = most
+                total += np.exp(weights[items[i]] - largest)
+            largest += np.log(total)
+        out[k] = largest
 
 
 @kernel
-def scatter(weights: Float, items: Int32, start: Int32, out: Float, total: Float) -> None:
-    """out[item] = the sum of weights[k] over all k among whose items it is; `total` is scratch space of its length."""
+def most_by(weights: Float, items: Int32, start: Int32, out: Float) -> None:
+    """out[k] = the largest weight of items[start[k] : start[k + 1]]."""
+    for k in range(len(out)):
+        out[k] = NEVER
+        for i in range(start[k], start[k + 1]):
+            out[k] = max(out[k], weights[items[i]])
+
+
+@kernel
+def scatter(weights: Float, items: Int32, start: Int32, out: Float) -> None:
+    """out[item] = the sum of weights[k] over all k among whose items it is."""
+    total = np.zeros(len(out))
     for i in range(len(out)):
         out[i] = NEVER
-        total[i] = 0.0
     for k in range(len(weights)):
         if weights[k] > NEVER:
             for i in range(start[k], start[k + 1]):
-                if weights[k] > out[items[i]]:
-                    out[items[i]] = weights[k]
+                out[items[i]] = max(out[items[i]], weights[k])
     for k in range(len(weights)):
         if weights[k] > NEVER:
             for i in range(start[k], start[k + 1]):
@@ -74,63 +100,23 @@ def scatter(weights: Float, items: Int32, start: Int32, out: Float, total: Float
             out[i] += np.log(total[i])
 
 
+# -- over the ways of a block ------------------------------------------------------------------------------------------
+
+
 @kernel
-def forward(start: Int32, target: Int32, token_set: Int32, weights: Float, alpha: Float) -> None:
-    """alpha[i + 1, q] = the sum over all ways of i + 1 tokens to q; alpha[0] is given. weights: (L, S)."""
-    states = len(start) - 1
-    total = np.zeros(states)
+def scaled(weights: Float, out: Float) -> float:
+    """Writes exp(weights - the largest) and returns the largest; all 0 where nothing is possible."""
+    most = NEVER
     for i in range(len(weights)):
-        for q in range(states):
-            alpha[i + 1, q] = NEVER
-            total[q] = 0.0
-        for q in range(states):
-            if alpha[i, q] > NEVER:
-                for e in range(start[q], start[q + 1]):
-                    value = alpha[i, q] + weights[i, token_set[e]]
-                    if value > alpha[i + 1, target[e]]:
-                        alpha[i + 1, target[e]] = value
-        for q in range(states):
-            if alpha[i, q] > NEVER:
-                for e in range(start[q], start[q + 1]):
-                    value = alpha[i, q] + weights[i, token_set[e]]
-                    if value > NEVER:
-                        total[target[e]] += np.exp(value - alpha[i + 1, target[e]])
-        for q in range(states):
-            if alpha[i + 1, q] > NEVER:
-                alpha[i + 1, q] += np.log(total[q])
+        most = max(most, weights[i])
+    for i in range(len(weights)):
+        out[i] = np.exp(weights[i] - most) if most > NEVER else 0.0
+    return most
 
 
 @kernel
-def backward(
-    start: Int32,
-    target: Int32,
-    token_set: Int32,
-    weights: Float,
-    reachable: NDArray[np.bool_],
-    is_max: int,
-    beta: Float,
-) -> None:
-    """beta[i, q] = the sum over all ways to the end of the block, of reachable states (L + 1, Q); beta[L] is given."""
-    states = len(start) - 1
-    for i in range(len(weights) - 1, -1, -1):
-        for q in range(states):
-            most = NEVER
-            if reachable[i, q]:
-                for e in range(start[q], start[q + 1]):
-                    value = weights[i, token_set[e]] + beta[i + 1, target[e]]
-                    if value > most:
-                        most = value
-                if most > NEVER and is_max == 0:
-                    total = 0.0
-                    for e in range(start[q], start[q + 1]):
-                        total += np.exp(weights[i, token_set[e]] + beta[i + 1, target[e]] - most)
-                    most += np.log(total)
-            beta[i, q] = most
-
-
-@kernel
-def reach(start: Int32, target: Int32, token_set: Int32, weights: Float, reachable: NDArray[np.bool_]) -> None:
-    """Which states some way of i tokens leads to: reachable[0] is given."""
+def reach(start: Int32, target: Int32, token_set: Int32, weights: Float, reachable: Bool) -> None:
+    """Which states some way of i tokens leads to: reachable (L + 1, Q), of which row 0 is given."""
     for i in range(len(weights)):
         for q in range(len(start) - 1):
             if reachable[i, q]:
@@ -140,25 +126,114 @@ def reach(start: Int32, target: Int32, token_set: Int32, weights: Float, reachab
 
 
 @kernel
+def forward(start: Int32, target: Int32, token_set: Int32, weights: Float, reachable: Bool, alpha: Float) -> None:
+    """alpha[i, q] = the sum over all ways of i tokens to q: (L + 1, Q), of which row 0 is given. weights: (L, S)."""
+    states = len(start) - 1
+    total, lost = np.empty(states), np.empty(states, np.bool_)
+    from_state, by_set = np.empty(states), np.empty(weights.shape[1])
+    for i in range(len(weights)):
+        most = scaled(alpha[i], from_state) + scaled(weights[i], by_set)
+        total[:] = 0.0
+        for q in range(states):
+            if from_state[q] > 0:
+                for e in range(start[q], start[q + 1]):
+                    total[target[e]] += from_state[q] * by_set[token_set[e]]
+        losses = 0
+        for q in range(states):
+            lost[q] = reachable[i + 1, q] and not total[q] > TINY
+            losses += lost[q]
+            alpha[i + 1, q] = most + np.log(total[q]) if total[q] > TINY else NEVER
+        if losses > 0:
+            total[:] = 0.0
+            for q in range(states):
+                if reachable[i, q]:
+                    for e in range(start[q], start[q + 1]):
+                        if lost[target[e]]:
+                            value = alpha[i, q] + weights[i, token_set[e]]
+                            alpha[i + 1, target[e]] = max(alpha[i + 1, target[e]], value)
+            for q in range(states):
+                if reachable[i, q]:
+                    for e in range(start[q], start[q + 1]):
+                        if lost[target[e]] and alpha[i + 1, target[e]] > NEVER:
+                            value = alpha[i, q] + weights[i, token_set[e]]
+                            total[target[e]] += np.exp(value - alpha[i + 1, target[e]])
+            for q in range(states):
+                if lost[q] and alpha[i + 1, q] > NEVER:
+                    alpha[i + 1, q] += np.log(total[q])
+
+
+@kernel
+def backward(start: Int32, target: Int32, token_set: Int32, weights: Float, reachable: Bool, beta: Float) -> None:
+    """beta[i, q] = the sum over all ways from a reachable q to the end: (L + 1, Q), of which the last row is given."""
+    states = len(start) - 1
+    to_state, by_set = np.empty(states), np.empty(weights.shape[1])
+    for i in range(len(weights) - 1, -1, -1):
+        most = scaled(beta[i + 1], to_state) + scaled(weights[i], by_set)
+        for q in range(states):
+            beta[i, q] = NEVER
+            if not reachable[i, q]:
+                continue
+            total = 0.0
+            for e in range(start[q], start[q + 1]):
+                total += to_state[target[e]] * by_set[token_set[e]]
+            if total > TINY:
+                beta[i, q] = most + np.log(total)
+                continue
+            largest = NEVER
+            for e in range(start[q], start[q + 1]):
+                largest = max(largest, weights[i, token_set[e]] + beta[i + 1, target[e]])
+            if largest > NEVER:
+                total = 0.0
+                for e in range(start[q], start[q + 1]):
+                    total += np.exp(weights[i, token_set[e]] + beta[i + 1, target[e]] - largest)
+                beta[i, q] = largest + np.log(total)
+
+
+@kernel
+def best_backward(start: Int32, target: Int32, token_set: Int32, weights: Float, reachable: Bool, beta: Float) -> None:
+    """The same with the heaviest way in place of the sum."""
+    for i in range(len(weights) - 1, -1, -1):
+        for q in range(len(start) - 1):
+            beta[i, q] = NEVER
+            if reachable[i, q]:
+                for e in range(start[q], start[q + 1]):
+                    beta[i, q] = max(beta[i, q], weights[i, token_set[e]] + beta[i + 1, target[e]])
+
+
+@kernel
 def contexts(start: Int32, target: Int32, token_set: Int32, alpha: Float, beta: Float, out: Float) -> None:
     """out[i, s] = the sum over all edges of the set s at position i of what is before and behind them: (L, S)."""
-    total = np.zeros(out.shape[1])
+    states, sets = len(start) - 1, out.shape[1]
+    total, is_met = np.empty(sets), np.empty(sets, np.bool_)
+    from_state, to_state = np.empty(states), np.empty(states)
     for i in range(len(out)):
-        for s in range(out.shape[1]):
-            out[i, s] = NEVER
-            total[s] = 0.0
-        for q in range(len(start) - 1):
+        most = scaled(alpha[i], from_state) + scaled(beta[i + 1], to_state)
+        total[:] = 0.0
+        is_met[:] = False
+        for q in range(states):
             if alpha[i, q] > NEVER:
                 for e in range(start[q], start[q + 1]):
-                    value = alpha[i, q] + beta[i + 1, target[e]]
-                    if value > out[i, token_set[e]]:
-                        out[i, token_set[e]] = value
-        for q in range(len(start) - 1):
-            if alpha[i, q] > NEVER:
-                for e in range(start[q], start[q + 1]):
-                    value = alpha[i, q] + beta[i + 1, target[e]]
-                    if value > NEVER:
-                        total[token_set[e]] += np.exp(value - out[i, token_set[e]])
-        for s in range(out.shape[1]):
-            if out[i, s] > NEVER:
-                out[i, s] += np.log(total[s])
+                    if beta[i + 1, target[e]] > NEVER:
+                        total[token_set[e]] += from_state[q] * to_state[target[e]]
+                        is_met[token_set[e]] = True
+        losses = 0
+        for s in range(sets):
+            out[i, s] = most + np.log(total[s]) if total[s] > TINY else NEVER
+            is_met[s] = is_met[s] and not total[s] > TINY
+            losses += is_met[s]
+        if losses > 0:
+            total[:] = 0.0
+            for q in range(states):
+                if alpha[i, q] > NEVER:
+                    for e in range(start[q], start[q + 1]):
+                        if is_met[token_set[e]]:
+                            out[i, token_set[e]] = max(out[i, token_set[e]], alpha[i, q] + beta[i + 1, target[e]])
+            for q in range(states):
+                if alpha[i, q] > NEVER:
+                    for e in range(start[q], start[q + 1]):
+                        if is_met[token_set[e]] and out[i, token_set[e]] > NEVER:
+                            value = alpha[i, q] + beta[i + 1, target[e]]
+                            total[token_set[e]] += np.exp(value - out[i, token_set[e]])
+            for s in range(sets):
+                if is_met[s] and out[i, s] > NEVER:
+                    out[i, s] += np.log(total[s])

@@ -119,7 +119,6 @@ class Lattice:
             logits, ways.partition, fixed,
             eos_set=ways.eos_set, is_tail_scored=self.tail == "scored", is_normalized=self.normalize,
         )  # fmt: skip
-        _ = emissions.totals  # looks at every logit: before anything is summed
         return _Row(ways, emissions, ways.sums(emissions.set_sums))
 
     def _check_possible(self) -> None:

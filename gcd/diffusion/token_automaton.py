@@ -31,14 +31,15 @@ ENDED = 0
 
 @dataclass(frozen=True, slots=True)
 class BlockLimits:
-    """What the states of a block may cost: how many there are, and how many ways from one to another.
+    """What the ways of a block may cost: how many states they go through, and how many edges there are between these.
 
-    A grammar with more states (one that is nested, say) is read as a pushdown automaton instead; `items` and `steps`
-    are its limits: places in a block with what is on top of the stack, and ways between them.
+    A grammar with more (one that nests, say) is read as a pushdown automaton instead. Of that there are at most so many
+    tops (what is on top of the stacks), items (tops at a position) and steps from item to item.
     """
 
     states: int = 4096
     edges: int = 4_000_000
+    tops: int = 4096
     items: int = 1_000_000
     steps: int = 20_000_000
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import gcd
-from gcd.diffusion import BlockLimits, Lattice
-from gcd.errors import BadBlock, EmptyLanguage, LimitExceeded, VocabularyMismatch
+from gcd.diffusion import Lattice
+from gcd.errors import BadBlock, EmptyLanguage, VocabularyMismatch
 
 AB = gcd.Vocabulary([b"a", b"b", b"c", b""], eos_token_ids=[3])
 A, B, C, EOS = range(4)
@@ -215,12 +215,6 @@ WRONG = [
         {"logits": torch.zeros(2, 2, 4), "fixed": [{}, {}, {}]},
         ValueError,
         "fixed must be one for all blocks or one for each of the 2, not 3",
-    ),
-    (
-        {"logits": torch.zeros(9, 4), "regex": "a{50}", "limits": BlockLimits(edges=5)},
-        LimitExceeded,
-        "a block of this grammar has more than 5 ways from state to state\n"
-        "make the block shorter, or pass limits=BlockLimits(edges=...)",
     ),
 ]
 

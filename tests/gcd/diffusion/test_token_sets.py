@@ -11,6 +11,7 @@ from toys import TOY
 import gcd
 from gcd.diffusion.token_automaton import ENDED, BlockLimits, TokenAutomaton
 from gcd.diffusion.token_sets import TokenSets
+from gcd.errors import LimitExceeded
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -53,3 +54,25 @@ def test_fixed_tokens_keep_states_out():
     every.explore([every.number(c.start)], 40, {})
     some.explore([some.number(c.start)], 40, dict.fromkeys(range(39), 0))
     assert [int((np.diff(a.edges.start) > 0).sum()) for a in (every, some)] == [80, 41]
+
+
+LIMITS = [
+    (
+        BlockLimits(states=5),
+        "a block of this grammar goes through more than 5 states\n"
+        "make the block shorter, or pass limits=BlockLimits(states=...)",
+    ),
+    (
+        BlockLimits(edges=5),
+        "a block of this grammar has more than 5 ways from state to state\n"
+        "make the block shorter, or pass limits=BlockLimits(edges=...)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("limits", "message"), LIMITS)
+def test_limits(limits, message):
+    automaton = TokenAutomaton(gcd.compile(regex="a{50}", tokenizer=TOY), limits)
+    with pytest.raises(LimitExceeded) as caught:
+        automaton.explore([automaton.number(automaton.constraint.start)], 50, {})
+    assert str(caught.value) == message
