@@ -1,9 +1,12 @@
 """Diffusion language models inside a grammar: exact laws of whole blocks.
 
-| name               | what it is                                                             |
-|--------------------|------------------------------------------------------------------------|
-| `Lattice`          | logits of a block × Constraint -> log Z, best strings, draws, ...      |
-| `BlockLimits`      | what the ways of a block may cost                                      |
+| name                 | what it is                                                             |
+|----------------------|------------------------------------------------------------------------|
+| `Lattice`            | logits of a block × Constraint -> log Z, best strings, draws, ...      |
+| `decode`, `Decoding` | a model fills a canvas inside a grammar -> what it returns             |
+| `policies`           | which positions to commit next                                         |
+| `constrained_nll`    | the loss of a model that will be used inside a grammar                 |
+| `BlockLimits`        | what the ways of a block may cost                                      |
 
 Names are looked up on first use: torch is imported then.
 """
@@ -14,18 +17,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gcd.diffusion import policies
     from gcd.diffusion.lattice import Lattice
+    from gcd.diffusion.loops import Decoding, decode
+    from gcd.diffusion.loss import constrained_nll
     from gcd.diffusion.token_automaton import BlockLimits
 
-__all__ = ["BlockLimits", "Lattice"]
+__all__ = ["BlockLimits", "Decoding", "Lattice", "constrained_nll", "decode", "policies"]
 
 _LAZY = {
     "BlockLimits": "gcd.diffusion.token_automaton",
+    "Decoding": "gcd.diffusion.loops",
     "Lattice": "gcd.diffusion.lattice",
+    "constrained_nll": "gcd.diffusion.loss",
+    "decode": "gcd.diffusion.loops",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "policies":
+        return importlib.import_module("gcd.diffusion.policies")
     if name not in _LAZY:
         raise AttributeError(f"module 'gcd.diffusion' has no attribute {name!r}")
     value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,0 +1,304 @@
+"""decode: a masked diffusion model fills a canvas inside a grammar, block by block.
+
+Place in the walk: model × Constraint -> Lattice -> policy -> **tokens**. At each step the model predicts all masked
+positions, a lattice makes that the law of complete strings, and a part of one string is committed. So no step can lead
+to a dead end, nothing is rejected and nothing is begun anew.
+
+| method        | what is committed                         | what it guarantees                                  |
+|---------------|-------------------------------------------|-----------------------------------------------------|
+| `exact`       | tokens of a draw from the lattice         | each step has the model's own law given the grammar |
+| `trajectory`  | the same, by weighted particles           | the whole way has, in the limit of many particles   |
+| `dingo`       | tokens of the most probable string        | the best completion at each step (2505.23061)       |
+| `greedy-mask` | the likeliest token that can be completed | a valid text; the baseline                          |
+
+The steps of `exact` are exact and its texts are not: a model that predicts anew after each commit had weighed the
+first ones by what it expected, not by what came. `trajectory` corrects that (2609.35609): a particle is weighted at
+each step by how much more the grammar leaves after the model has seen the commits than it left before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, get_args
+
+import torch
+
+from gcd.diffusion.lattice import End, Lattice, Tail
+from gcd.diffusion.policies import Policy, evenly, view
+from gcd.diffusion.token_automaton import BlockLimits
+from tokenizer_align.constraint import Constraint, State
+
+__all__ = ["Decoding", "Denoiser", "Method", "decode"]
+
+Method: TypeAlias = Literal["exact", "trajectory", "dingo", "greedy-mask"]
+Denoiser: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+"""Token ids (B, T) int64, masked ones among them, -> logits (B, T, V)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """One filled canvas."""
+
+    token_ids: tuple[int, ...]
+    """All of them, padding included."""
+    data: bytes
+    """The text; special tokens have none."""
+    committed_at: tuple[int, ...]
+    """The call of the model behind which each position was committed; -1 where none was needed."""
+    calls: int
+    """How often the model was asked."""
+    log_weight: float
+    """By `trajectory`: an estimate (of its exponential: without bias) of log p(the model's own canvas is in the
+    language).
+    """
+
+
+@dataclass(slots=True)
+class _Row:
+    """One canvas in the making; `state` is that before the block that is being filled."""
+
+    ids: list[int]
+    state: State
+    committed_at: list[int]
+    log_weight: float = 0.0
+    expected: float = 0.0  # log Z of what is committed, by the law that it was drawn from
+
+    @property
+    def key(self) -> _Key:
+        """All that the law of what is masked depends on."""
+        return (*self.ids,), self.state
+
+
+_Key: TypeAlias = tuple[tuple[int, ...], State]
+
+
+@dataclass(slots=True)
+class _Run:
+    """Some canvases that are filled side by side, and what is the same for all of them."""
+
+    model: Denoiser
+    constraint: Constraint
+    prompt: list[int]
+    mask: int
+    method: Method
+    policy: Policy
+    temperature: float
+    tail: Tail
+    limits: BlockLimits | None
+    generator: torch.Generator
+    rows: list[_Row] = field(default_factory=list)
+    calls: int = 0
+    log_mean: float = 0.0  # of the weights that were evened out
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A stretch of the canvas, and how it may end."""
+
+    begin: int
+    stop: int
+    steps: int
+    end: End
+    budget: int | None
+
+    def masked(self, row: _Row, mask: int) -> list[int]:
+        return [i for i in range(self.stop - self.begin) if row.ids[self.begin + i] == mask]
+
+
+def decode(
+    model: Denoiser,
+    constraint: Constraint,
+    length: int,
+    *,
+    mask_token_id: int,
+    prompt: Sequence[int] = (),
+    method: Method = "exact",
+    policy: Policy | None = None,
+    steps: int | None = None,
+    block_length: int | None = None,
+    n: int = 1,
+    particles: int = 16,
+    temperature: float = 1.0,
+    fixed: Mapping[int, int] | None = None,
+    tail: Tail = "unscored",
+    end: End = "accept",
+    seed: int | None = None,
+    limits: BlockLimits | None = None,
+) -> list[Decoding]:
+    """n canvases of `length` tokens behind a prompt, each a string of the constraint.
+
+    - `block_length`: blocks are filled one after the other, all positions at once by default; each is left so that
+      those behind it have room to complete the text.
+    - `steps`: the most calls of the model a block, by default one for each position; the last commits all that is left.
+    - `policy`: which positions to commit; see `gcd.diffusion.policies`. By default the most certain ones, evenly.
+    - `fixed`: tokens of the canvas that are given, by position: a text with holes. One block only.
+    - `temperature` sharpens the law of whole strings: p(x)^(1/T), restricted to the grammar.
+
+    >>> decode(model, gcd.compile(regex="(ab)*", tokenizer=vocabulary), 4, mask_token_id=3, seed=1)[0].data
+    b'abab'
+
+    Raises EmptyLanguage before the model is asked where no text fits, and what `Lattice` raises.
+    """
+    block = length if block_length is None else block_length
+    if length < 1 or block < 1 or n < 1 or particles < 1 or (steps is not None and steps < 1):
+        raise ValueError("length, block_length, steps, n and particles must be at least 1")
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
+    if not (temperature > 0 and math.isfinite(temperature)):
+        raise ValueError(f"temperature must be a number > 0, not {temperature}: method='dingo' is its limit")
+    if fixed and block < length:
+        raise ValueError("fixed tokens need one block: earlier ones would not see those of later ones")
+    blocks = [_block(begin, min(begin + block, length), length, steps, end) for begin in range(0, length, block)]
+    _check_room(constraint, blocks[0], length, fixed or {}, tail, limits)
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    made, ids = list[Decoding](), [(fixed or {}).get(i, mask_token_id) for i in range(length)]
+    for _ in range(n if method == "trajectory" else 1):
+        run = _Run(
+            model,
+            constraint,
+            [*prompt],
+            mask_token_id,
+            method,
+            policy or evenly(),
+            temperature,
+            tail,
+            limits,
+            generator,
+        )
+        count = particles if method == "trajectory" else n
+        run.rows = [_Row([*ids], constraint.start, [-1] * length) for _ in range(count)]
+        for part in blocks:
+            _fill(run, part)
+        rows, log_weight = run.rows, 0.0
+        if method == "trajectory":
+            weights = torch.tensor([row.log_weight for row in rows], dtype=torch.float64)
+            log_weight = run.log_mean + float(weights.logsumexp(0)) - math.log(count)
+            rows = [rows[int(torch.multinomial(weights.softmax(0), 1, generator=generator))]]
+        for row in rows:
+            data = constraint.vocabulary.decode(row.ids)
+            made.append(Decoding((*row.ids,), data, (*row.committed_at,), run.calls, log_weight))
+    return made
+
+
+def _block(begin: int, stop: int, length: int, steps: int | None, end: End) -> _Block:
+    """The block; one with others behind it may end where these have room to complete the text."""
+    if stop == length or end == "open":
+        return _Block(begin, stop, steps or stop - begin, end, None)
+    return _Block(begin, stop, steps or stop - begin, "open", length - stop - (end == "eos"))
+
+
+def _check_room(
+    constraint: Constraint, block: _Block, length: int, fixed: Mapping[int, int], tail: Tail, limits: BlockLimits | None
+) -> None:
+    """Raises EmptyLanguage where no text fits into the canvas."""
+    if fixed or constraint.min_tokens_to_end(constraint.start) + 1 > length:
+        nothing = torch.zeros(block.stop, constraint.vocabulary.size)
+        Lattice(constraint, nothing, fixed=fixed, tail=tail, end=block.end, budget=block.budget, limits=limits)
+
+
+def _fill(run: _Run, block: _Block) -> None:
+    """Commits all positions of one block in all rows."""
+    for row in run.rows:
+        if run.tail == "unscored" and run.constraint.is_terminated(row.state):
+            pads = [i for i in range(block.begin, block.stop) if row.ids[i] == run.mask]
+            for i in pads:
+                row.ids[i] = run.constraint.vocabulary.eos_token_ids[0]
+    for step in range(block.steps):
+        masked = [row for row in run.rows if block.masked(row, run.mask)]
+        if not masked:
+            break
+        lattices = _lattices(run, block, {row.key for row in masked})
+        if run.method == "trajectory":
+            for row in masked:
+                row.log_weight += float(lattices[row.key].log_z) - row.expected
+            _resample(run)
+        groups = dict[_Key, list[_Row]]()
+        for row in run.rows:
+            if row.key in lattices:
+                groups.setdefault(row.key, []).append(row)
+        for key, rows in groups.items():
+            free = block.masked(rows[0], run.mask)
+            chosen = free
+            if step < block.steps - 1:
+                chosen = sorted({*free} & {*run.policy(view(lattices[key], free, block.steps - step))}) or free[:1]
+            _commit(run, block, rows, lattices[key], chosen)
+    for row in run.rows:
+        for token in row.ids[block.begin : block.stop]:
+            row.state = run.constraint.advance(row.state, token)
+
+
+def _lattices(run: _Run, block: _Block, keys: set[_Key]) -> dict[_Key, Lattice]:
+    """The lattice of the block for each different canvas, from one call of the model."""
+    ordered = sorted(keys, key=lambda key: key[0])
+    different = sorted({ids for ids, _ in keys})
+    place = len(run.prompt) + block.begin
+    with torch.no_grad():
+        logits = run.model(torch.tensor([[*run.prompt, *ids] for ids in different]))
+    run.calls += 1
+    logits = logits[:, place : place + block.stop - block.begin].clone()
+    logits[:, :, run.mask] = -torch.inf
+    if run.temperature != 1:
+        logits = logits.double().log_softmax(-1) / run.temperature
+    made = dict[_Key, Lattice]()
+    for key in ordered:
+        ids = key[0][block.begin : block.stop]
+        made[key] = Lattice(
+            run.constraint, logits[different.index(key[0])],
+            fixed={i: token for i, token in enumerate(ids) if token != run.mask}, start=key[1], tail=run.tail,
+            end=block.end, budget=block.budget, normalize=run.temperature == 1, limits=run.limits,
+        )  # fmt: skip
+    return made
+
+
+def _commit(run: _Run, block: _Block, rows: list[_Row], lattice: Lattice, chosen: list[int]) -> None:
+    """Commits the chosen positions of rows that are equal so far."""
+    match run.method:
+        case "dingo":
+            strings = [lattice.map()[0].tolist()] * len(rows)
+        case "greedy-mask":
+            strings = [_greedily(lattice, chosen)] * len(rows)
+        case _:
+            strings = lattice.sample(len(rows), generator=run.generator).tolist()
+    log_z = dict[tuple[int, ...], float]()
+    for row, string in zip(rows, strings, strict=True):
+        tokens = {i: string[i] for i in chosen}
+        if run.method == "trajectory":
+            values = (*tokens.values(),)
+            if values not in log_z:
+                log_z[values] = float(lattice.commit(tokens).log_z)
+            row.expected = log_z[values]
+        for i, token in tokens.items():
+            row.ids[block.begin + i] = token
+            row.committed_at[block.begin + i] = run.calls
+
+
+def _greedily(lattice: Lattice, chosen: Sequence[int]) -> list[int]:
+    """The likeliest token of each chosen position in turn that can still be completed; the others are left at 0."""
+    string = [0] * len(lattice.logits)
+    for i in chosen:
+        possible = lattice.position_marginals(i) > 0
+        string[i] = int(lattice.logits[i].cpu().masked_fill(~possible, -torch.inf).argmax())
+        lattice = lattice.commit({i: string[i]})
+    return string
+
+
+def _resample(run: _Run) -> None:
+    """Draws the particles anew by their weights where these have become uneven: less than half of them would do."""
+    weights = torch.tensor([row.log_weight for row in run.rows], dtype=torch.float64)
+    shares = weights.softmax(0)
+    if 1 / float(shares.square().sum()) >= len(run.rows) / 2:
+        return
+    count = len(run.rows)
+    run.log_mean += float(weights.logsumexp(0)) - math.log(count)
+    places = (torch.arange(count) + torch.rand((), generator=run.generator, dtype=torch.float64)) / count
+    drawn = torch.searchsorted(shares.cumsum(0), places).clamp(max=count - 1).tolist()
+    run.rows = [
+        replace(run.rows[i], ids=[*run.rows[i].ids], committed_at=[*run.rows[i].committed_at], log_weight=0.0)
+        for i in drawn
+    ]
