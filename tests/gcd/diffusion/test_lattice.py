@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import torch
+from block_cases import random_block
 
 import gcd
 from gcd.diffusion import Lattice
@@ -249,3 +250,38 @@ def test_real_tokens_that_cut_characters():
     assert lattice.log_z.item() == pytest.approx(
         math.log(sum(6.0 ** -(len(s) - s.count(5) + (5 in s)) for s in strings))
     )
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_torch_operations_of_other_devices_say_what_the_kernels_say(seed):
+    """The slow twin, which is also what runs where the logits are on a GPU."""
+    block = random_block(seed)
+    if 0 not in block.alive:
+        return
+    constraint = block.constraint()
+    try:
+        row = block.lattice(constraint)._rows[0]
+    except EmptyLanguage:
+        assert not list(block.strings())
+        return
+    by_rows, totals = row.emissions.set_sums, row.emissions.totals.copy()
+    by_torch = row.emissions._on_device()
+    assert by_torch == pytest.approx(by_rows, abs=1e-12)
+    assert row.emissions.totals == pytest.approx(totals, abs=1e-12)
+    log_z = row.sums.torch_log_z(torch.from_numpy(by_torch))
+    assert log_z.item() == pytest.approx(row.sums.log_z, abs=1e-12)
+
+
+@pytest.mark.parametrize("spread", [1, 300, 3000])
+def test_what_underflows_is_summed_again(spread):
+    """Weights of states and sets so far apart that their exponentials are 0: beside logarithms all the way."""
+    generator = torch.Generator().manual_seed(spread)
+    logits = spread * torch.randn(12, 4, generator=generator, dtype=torch.float64)
+    c = constraint("(a|bb|cab)*(c|ba)?")
+    row = Lattice(c, logits, normalize=False)._rows[0]
+    weights = torch.from_numpy(row.emissions.set_sums).requires_grad_()
+    log_z = row.sums.torch_log_z(weights)
+    assert row.sums.log_z == pytest.approx(log_z.item(), rel=1e-14)
+    (taken,) = torch.autograd.grad(log_z, weights)
+    shares = (torch.from_numpy(row.sums.contexts()) + weights.detach()).exp()
+    torch.testing.assert_close(shares, taken, rtol=1e-9, atol=1e-12)
