@@ -47,24 +47,19 @@ class Context(NamedTuple):
     is_whole: bool
 
 
-class Item(NamedTuple):
-    """A top at a position, in a context of whose frames some are popped.
+Item: TypeAlias = tuple[int, int, Top, Frames]
+"""A top in a context (by number) of whose frames some are popped, at the position that is being met.
 
-    Where `read` is not empty the top still has these frames under it, and only tokens that pop them all are to come.
-    """
-
-    context: Context
-    popped: int
-    top: Top
-    read: Frames
-
-
+Where the last entry is not empty the top still has these frames under it, and only tokens that pop them all are to
+come.
+"""
 Way: TypeAlias = tuple[int, int, int, int]
 """Two items or -1, position or -1, set."""
-Pusher: TypeAlias = tuple[int, int, Context, int]
-"""An item, the set by which it pushed, its context, and how many frames of that are popped then."""
+Pusher: TypeAlias = tuple[int, int, int]
+"""An item that stands for all that pushed a context from one place: that item, its context, and what is popped of it.
+"""
 
-AFTER_THE_END = Context(0, ENDED, (), True)
+_NOTHING: Way = (-1, -1, -1, 0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,50 +100,73 @@ class Planner:
         self.here: dict[Item, int] = {}
         self.there: dict[Item, int] = {}  # at the next position
         self.agenda: list[tuple[tuple[int, int, int], Item]] = []  # of this position
-        self.pushers: dict[Context, list[Pusher]] = {AFTER_THE_END: []}
+        self.contexts: list[Context] = []
+        self.context_numbers: dict[Context, int] = {}
+        self.pushers: list[list[Pusher]] = []  # by context
+        self.pushing: dict[tuple[int, int, int], int] = {}  # at this position: context, its parent, popped -> item
         self.goals: list[int] = []
         self._moves: dict[tuple[Top, Frames, bool], list[tuple[int, Int32, Top, Frames]]] = {}
+        self._after_the_end = self.context(Context(0, ENDED, (), True))
 
     def plan(self, configuration: int, length: int) -> Plan:
         """The ways of a block of a length from a configuration."""
         top, frames = self.pushdown.read(configuration)
-        root = Context(0, top, frames, True)
-        self.pushers[root] = []
-        self.there[Item(root, 0, top, ())] = 0
-        self.ways.append([(-1, -1, -1, 0)])
+        self.add((self.context(Context(0, top, frames, True)), 0, top, ()), _NOTHING, is_next=True)
         for position in range(length + 1):
-            self.here, self.there = self.there, {}
-            self.agenda = [(_turn(item), item) for item in self.here]
+            self.here, self.there, self.pushing = self.there, {}, {}
+            self.agenda = [(self.turn(item), item) for item in self.here]
             heapq.heapify(self.agenda)
             while self.agenda:
                 _, item = heapq.heappop(self.agenda)
-                number = self.here[item]
+                context, number = self.contexts[item[0]], self.here[item]
                 self.order.append(number)
-                if item.top < 0 or (item.popped == len(item.context.frames) and not item.context.is_whole):
+                if item[2] < 0 or (item[1] == len(context.frames) and not context.is_whole):
                     self.leave(item, number, position, length)
                 elif position < length:
                     self.read(item, number, position)
-                elif not item.read:
+                elif not item[3]:
                     self.finish(item, number)
+            self.order += self.pushing.values()
         self.order.append(len(self.ways))
         self.ways.append([(goal, -1, -1, 0) for goal in self.goals])
         return self._flat(length)
+
+    def context(self, context: Context) -> int:
+        """The number of a context."""
+        number = self.context_numbers.get(context)
+        if number is None:
+            number = self.context_numbers[context] = len(self.contexts)
+            self.contexts.append(context)
+            self.pushers.append([])
+        return number
+
+    def turn(self, item: Item) -> tuple[int, int, int]:
+        """When an item is met among those of its position: behind all from which it can be made there."""
+        context, popped, top, read = item
+        return -self.contexts[context].position, popped, len(read) if top >= 0 else 1 << 30
 
     def add(self, item: Item, way: Way, *, is_next: bool = False) -> None:
         """One more way to make an item."""
         known = self.there if is_next else self.here
         number = known.get(item)
         if number is None:
-            number = known[item] = len(self.ways)
-            self.ways.append([])
+            number = known[item] = self.new()
             if not is_next:
-                heapq.heappush(self.agenda, (_turn(item), item))
-            if number > self.limits.items:
-                raise LimitExceeded(
-                    f"a block of this grammar goes through more than {self.limits.items} items",
-                    hint="make the block shorter, or pass limits=BlockLimits(items=...)",
-                )
+                heapq.heappush(self.agenda, (self.turn(item), item))
         self.ways[number].append(way)
+        self.count()
+
+    def new(self) -> int:
+        """The number of a new item."""
+        if len(self.ways) > self.limits.items:
+            raise LimitExceeded(
+                f"a block of this grammar goes through more than {self.limits.items} items",
+                hint="make the block shorter, or pass limits=BlockLimits(items=...)",
+            )
+        self.ways.append([])
+        return len(self.ways) - 1
+
+    def count(self) -> None:
         self.steps += 1
         if self.steps > self.limits.steps:
             raise LimitExceeded(
@@ -158,32 +176,41 @@ class Planner:
 
     def read(self, item: Item, number: int, position: int) -> None:
         """One more token: those that pop nothing, those that pop one frame of the context, and so on."""
-        context, popped, top, read = item
-        frames, fixed = context.frames[popped:], self.fixed.get(position)
+        own, popped, top, read = item
+        context, fixed = self.contexts[own], self.fixed.get(position)
+        frames = context.frames[popped:]
         if not read and self.pushdown.is_accepting(top) and (fixed is None or fixed in self.eos):
-            self.add(Item(context, popped, ENDED, ()), (number, -1, position, self.eos_set), is_next=True)
-        for count in range(1 if read else 0, len(frames) + 1):
-            under = read + frames[:count]
-            is_whole = context.is_whole and count == len(frames)
+            self.add((own, popped, ENDED, ()), (number, -1, position, self.eos_set), is_next=True)
+        for taken in range(1 if read else 0, len(frames) + 1):
+            under = read + frames[:taken]
+            is_whole = context.is_whole and taken == len(frames)
             for token_set, token_ids, after, pushed in self.moves(top, under, is_whole=is_whole):
                 if fixed is not None and not (token_ids == fixed).any():
                     continue
-                below = popped + count
+                below, is_ground_new = popped + taken, is_whole
                 if is_whole and pushed[-1:] == frames[-1:]:  # the ground is what it was
                     pushed, below, is_ground_new = pushed[:-1], below - 1, False
+                way = number, -1, position, token_set
+                if pushed or is_ground_new:
+                    self.push(Context(position + 1, after, pushed, is_ground_new), own, below, way)
                 else:
-                    is_ground_new = is_whole
-                if not pushed and not is_ground_new:
-                    self.add(Item(context, below, after, ()), (number, -1, position, token_set), is_next=True)
-                    continue
-                new = Context(position + 1, after, pushed, is_ground_new)
-                if new not in self.pushers:
-                    self.pushers[new] = []
-                    self.add(Item(new, 0, after, ()), (-1, -1, -1, 0), is_next=True)
-                self.pushers[new].append((number, token_set, context, below))
+                    self.add((own, below, after, ()), way, is_next=True)
             if is_whole or not len(self.pushdown.moves(top, under, is_whole=False).deeper):
                 return
-        self.add(Item(context, len(context.frames), top, read + frames), (number, -1, -1, 0))
+        self.add((own, len(context.frames), top, read + frames), (number, -1, -1, 0))
+
+    def push(self, context: Context, parent: int, below: int, way: Way) -> None:
+        """A token pushes frames on a context of which so many are popped."""
+        is_known = context in self.context_numbers
+        new = self.context(context)
+        if not is_known:
+            self.add((new, 0, context.top, ()), _NOTHING, is_next=True)
+        number = self.pushing.get((new, parent, below))
+        if number is None:
+            number = self.pushing[new, parent, below] = self.new()
+            self.pushers[new].append((number, parent, below))
+        self.ways[number].append(way)
+        self.count()
 
     def moves(self, top: Top, under: Frames, *, is_whole: bool) -> list[tuple[int, Int32, Top, Frames]]:
         """The tokens that pop all frames under a top, by what they lead to: set, tokens, top, pushed frames."""
@@ -201,29 +228,28 @@ class Planner:
 
     def leave(self, item: Item, number: int, position: int, length: int) -> None:
         """All frames of a context are popped: go on in those that pushed it."""
-        context, popped, top, read = item
+        own, popped, top, read = item
         if top <= OPEN and self.goal.budget is not None:
-            top -= sum(map(self.pushdown.frame_cost, context.frames[popped:]))
+            top -= sum(map(self.pushdown.frame_cost, self.contexts[own].frames[popped:]))
             if OPEN - top > self.goal.budget:
                 return
-        for pusher, token_set, parent, below in self.pushers[context]:
-            self.add(Item(parent, below, top, read), (pusher, number, context.position - 1, token_set))
-        if not self.pushers[context]:
+        for pusher, parent, below in self.pushers[own]:
+            self.add((parent, below, top, read), (pusher, number, -1, 0))
+        if not self.pushers[own]:
             if position == length:
                 self.goals.append(number)
             else:
-                after = Item(AFTER_THE_END, 0, ENDED, ())
-                self.add(after, (number, -1, position, TAIL), is_next=True)
+                self.add((self._after_the_end, 0, ENDED, ()), (number, -1, position, TAIL), is_next=True)
 
     def finish(self, item: Item, number: int) -> None:
         """The block ends in an item."""
-        context, popped, top, _ = item
+        own, popped, top, _ = item
         if self.pushdown.is_accepting(top) and not self.goal.needs_eos:
-            self.add(Item(context, popped, ENDED, ()), (number, -1, -1, 0))
+            self.add((own, popped, ENDED, ()), (number, -1, -1, 0))
         elif self.goal.is_open:
             cost = 0 if self.goal.budget is None else self.pushdown.cost(top)
             if self.goal.budget is None or cost <= self.goal.budget:
-                self.add(Item(context, popped, OPEN - cost, ()), (number, -1, -1, 0))
+                self.add((own, popped, OPEN - cost, ()), (number, -1, -1, 0))
 
     def _flat(self, length: int) -> Plan:
         rank = np.full(len(self.ways) + 1, -1, np.int32)  # the last entry is for -1
@@ -233,11 +259,6 @@ class Planner:
         flat = np.array([way for number in self.order for way in self.ways[number]], np.int32).reshape(-1, 4)
         left, right, position, token_set = np.ascontiguousarray(flat.T)
         return Plan(start, rank[left], rank[right], position, token_set, length)
-
-
-def _turn(item: Item) -> tuple[int, int, int]:
-    """When an item is met among those of its position: behind all from which it can be made there."""
-    return -item.context.position, item.popped, len(item.read) if item.top >= 0 else 1 << 30
 
 
 class Forest:

@@ -41,7 +41,7 @@ class BlockLimits:
     edges: int = 4_000_000
     tops: int = 4096
     items: int = 1_000_000
-    steps: int = 20_000_000
+    steps: int = 4_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
