@@ -74,9 +74,13 @@ def passes(ways: ChainWays, logits: torch.Tensor, rounds: int) -> None:
     uniforms = np.random.default_rng(0).random((1, len(logits)))
 
     def draw() -> None:
-        sets, made = chain.draw(uniforms), emissions()
+        sets = chain.draw(uniforms)
         for i in range(len(logits)):
             made.draw(i, sets[:, i], uniforms[:, i])
+
+    def commit() -> None:
+        token = int(ways.partition.members(int(chain.draw(uniforms)[0, len(logits) // 2]))[0])
+        ways.sums(made.commit({len(logits) // 2: token}).set_sums, chain)
 
     def everything() -> None:
         made = emissions()
@@ -94,6 +98,7 @@ def passes(ways: ChainWays, logits: torch.Tensor, rounds: int) -> None:
         ("contexts of sets", chain.contexts, edges),
         ("gradient by all logits", lambda: made.gradient(contexts, 1.0), 2 * tokens),
         ("one draw", draw, 0),
+        ("sums after one commit", commit, 0),
         ("all of it", everything, 3 * tokens + 3 * edges),
     ):
         seconds = median(work, rounds)
@@ -101,7 +106,7 @@ def passes(ways: ChainWays, logits: torch.Tensor, rounds: int) -> None:
         print(f"{name:26} {1e3 * seconds:8.1f} ms {rate}")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--tokenizer", type=Path)
@@ -111,7 +116,7 @@ def main() -> None:
     parser.add_argument("--atoms", type=int, default=5_000)
     parser.add_argument("--vocabulary", type=int, default=150_000)
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     ways = made_up(given.states, given.edges, given.atoms, given.vocabulary)
     logits = torch.randn(given.length, given.vocabulary, generator=torch.Generator().manual_seed(0)).to(given.device)
     print(f"L={given.length} V={given.vocabulary:,} Q={given.states} E={len(ways.edges.target):,} on {given.device}")

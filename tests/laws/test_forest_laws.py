@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 from block_cases import random_block
+from lattice_laws import check
 from mask_laws import bits, build
 from random_grammars import random_case
-from test_lattice_laws import check
 
 import gcd
 from gcd.diffusion import BlockLimits, Lattice

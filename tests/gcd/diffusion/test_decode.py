@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -289,3 +290,42 @@ def test_what_is_refused(options, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         decode(table(lambda _: [[1, 0, 0, 0]] * 3), c, 3, mask_token_id=MASK, **options)
     assert str(caught.value) == message
+
+
+TREE = {
+    "$defs": {
+        "node": {
+            "type": "object",
+            "properties": {"v": {"type": "integer"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
+            "required": ["v", "kids"],
+        }
+    },
+    "$ref": "#/$defs/node",
+}
+
+
+@pytest.mark.parametrize("gaps", [[(5, 9)], [(2, 7), (20, 30)], [(0, 3), (8, 14), (24, 28)]])
+def test_gaps_in_a_recursive_schema_are_filled_validly(gaps):
+    """Tokens that close several objects at once among them; each text is read by json and checked by its own rules."""
+    text = b'{"v":1,"kids":[{"v":27,"kids":[]},{"v":3,"kids":[]}]}'
+    tokens = [*(bytes([i]) for i in range(256)), b"]}", b"]}]}", b'{"v":', b',"kids":[', b"", b""]
+    vocabulary = gcd.Vocabulary(tokens, eos_token_ids=[260], special_tokens={"<mask>": 261})
+    c = gcd.compile(schema=TREE, tokenizer=vocabulary, whitespace="compact", additional_properties=False)
+    fixed = {i: b for i, b in enumerate(text) if not any(a <= i < b for a, b in gaps)}
+
+    def model(ids: torch.Tensor) -> torch.Tensor:
+        return torch.randn(*ids.shape, 262, generator=torch.Generator().manual_seed(int(ids.sum())))
+
+    def check(node: object) -> None:
+        assert isinstance(node, dict)
+        assert [*node] == ["v", "kids"]
+        assert isinstance(node["v"], int)
+        for kid in node["kids"]:
+            check(kid)
+
+    for method in ("exact", "dingo", "trajectory"):
+        for one in decode(
+            model, c, len(text), mask_token_id=261, fixed=fixed, method=method, steps=4, n=3, particles=4
+        ):
+            assert all(one.token_ids[i] == t for i, t in fixed.items())
+            check(json.loads(one.data))
