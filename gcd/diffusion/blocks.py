@@ -6,6 +6,7 @@ they are kept with the constraint, so that the next step of a diffusion model fi
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,27 +93,34 @@ class ForestWays:
         return Forest(self.plan, weights)
 
 
+_LOCK = threading.RLock()
+"""Held while ways are made: automata grow with every block, and are shared by all threads."""
 _AUTOMATA: weakref.WeakKeyDictionary[Constraint, TokenAutomaton] = weakref.WeakKeyDictionary()
 _NESTING: weakref.WeakKeyDictionary[Constraint, tuple[Pushdown, TokenSets]] = weakref.WeakKeyDictionary()
+_TOO_LONG: weakref.WeakKeyDictionary[Constraint, tuple[BlockLimits, int]] = weakref.WeakKeyDictionary()
+"""The shortest block whose states could not be listed, and within which limits."""
 
 
 def block_ways(
     constraint: Constraint, start: State, length: int, fixed: Mapping[int, int], ending: Ending, limits: BlockLimits
 ) -> Ways:
     """The ways of a block of a length from a state. Raises LimitExceeded."""
-    if constraint not in _NESTING:
-        automaton = _AUTOMATA.get(constraint)
-        for _ in range(2):  # a kept one may have been filled by other blocks
-            if automaton is None or automaton.limits != limits:
-                automaton = TokenAutomaton(constraint, limits)
-            try:
-                found = _listed(automaton, start, length, fixed, ending)
-            except LimitExceeded:
-                automaton = None
-            else:
-                _AUTOMATA[constraint] = automaton
-                return found
-    return _nested(constraint, start, length, fixed, ending, limits)
+    with _LOCK:
+        known, too_long = _TOO_LONG.get(constraint, (None, 0))
+        if constraint.is_terminated(start) or not (known == limits and length >= too_long):
+            automaton = _AUTOMATA.get(constraint)
+            for _ in range(2):  # one that was kept may have been filled by other blocks
+                if automaton is None or automaton.limits != limits:
+                    automaton = TokenAutomaton(constraint, limits)
+                try:
+                    found = _listed(automaton, start, length, fixed, ending)
+                except LimitExceeded:
+                    automaton = None
+                else:
+                    _AUTOMATA[constraint] = automaton
+                    return found
+            _TOO_LONG[constraint] = limits, length
+        return _nested(constraint, start, length, fixed, ending, limits)
 
 
 def _nested(

@@ -32,13 +32,13 @@ def test_tokens_are_grouped_by_the_state_behind_them():
     assert [ids.tolist() for _, ids in token_classes(constraint, behind)] == [[5]]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_classes_are_what_advance_says(seed):
     _, constraint = aligned(random_case(seed))
     if isinstance(constraint, str):
         return
     seen, agenda = {constraint.start}, [constraint.start]
-    while agenda and len(seen) < 25:
+    while agenda and len(seen) < 15:
         state = agenda.pop(0)
         classes = token_classes(constraint, state)
         assert {after: set(ids.tolist()) for after, ids in classes} == by_state(constraint, state)

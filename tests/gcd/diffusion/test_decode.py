@@ -65,7 +65,7 @@ def test_the_steps_are_exact_and_their_way_is_not():
 def test_particles_correct_the_way(method, expected):
     c = gcd.compile(regex="a*b+", tokenizer=AB)
     options = {"mask_token_id": MASK, "fixed": {2: B}, "policy": second_first, "method": method}
-    many = int(os.environ.get("GCD_DECODE_DRAWS", "150"))
+    many = int(os.environ.get("GCD_DECODE_DRAWS", "100"))
     if method == "exact":
         drawn = decode(table(twister), c, 3, n=10 * many, seed=1, **options)
     else:
