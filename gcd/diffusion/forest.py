@@ -189,7 +189,7 @@ class Planner:
                     continue
                 below, is_ground_new = popped + taken, is_whole
                 if is_whole and pushed[-1:] == frames[-1:]:  # the ground is what it was
-                    pushed, below, is_ground_new = pushed[:-1], below - 1, False
+                    pushed, below, is_ground_new = pushed[:-1], max(popped, below - 1), False
                 way = number, -1, position, token_set
                 if pushed or is_ground_new:
                     self.push(Context(position + 1, after, pushed, is_ground_new), own, below, way)
