@@ -145,14 +145,16 @@ class Emissions:
     def torch_set_weights(self, logits: torch.Tensor) -> torch.Tensor:
         """(L, S) the sums of the sets as torch operations on logits like these, to be differentiated twice."""
         p, device = self.partition, logits.device
-        rows = logits.double()
+        known = torch.tensor([*self.fixed], dtype=torch.long, device=device)
+        is_free = torch.ones(self.length, 1, dtype=torch.bool, device=device)
+        is_free[known] = False
+        rows = torch.where(is_free, logits.double(), 0.0)  # what is fixed may be NaN, and its gradient is 0
         if self.is_normalized:
             total = logsumexp(rows)
             rows = rows - total.masked_fill(total == -torch.inf, 0.0).unsqueeze(-1)
-        for i, token in self.fixed.items():
-            only = torch.full_like(rows[i], -torch.inf)
-            only[token] = 0.0
-            rows = torch.cat([rows[:i], only.unsqueeze(0), rows[i + 1 :]])
+        only = torch.full((len(known), rows.shape[1]), -torch.inf, dtype=rows.dtype, device=device)
+        only[torch.arange(len(known)), [*self.fixed.values()]] = 0.0
+        rows = rows.index_copy(0, known, only)
         tokens = torch.from_numpy(p.tokens).to(device).long()
         atom_of = torch.from_numpy(p.atom_of).to(device).long()[tokens]
         atoms = segment_logsumexp(rows[:, tokens], atom_of, p.num_atoms)

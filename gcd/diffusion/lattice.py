@@ -272,7 +272,7 @@ class _LogZ(torch.autograd.Function):
         if torch.is_grad_enabled():  # somebody will differentiate the gradient
             with torch.enable_grad():
                 log_z = row.sums.torch_log_z(row.emissions.torch_set_weights(logits))
-                (gradient,) = torch.autograd.grad(log_z, logits, output, create_graph=True)
+                (gradient,) = torch.autograd.grad(log_z, logits, output.to(log_z.device), create_graph=True)
             return gradient, None
         return row.emissions.gradient(row.sums.contexts(), float(output)), None
 

@@ -165,6 +165,19 @@ def test_products_with_the_hessian():
     torch.testing.assert_close(product, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-8)
 
 
+def test_derivatives_do_not_look_at_what_is_fixed():
+    logits = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    logits[1] = math.nan
+    logits.requires_grad_()
+    lattice = Lattice(constraint("a*b*c?"), logits, fixed={1: B})
+    (once,) = torch.autograd.grad(lattice.log_z, logits)
+    (gradient,) = torch.autograd.grad(lattice.log_z, logits, create_graph=True)
+    torch.testing.assert_close(gradient, once, rtol=0, atol=1e-12)
+    (twice,) = torch.autograd.grad(gradient[0, A], logits)
+    assert once[1].tolist() == twice[1].tolist() == [0, 0, 0, 0]
+    assert twice[0].abs().max() > 0.01
+
+
 WRONG = [
     (
         {"regex": "aaa"},
@@ -285,3 +298,23 @@ def test_what_underflows_is_summed_again(spread):
     (taken,) = torch.autograd.grad(log_z, weights)
     shares = (torch.from_numpy(row.sums.contexts()) + weights.detach()).exp()
     torch.testing.assert_close(shares, taken, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("seed", range(10))
+def test_logits_on_a_gpu(seed):
+    block = random_block(seed)
+    if 0 not in block.alive or not list(block.strings()):
+        return
+    c, there = block.constraint(), block.logits.cuda().requires_grad_()
+    here, gpu = block.lattice(c), block.lattice(c, logits=there)
+    assert gpu.log_z.item() == pytest.approx(here.log_z.item(), abs=1e-9)
+    torch.testing.assert_close(gpu.marginals().to_dense(), here.marginals().to_dense(), rtol=0, atol=1e-9)
+    assert torch.equal(gpu.k_best(5)[0], here.k_best(5)[0])
+    generators = (torch.Generator().manual_seed(seed) for _ in range(2))
+    drawn = [lattice.sample(5, generator=g) for lattice, g in zip((here, gpu), generators, strict=True)]
+    assert torch.equal(*drawn)
+    (gradient,) = torch.autograd.grad(gpu.log_z, there)
+    logits = block.logits.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(block.lattice(c, logits=logits).log_z, logits)
+    torch.testing.assert_close(gradient.cpu(), expected, rtol=0, atol=1e-9)
