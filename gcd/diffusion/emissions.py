@@ -85,14 +85,13 @@ class Emissions:
             if token < known:
                 atoms[p.atom_of[token]] = 0.0
         else:
-            row = self.logits[position].detach().double()
+            row = _float64(self.logits[position])
             most = float(row.max())
             self._check(position, most)
-            if most > -np.inf:
-                shares = torch.exp(row - most).numpy()
-                kernels.atom_sums(row.numpy()[:known], shares[:known], most, p.atom_of, atoms)
+            kernels.atom_sums(row, p.atom_of, atoms)
             if self.is_normalized and most > -np.inf:
-                self.totals[position] = most + np.log(shares.sum())
+                every = np.append(atoms, row[known:])  # logits may be wider than the vocabulary
+                self.totals[position] = most + np.log(np.exp(every - most).sum())
                 atoms -= self.totals[position]
         kernels.sums_by(atoms, p.set_atoms, p.set_start, out)
         out[TAIL] = self._tail(position, out[self.eos_set])
@@ -120,15 +119,17 @@ class Emissions:
             row = np.full(self.logits.shape[1], -np.inf)
             row[self.fixed[position]] = 0.0
             return row
-        weights: Float = (self.logits[position].detach().double() - self.totals[position]).cpu().numpy()
+        weights: Float = _float64(self.logits[position]) - self.totals[position]
         return weights
 
     def weights(self, position: int, token_ids: NDArray[np.int32]) -> Float:
         """The weights of some tokens at a position."""
         if position in self.fixed:
             return np.where(token_ids == self.fixed[position], 0.0, -np.inf)
+        if self.logits.device.type == "cpu":
+            return self.row(position)[token_ids]
         found = self.logits[position].detach()[torch.from_numpy(token_ids).to(self.logits.device).long()]
-        weights: Float = (found.double() - self.totals[position]).cpu().numpy()
+        weights: Float = _float64(found) - self.totals[position]
         return weights
 
     def set_bests(self) -> Float:
@@ -170,30 +171,36 @@ class Emissions:
 
         What is behind the end and not scored is left out.
         """
-        return self._shares(position, contexts, torch.from_numpy(self.row(position))).numpy()
+        out = np.zeros(self.logits.shape[1])
+        kernels.token_shares(self.row(position), self._atom_contexts(contexts), self.partition.atom_of, out)
+        return out
 
-    def _shares(self, position: int, contexts: Float, row: torch.Tensor) -> torch.Tensor:
-        p = self.partition
-        sets = contexts.copy()
+    def _atom_contexts(self, contexts: Float) -> Float:
+        """(A + 1,) the same of atoms; -inf for the tokens that are in no set."""
+        p, sets = self.partition, contexts
         if self.is_tail_scored:
+            sets = contexts.copy()
             sets[self.eos_set] = np.logaddexp(sets[self.eos_set], sets[TAIL])
         atoms = np.full(p.num_atoms + 1, -np.inf)
         kernels.scatter(sets, p.set_atoms, p.set_start, atoms[:-1])
-        out, known = torch.zeros_like(row), len(p.atom_of)  # logits may be wider than the vocabulary
-        torch.exp(row[:known] + torch.from_numpy(atoms[p.atom_of]).to(row.device), out=out[:known])
-        return out
+        return atoms
 
     def gradient(self, contexts: Float, scale: float) -> torch.Tensor:
         """(L, V) the derivatives of scale * log Z by the logits, from the contexts of the sets (L, S), less log Z."""
-        out = torch.zeros_like(self.logits)
+        out, law = torch.zeros_like(self.logits), np.zeros(self.logits.shape[1])
+        into = out.numpy() if out.device.type == "cpu" and out.dtype != torch.bfloat16 else None
         for i in range(self.length):
             if i in self.fixed:
                 continue
-            row = self.logits[i].detach().double() - self.totals[i]
-            law = self._shares(i, contexts[i], row)
+            row = self.row(i)
+            law[:] = 0.0
+            total = kernels.token_shares(row, self._atom_contexts(contexts[i]), self.partition.atom_of, law)
             if self.is_normalized:
-                law -= law.sum() * row.exp()  # what is behind the end is not scored
-            out[i] = law * scale
+                kernels.take_off(row, total, law)  # what is behind the end is not scored
+            if into is None:
+                out[i] = torch.from_numpy(law * scale)
+            else:
+                np.multiply(law, scale, out=into[i], casting="same_kind")
         return out
 
     def best(self, position: int, token_set: int, k: int) -> list[tuple[float, int]]:
@@ -224,6 +231,13 @@ class Emissions:
             ids = self.partition.members(self.eos_set if token_set == TAIL else token_set)
             out[here] = ids[invert(self.weights(position, ids), uniforms[here])]
         return out
+
+
+def _float64(logits: torch.Tensor) -> Float:
+    """Logits as numpy's float64. By numpy: threads of torch that share busy cores wait for one another."""
+    logits = logits.detach().cpu()
+    found: Float = (logits.float() if logits.dtype == torch.bfloat16 else logits).numpy().astype(np.float64)
+    return found
 
 
 def invert(weights: Float, uniforms: Float) -> NDArray[np.int64]:

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from tokenizer_align.jit import kernel
 
-__all__ = ["atom_sums", "backward", "best_backward", "contexts", "forward", "most_by", "reach", "scatter", "sums_by"]
+__all__ = [
+    "atom_sums", "backward", "best_backward", "contexts", "forward", "most_by", "reach", "scatter", "sums_by",
+    "take_off", "token_shares",
+]  # fmt: skip
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -30,31 +33,38 @@ TINY = 1e-200
 
 
 @kernel
-def atom_sums(weights: Float, shares: Float, most: float, atom_of: Int32, out: Float) -> None:
-    """out[a] = the sum of the weights of the tokens of atom a; shares are exp(weights - most), the largest being 1."""
+def atom_sums(weights: Float, atom_of: Int32, out: Float) -> None:
+    """out[a] = the sum of the weights of the tokens of atom a."""
+    total = np.zeros(len(out))
     for a in range(len(out)):
-        out[a] = 0.0
+        out[a] = NEVER
     for v in range(len(atom_of)):
-        out[atom_of[v]] += shares[v]
-    lost = 0
+        out[atom_of[v]] = max(out[atom_of[v]], weights[v])
+    for v in range(len(atom_of)):
+        if out[atom_of[v]] > NEVER:
+            total[atom_of[v]] += np.exp(weights[v] - out[atom_of[v]])
     for a in range(len(out)):
-        if out[a] > TINY:
-            out[a] = most + np.log(out[a])
-        else:
-            out[a] = NEVER
-            lost += 1
-    if lost == 0:
-        return
-    largest, total = np.full(len(out), NEVER), np.zeros(len(out))
+        if out[a] > NEVER:
+            out[a] += np.log(total[a])
+
+
+@kernel
+def token_shares(weights: Float, atoms: Float, atom_of: Int32, out: Float) -> float:
+    """out[v] = exp(weights[v] + the weight of its atom); returns their sum."""
+    total = 0.0
     for v in range(len(atom_of)):
-        if out[atom_of[v]] == NEVER and weights[v] > largest[atom_of[v]]:
-            largest[atom_of[v]] = weights[v]
-    for v in range(len(atom_of)):
-        if largest[atom_of[v]] > NEVER:
-            total[atom_of[v]] += np.exp(weights[v] - largest[atom_of[v]])
-    for a in range(len(out)):
-        if largest[a] > NEVER:
-            out[a] = largest[a] + np.log(total[a])
+        out[v] = 0.0
+        if atoms[atom_of[v]] > NEVER:
+            out[v] = np.exp(weights[v] + atoms[atom_of[v]])
+            total += out[v]
+    return total
+
+
+@kernel
+def take_off(weights: Float, scale: float, out: Float) -> None:
+    """out[v] -= scale * exp(weights[v])."""
+    for v in range(len(weights)):
+        out[v] -= scale * np.exp(weights[v])
 
 
 @kernel
