@@ -187,16 +187,15 @@ class Emissions:
 
     def gradient(self, contexts: Float, scale: float) -> torch.Tensor:
         """(L, V) the derivatives of scale * log Z by the logits, from the contexts of the sets (L, S), less log Z."""
-        out, law = torch.zeros_like(self.logits), np.zeros(self.logits.shape[1])
+        out, width = torch.zeros_like(self.logits), self.logits.shape[1]
         into = out.numpy() if out.device.type == "cpu" and out.dtype != torch.bfloat16 else None
+        own, law = np.empty(width), np.empty(width)
         for i in range(self.length):
             if i in self.fixed:
                 continue
-            row = self.row(i)
-            law[:] = 0.0
-            total = kernels.token_shares(row, self._atom_contexts(contexts[i]), self.partition.atom_of, law)
-            if self.is_normalized:
-                kernels.take_off(row, total, law)  # what is behind the end is not scored
+            atoms = self._atom_contexts(contexts[i])
+            # what is behind the end is not scored: the shares of a position may sum up to less than 1
+            kernels.gradient(self.row(i), atoms, self.partition.atom_of, int(self.is_normalized), own, law)
             if into is None:
                 out[i] = torch.from_numpy(law * scale)
             else:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tokenizer_align.jit import kernel
 
 __all__ = [
-    "atom_sums", "backward", "best_backward", "contexts", "forward", "most_by", "reach", "scatter", "sums_by",
-    "take_off", "token_shares",
+    "atom_sums", "backward", "best_backward", "contexts", "forward", "gradient", "most_by", "reach", "scatter",
+    "sums_by", "token_shares",
 ]  # fmt: skip
 
 Float = NDArray[np.float64]
@@ -49,22 +49,35 @@ def atom_sums(weights: Float, atom_of: Int32, out: Float) -> None:
 
 
 @kernel
-def token_shares(weights: Float, atoms: Float, atom_of: Int32, out: Float) -> float:
-    """out[v] = exp(weights[v] + the weight of its atom); returns their sum."""
-    total = 0.0
+def token_shares(weights: Float, atoms: Float, atom_of: Int32, out: Float) -> None:
+    """out[v] = exp(weights[v] + the weight of its atom)."""
     for v in range(len(atom_of)):
         out[v] = 0.0
         if atoms[atom_of[v]] > NEVER:
             out[v] = np.exp(weights[v] + atoms[atom_of[v]])
-            total += out[v]
-    return total
 
 
 @kernel
-def take_off(weights: Float, scale: float, out: Float) -> None:
-    """out[v] -= scale * exp(weights[v])."""
+def gradient(weights: Float, atoms: Float, atom_of: Int32, is_normalized: int, own: Float, out: Float) -> None:
+    """out[v] = exp(weights[v] + the weight of its atom), less exp(weights[v]) * the sum of those where normalised.
+
+    Exponentials are taken once a token and once an atom, and multiplied where neither can over- or underflow. `own` is
+    scratch space. Both are as long as weights, which may be longer than `atom_of`.
+    """
+    factors = np.empty(len(atoms))
+    for a in range(len(atoms)):
+        factors[a] = np.exp(atoms[a]) if -300 < atoms[a] < 300 else 0.0
+    total = 0.0
     for v in range(len(weights)):
-        out[v] -= scale * np.exp(weights[v])
+        own[v] = np.exp(weights[v])
+        out[v] = 0.0
+        if v < len(atom_of) and atoms[atom_of[v]] > NEVER:
+            factor = factors[atom_of[v]]
+            out[v] = own[v] * factor if factor > 0 and weights[v] > -300 else np.exp(weights[v] + atoms[atom_of[v]])
+            total += out[v]
+    if is_normalized == 1:
+        for v in range(len(weights)):
+            out[v] -= total * own[v]
 
 
 @kernel
