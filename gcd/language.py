@@ -21,6 +21,7 @@ from grammars.errors import InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     And,
     Choice,
+    Distinct,
     Grammar,
     JsonString,
     Length,
@@ -249,7 +250,7 @@ def _regular(operator: str, language: Language) -> Language:
                 parts = node.items
             case Repeat(item) | Length(item) | Not(item):
                 parts = (item,)
-            case JsonString() | Members() | SpecialToken():
+            case JsonString() | Members() | Distinct() | SpecialToken():
                 what = "a special token" if isinstance(node, SpecialToken) else "JSON strings and objects"
                 raise UnsupportedFeature(f"{operator} of {what} is not supported", hint=_REGULAR)
             case _:

@@ -20,6 +20,7 @@ from grammars.ir import (
     Bytes,
     CharClass,
     Choice,
+    Distinct,
     Grammar,
     Members,
     Node,
@@ -197,6 +198,8 @@ class Chart:
                 return self._copies(node, progress, behind, here)
             case Members():
                 return self._entries(node, progress, behind)
+            case Distinct(item):  # which items there were decides where a text ends, not by which rules it was read
+                return [(item, None, behind)]
         return None
 
     def _copies(self, node: Repeat, progress: tuple[int, int] | None, behind: Rest, here: int) -> Iterator[Rest]:

@@ -16,6 +16,7 @@ from grammars.errors import LimitExceeded
 from grammars.ir import (
     Bytes,
     Choice,
+    Distinct,
     Grammar,
     Members,
     Node,
@@ -149,7 +150,7 @@ def _inside(node: Node) -> tuple[Node, ...]:
         return (node.begin, *node.values, *rest, node.separator, node.end)
     if isinstance(node, Sequence | Choice):
         return node.items
-    return (node.item,) if isinstance(node, Repeat) else ()
+    return (node.item,) if isinstance(node, Repeat | Distinct) else ()
 
 
 # -- railroads
@@ -168,6 +169,8 @@ def _part(node: Node) -> _Part:
             return _choice([*[_part(item) for item in items[:_SHOWN]], *cut])
         case Repeat(item, low, high):
             return _loop(_part(item), low, high)
+        case Distinct(item):
+            return _part(item)
         case Members():
             return _members(node)
     return _box(_label(node), "text")

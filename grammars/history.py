@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["EMPTY", "OPEN", "WHITESPACE", "Array", "History", "Object", "value_of"]
+__all__ = ["EMPTY", "OPEN", "WHITESPACE", "Array", "History", "Object", "has_distinct_items", "value_of"]
 
 Value: TypeAlias = Hashable
 """A string, a Decimal, one of the literals as bytes, an array as `("[", *items)`, an object as a frozenset of pairs."""
@@ -210,6 +210,17 @@ def value_of(data: bytes) -> Value:
     array = at.frames[0]
     assert isinstance(array, Array)
     return array.items[0]
+
+
+def has_distinct_items(data: bytes) -> bool:
+    """Whether a JSON array has no two equal items, and no object in it a key twice."""
+    at = History((Array(0),), b"")
+    for byte in data[1:]:
+        after = at.step(byte)
+        if after is None or not after.frames:
+            return after is not None
+        at = after
+    return False
 
 
 def _is_escaped(lexeme: bytes) -> bool:

@@ -14,10 +14,12 @@ from random import Random
 from typing import TypeAlias
 
 from grammars.errors import LimitExceeded
+from grammars.history import has_distinct_items
 from grammars.ir import (
     ByteClass,
     Bytes,
     Choice,
+    Distinct,
     Grammar,
     Members,
     Node,
@@ -37,6 +39,9 @@ Cost: TypeAlias = tuple[int, int]
 """The fewest bytes of a text, and of how many rules inside one another it is made then."""
 
 _NONE: Cost = (NEVER, 0)
+_TRIES = 1000
+"""Arrays that are drawn for one whose items differ."""
+
 _DEEP = 60
 _WIDE = 1000
 """The rules inside one another, and the parts that may be empty, beyond which only the shortest texts are drawn."""
@@ -109,6 +114,8 @@ class Samples:
                 return _sum([self.cost(item)], low) if low else (0, 0)
             case Members():
                 return min(self._entries_cost(node), self._empty_cost(node))
+            case Distinct(item):
+                return self.cost(item)
             case ByteClass(ranges):
                 return (1, 0) if ranges else _NONE
             case Texts(items):
@@ -184,6 +191,8 @@ class Samples:
                 return self.sequence(rng, [item] * count, room, depth)
             case Members():
                 return self.sequence(rng, self.entries(rng, node, room), room, depth)
+            case Distinct(item):
+                return self.distinct(rng, item, room, depth)
             case ByteClass(ranges):
                 low, high = rng.choice(ranges)
                 return bytes([rng.randint(low, high)])
@@ -192,6 +201,14 @@ class Samples:
             case SpecialToken(name):
                 return name.encode()
         return self.text(node).draw(rng, room)
+
+    def distinct(self, rng: Random, item: Node, room: int, depth: int) -> bytes:
+        """A text of an array whose items differ, the first that comes."""
+        for _ in range(_TRIES):
+            text = self.node(rng, item, room, depth)
+            if has_distinct_items(text):
+                return text
+        raise LimitExceeded(f"of {_TRIES} random arrays none has items that differ", hint="allow more bytes")
 
     def sequence(self, rng: Random, items: SequenceOf[Node], room: int, depth: int) -> bytes:
         """Texts of all items, which share the room in random order."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from grammars.errors import LimitExceeded
+from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.recogniser import Configuration
 from grammars.tables import STATE_FINAL, calls_at, edges_at
 
@@ -38,10 +38,15 @@ class Uniform:
     >>> uniform.draw(Random(1))
     b'(()()())'
 
-    Raises `LimitExceeded` where there are none, and beyond `limit` configurations.
+    Raises `LimitExceeded` where there are none, and beyond `limit` configurations, and `UnsupportedFeature` where items
+    of arrays must differ.
     """
 
     def __init__(self, automaton: ByteAutomaton, length: int, *, limit: int = _CONFIGURATIONS) -> None:
+        if automaton.has_distinct:
+            raise UnsupportedFeature(
+                "texts with arrays whose items must differ cannot be counted", hint="draw by rules, without a length"
+            )
         self.machine, self.length = automaton.recogniser, length
         self.steps: dict[Configuration, list[Step]] = {}
         self.least = _Least(automaton)

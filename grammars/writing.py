@@ -19,6 +19,7 @@ from grammars.ir import (
     Bytes,
     CharClass,
     Choice,
+    Distinct,
     Grammar,
     JsonString,
     Length,
@@ -127,6 +128,8 @@ class _Text:
                 return self.repeat(item, low, high, place)
             case SpecialToken(name):
                 raise UnsupportedFeature(f"the special token {name} has no notation in other grammars")
+            case Distinct():
+                raise UnsupportedFeature("arrays whose items must differ have no notation in other grammars")
         return self.automaton(node)
 
     @property

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.errors import UnsupportedFeature
 from tokenizer_align.class_kernels import classify, group
 from tokenizer_align.constraint import Constraint
 from tokenizer_align.kernels import DEAD
 from tokenizer_align.states import END, Arena, State
 
-__all__ = ["Reached", "TokenClass", "reached_from", "token_classes"]
+__all__ = ["Reached", "TokenClass", "reached_from", "refuse_distinct", "token_classes"]
 
 Int32 = NDArray[np.int32]
 
@@ -45,12 +46,22 @@ def token_classes(constraint: Constraint, state: State) -> list[TokenClass]:
     >>> [token_ids.tolist() for _, token_ids in classes]
     [[0], [3, 4]]
     """
+    refuse_distinct(constraint)
     constraint._check(state._arena)
     arena, number = state._arena, state._number
     found = [] if number == END else reached_from(arena, number).classes
     if constraint.is_accepting(state):
         found.append((END, np.array(constraint.vocabulary.eos_token_ids, np.int32)))
     return [TokenClass(State(arena, after), token_ids) for after, token_ids in found]
+
+
+def refuse_distinct(constraint: Constraint) -> None:
+    """Raises `UnsupportedFeature` where items of arrays must differ: a walk knows configurations, and no history."""
+    if constraint.automaton.has_distinct:
+        raise UnsupportedFeature(
+            "arrays whose items must differ (uniqueItems) are not supported in blocks of diffusion models",
+            hint="leave out uniqueItems, or use a model that writes from left to right",
+        )
 
 
 def reached_from(arena: Arena, number: int, *, is_open: bool = False) -> Reached:

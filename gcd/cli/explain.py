@@ -84,8 +84,8 @@ def explain(
 class Explanation:
     """Where a text stops (see `Instance`), and what is known of that place.
 
-    `characters` is None inside of a character, `reading` where the grammar has no rules or following them took too
-    long, which `missing` says; `tokens` where no tokenizer was given.
+    `characters` is None inside of a character and where items of arrays must differ, `reading` where the grammar has no
+    rules or following them took too long, which `missing` says; `tokens` where no tokenizer was given.
     """
 
     instance: Instance
@@ -199,7 +199,7 @@ def examine(source: Source, name: str, data: bytes, tokenizer: str | None) -> Ex
     found, missing = read(automaton, source.kind, data[: instance.offset])
     return Explanation(
         instance,
-        following_characters(machine, at),
+        None if automaton.has_distinct else following_characters(machine, at),  # it knows of no earlier items
         at.accepting,
         found,
         missing,

@@ -209,7 +209,7 @@ def grammars_in(path: str, *, kind: str | None = None) -> list[str]:
 
 def _of_kind(kind: str, path: str) -> Source:
     if kind == "grammar":
-        return Source(kind, _grammar(path), shown(path))
+        return Source("grammar", _grammar(path), shown(path))
     text = read_text(path)
     match kind:
         case "schema":

@@ -22,6 +22,7 @@ from gcd.diffusion.forest import Forest, Goal, Plan, Planner
 from gcd.diffusion.token_automaton import ENDED, BlockLimits, Edges, TokenAutomaton
 from gcd.diffusion.token_sets import Partition, TokenSets
 from grammars.errors import LimitExceeded
+from tokenizer_align.classes import refuse_distinct
 from tokenizer_align.constraint import Constraint, State
 from tokenizer_align.pushdown import Pushdown
 
@@ -104,7 +105,11 @@ _TOO_LONG: weakref.WeakKeyDictionary[Constraint, tuple[BlockLimits, int]] = weak
 def block_ways(
     constraint: Constraint, start: State, length: int, fixed: Mapping[int, int], ending: Ending, limits: BlockLimits
 ) -> Ways:
-    """The ways of a block of a length from a state. Raises LimitExceeded."""
+    """The ways of a block of a length from a state.
+
+    Raises LimitExceeded, and UnsupportedFeature where items of arrays must differ.
+    """
+    refuse_distinct(constraint)
     with _LOCK:
         known, too_long = _TOO_LONG.get(constraint, (None, 0))
         if constraint.is_terminated(start) or not (known == limits and length >= too_long):

@@ -122,3 +122,11 @@ def test_the_seed_decides() -> None:
     samples = Samples(parse_lark("start: /[a-z]/+"), 100)
     assert [samples.draw(random.Random(4)) for _ in range(2)] == [samples.draw(random.Random(4))] * 2
     assert samples.draw(random.Random(4)) != samples.draw(random.Random(5))
+
+
+def test_items_of_arrays_differ_in_samples() -> None:
+    schema = {"type": "array", "items": {"enum": ["a", "b", "c"]}, "minItems": 2, "uniqueItems": True}
+    grammar = parse_json_schema(schema, whitespace="compact")
+    drawn = {Samples(grammar, max_bytes=20).draw(random.Random(seed)) for seed in range(40)}
+    assert all(compile_grammar(grammar).accepts(text) for text in drawn)
+    assert {json.loads(text)[0] for text in drawn} == {"a", "b", "c"}
