@@ -35,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     socket.socket.connect = connect_here  # type: ignore[method-assign, assignment]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Laws first: their files take longest, and with `--dist loadfile` the last file to begin is waited for."""
+    items.sort(key=lambda item: "laws" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def embedded_model() -> str:
     """The name of the embedded model; skips the calling test where the package is not installed."""

@@ -181,7 +181,7 @@ STACKS: Rows = {
     ),
     "a tail call forgets that its caller may go on": (
         POSITIONS,
-        ("-1 if after == END else", "-1 if after[:1] == END else"),
+        ("-1 if after == END and self.tails else", "-1 if after[:1] == END else"),
     ),
     "a union drops entries of its second set": (
         KERNELS,

@@ -320,7 +320,7 @@ def test_folders_and_kinds(folder: Path) -> None:
     assert gcd_check("sub/b.regex", "--kind", "choices").stdout == "sub/b.regex: ok\n"
     (folder / "empty").mkdir()
     said = " ".join(gcd_check("empty").stderr.replace("│", " ").split())
-    assert "empty: there are no grammars in this folder; known are .json, .regex, .lark." in said
+    assert "empty: there are no grammars in this folder; known are .json, .regex, .lark, .gbnf, .ebnf." in said
 
 
 def test_a_tokenizer_that_lacks_bytes(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -16,6 +17,7 @@ from naive import Language
 from random_grammars import Case
 from written_grammars import as_lark, members, nodes, random_rules
 
+from grammars.compile import compile_grammar
 from grammars.errors import InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.lark import parse_lark
 
@@ -170,9 +172,9 @@ NAME: /[a-z]+/ | "%json"
 
 def test_what_a_schema_lacks_is_said_with_both_places() -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        parse_lark('start: "a"\n  | %json {"uniqueItems": true, "type": "array"}')
-    assert str(caught.value).startswith("in the %json of line 2: uniqueItems")
-    assert caught.value.pointer == "/uniqueItems"
+        parse_lark('start: "a"\n  | %json {"not": {"uniqueItems": true}}')
+    assert str(caught.value).startswith("in the %json of line 2: the opposite of uniqueItems")
+    assert caught.value.pointer == "/not/uniqueItems"
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -522,6 +524,15 @@ def whole(text: str, message: str, line: int, caret: str, hint: str) -> str:
 
 
 LONG = "start: A\nA: " + '"a" ' * 30_000
+
+
+def test_items_of_an_embedded_schema_differ() -> None:
+    inner = {"type": "array", "items": {"$ref": "#/$defs/a"}, "uniqueItems": True, "$defs": {"a": {"enum": ["x", "y"]}}}
+    accepts = compile_grammar(parse_lark(f'start: "f" %json {json.dumps(inner)} ";"')).accepts
+    assert accepts(b'f["x", "y"];')
+    assert not accepts(b'f["x", "x"];')
+
+
 DOUBLING = "\n".join(f"T{i + 1}: T{i} T{i}" for i in range(40))
 
 

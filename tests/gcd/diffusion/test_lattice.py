@@ -11,7 +11,7 @@ from block_cases import random_block
 
 import gcd
 from gcd.diffusion import Lattice
-from gcd.errors import BadBlock, EmptyLanguage, VocabularyMismatch
+from gcd.errors import BadBlock, EmptyLanguage, UnsupportedFeature, VocabularyMismatch
 
 AB = gcd.Vocabulary([b"a", b"b", b"c", b""], eos_token_ids=[3])
 A, B, C, EOS = range(4)
@@ -318,3 +318,14 @@ def test_logits_on_a_gpu(seed):
     logits = block.logits.clone().requires_grad_()
     (expected,) = torch.autograd.grad(block.lattice(c, logits=logits).log_z, logits)
     torch.testing.assert_close(gradient.cpu(), expected, rtol=0, atol=1e-9)
+
+
+def test_arrays_whose_items_must_differ_are_refused():
+    vocabulary = gcd.Vocabulary([b"[", b"]", b",", b"1", b""], eos_token_ids=[4])
+    schema = {"type": "array", "items": {"const": 1}, "uniqueItems": True}
+    with pytest.raises(UnsupportedFeature) as caught:
+        Lattice(gcd.compile(schema=schema, whitespace="compact", tokenizer=vocabulary), torch.zeros(3, 5))
+    assert str(caught.value) == (
+        "arrays whose items must differ (uniqueItems) are not supported in blocks of diffusion models\n"
+        "leave out uniqueItems, or use a model that writes from left to right"
+    )
