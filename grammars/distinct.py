@@ -207,20 +207,26 @@ class Distinct(Generic[C]):
                 )
         return False, seen
 
-    def nearest(self, branch: Branch[C]) -> Iterator[tuple[int, Branch[C]]]:
+    def nearest(self, branch: Branch[C], *, few: int = 256, spaced: bool = False) -> Iterator[tuple[int, Branch[C]]]:
         """The branches that differ from all items before, with the number of bytes to each, the fewest first.
 
-        Of a branch that differs already, only this one.
+        Of a branch that differs already, only this one. At each place only so `few` bytes that lead away are tried, and
+        whitespace only with `spaced`.
         """
         seen = {branch}
         pending = [(0, 0, branch)]
         while pending:
             distance, _, at = heapq.heappop(pending)
-            if not at.history.toward():
+            toward = at.history.toward()
+            if not toward:
                 yield distance, at
                 continue
+            away = 0
             for byte in self.machine.bytes_at(at.configuration):
+                if byte not in toward and ((byte in WHITESPACE and not spaced) or away == few):
+                    continue
                 for following in self.step(at, byte):
+                    away += byte not in toward
                     if following not in seen:
                         seen.add(following)
                         heapq.heappush(pending, (distance + 1, len(seen), following))

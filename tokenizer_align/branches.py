@@ -27,6 +27,9 @@ __all__ = ["BranchArena"]
 _FIRST = -16
 """The number of the first state; further ones count down. From 0 on numbers are configurations."""
 
+_AWAY = 8
+"""Bytes that are tried to get away from earlier items, where no further items must come."""
+
 _FEW = 512
 """Most tokens that are tried one by one because they lower a cost."""
 
@@ -169,11 +172,14 @@ class BranchArena(Arena):
         best = self.costs.get(branch)
         if best is not None:
             return best
-        best = kernels.TOO_MANY
-        for distance, at in self.distinct.nearest(branch):
-            if distance >= best:
+        best, few = kernels.TOO_MANY, 256 if any(self.automaton.all_needs()) else _AWAY
+        for spaced in (False, True):
+            for distance, at in self.distinct.nearest(branch, few=few, spaced=spaced):
+                if distance >= best:
+                    break
+                best = min(best, distance + super().cost(at.configuration) + self._needs(at))
+            if best < kernels.TOO_MANY:
                 break
-            best = min(best, distance + super().cost(at.configuration) + self._needs(at))
         if not history.toward_items() and best > as_ever:
             for token in self._lowering(configuration):
                 best = min([best, *(1 + self._cost(after) for after in self._after_token((branch,), token))])
