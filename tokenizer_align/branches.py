@@ -158,6 +158,16 @@ class BranchArena(Arena):
             return super().cost(configuration)
         return min(map(self._cost, self.branches(configuration)))
 
+    def _suffices(self, branch: Branch[int], most: int) -> bool:
+        """Whether a branch costs at most so much: mostly the first way from earlier items shows that it does."""
+        if branch not in self.costs:
+            for distance, at in self.distinct.nearest(branch, few=_AWAY):
+                if distance + super().cost(at.configuration) + self._needs(at) <= most:
+                    return True
+                if distance > most:
+                    break
+        return self._cost(branch) <= most
+
     def _cost(self, branch: Branch[int]) -> int:
         """A number of tokens that suffices from a branch: byte by byte away from earlier items, then as ever.
 
@@ -248,7 +258,7 @@ class BranchArena(Arena):
             return row
         row = row.copy()
         for tokens, after in verdicts:
-            allowed = after and (budget is None or min(map(self._cost, after)) <= budget - 2)
+            allowed = after if budget is None else any(self._suffices(way, budget - 2) for way in after)
             for token in tokens:
                 bit = np.array(1 << (token & 31), np.uint32).astype(np.int32)
                 row[token >> 5] = row[token >> 5] | bit if allowed else row[token >> 5] & ~bit
