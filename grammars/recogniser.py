@@ -41,7 +41,7 @@ from grammars.tables import (
 if TYPE_CHECKING:
     from grammars.automaton import ByteAutomaton
 
-__all__ = ["Configuration", "Explanation", "Recogniser"]
+__all__ = ["Configuration", "Explanation", "Recogniser", "is_complete"]
 
 Stack: TypeAlias = int
 Item: TypeAlias = tuple[int, int]
@@ -312,7 +312,12 @@ class Recogniser:
 
     def accepts(self, data: bytes) -> bool:
         """Whether `data` is a string of the grammar."""
-        return self.explain(data).accepted
+        if self.distinct is not None:
+            return any(map(is_complete, self.distinct.read([Branch(self.start)], data)))
+        at = self.start
+        for byte in data:
+            at = self.step(at, byte)
+        return at.accepting
 
     def explain(self, data: bytes) -> Explanation:
         """How far `data` goes inside the grammar."""
@@ -335,7 +340,7 @@ class Recogniser:
                 break
             branches = after
         ranges = [(byte, byte) for byte in range(256) if distinct.read(branches, bytes((byte,)))]
-        accepting = any(at.configuration.accepting and not at.history.frames for at in branches)
+        accepting = any(map(is_complete, branches))
         is_whole = offset == len(data)
         return Explanation(accepting and is_whole, offset, self.describe_ranges(joined(ranges), accepting=accepting))
 
@@ -364,6 +369,11 @@ class Recogniser:
             if low < 256:
                 high = min(high, 255)
                 yield _name(low) if low == high else f"{_name(low)}-{_name(high)}"
+
+
+def is_complete(branch: Branch[Configuration]) -> bool:
+    """Whether a text is in the language that is read so."""
+    return branch.configuration.accepting and not branch.history.frames
 
 
 def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -10,10 +10,11 @@ from itertools import product
 from typing import NamedTuple
 
 from grammars.errors import EmptyLanguage, LimitExceeded, UnsupportedFeature
-from grammars.frontends.json_schema.chains import Needed, Rules, in_order
+from grammars.frontends.json_schema.chains import Rules, in_order
 from grammars.frontends.json_schema.conjunction import count_range, statically_false, tightest
 from grammars.frontends.json_schema.negation import negated
 from grammars.frontends.json_schema.parts import Own, Part, SomeItems
+from grammars.frontends.json_schema.supply import Needed
 from grammars.ir import Choice, Node, Ref, Repeat
 from grammars.ir import Sequence as Seq
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations, product
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import is_anything
 from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.objects import Member, ObjectShape
 from grammars.frontends.json_schema.parts import Every, Part, SomeKey
+from grammars.frontends.json_schema.supply import Needed
 from grammars.frontends.json_schema.values import in_content, key_text
 from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Not, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
-__all__ = ["Needed", "Rules", "in_order", "object_node"]
+__all__ = ["Rules", "in_order", "object_node"]
 
 _COUNTED = 100_000
 """Most rules that counting the keys of one object may take."""
@@ -31,14 +32,6 @@ _SHAPES = 256
 """In how many ways, at most, the properties that keywords ask for may be found among the members of an object."""
 
 _END = Bytes(b"}")
-
-
-class Needed(NamedTuple):
-    """Rules, and how many different values each must have so that there can be as many items as are asked for."""
-
-    values: tuple[tuple[Ref, int], ...]
-    pointer: str
-    """Where it is said that no two items are equal."""
 
 
 class Rules(Protocol):

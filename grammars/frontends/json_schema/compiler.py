@@ -21,7 +21,7 @@ from grammars.frontends.json_schema.alternatives import alternatives
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
 from grammars.frontends.json_schema.arrays import array_node, array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
-from grammars.frontends.json_schema.chains import Needed, object_node
+from grammars.frontends.json_schema.chains import object_node
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, type_clash
 from grammars.frontends.json_schema.keywords import KEYWORDS, read
 from grammars.frontends.json_schema.objects import object_shape
@@ -43,11 +43,10 @@ from grammars.frontends.json_schema.productive import productive_rules, referenc
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.registry import Schemas
 from grammars.frontends.json_schema.strings import string_node
-from grammars.frontends.json_schema.supply import some_values
+from grammars.frontends.json_schema.supply import Needed, fill_needs
 from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
 from grammars.frontends.schema_options import Approximate
-from grammars.history import WHITESPACE
 from grammars.ir import NOTHING, Bytes, Choice, Distinct, Grammar, Node, Numerals, Ref
 from grammars.words import one_of
 
@@ -92,9 +91,6 @@ def parse_json_schema(
     except RecursionError:
         raise LimitExceeded("the schema is nested too deeply") from None
 
-
-_MARGIN = 8
-"""Bytes added to what an item needs: for the comma, and for what one token of a shortest text reads beyond the item."""
 
 _NULL = Bytes(b"null")
 _BOOLEAN = Choice((Bytes(b"true"), Bytes(b"false")))
@@ -147,7 +143,7 @@ class Compiler:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
         start = self.run()
         self._add_shared_rules()
-        self._count_values()
+        self.contradictions |= fill_needs(self.rules, self._needed, is_indented=self.layout.indent is not None)
         grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()))
         if self.contradictions and (error := self._contradiction(grammar)):
             raise error
@@ -198,28 +194,6 @@ class Compiler:
         if needed.values:
             self._needed[name] = needed
         return self.define(name, Distinct(node))
-
-    def _count_values(self) -> None:
-        """Gives arrays of different items what they need; those for which there are too few values become empty."""
-        skips = () if self.layout.indent is not None else WHITESPACE
-        dearest = 0  # what the items of one array inside of others need
-        for name, (wanted, pointer) in reversed(self._needed.items()):  # inner arrays come after outer ones
-            longest = [0] * max(count for _, count in wanted)
-            for ref, count in wanted:
-                try:
-                    lengths = some_values(self.rules, ref.name, count, skips=skips, bracket=dearest)
-                except LimitExceeded as error:
-                    raise LimitExceeded(error.message, pointer=pointer, hint="ask for fewer items") from None
-                if len(lengths) < count:
-                    self.rules[name] = NOTHING
-                    self.contradictions[name] = EmptyLanguage(_too_few(count, len(lengths)), pointer=pointer)
-                    break
-                longest[:count] = map(max, longest, lengths)
-            else:
-                node = self.rules[name]
-                assert isinstance(node, Distinct)
-                needs = tuple([length + _MARGIN for length in longest])
-                self.rules[name], dearest = Distinct(node.item, needs), max(dearest, sum(needs))
 
     def define(self, name: str, node: Node) -> Ref:
         """Adds a helper rule; its name begins with the name of the rule that it helps."""
@@ -482,12 +456,6 @@ def _types_of(values: list[object], pointer: str) -> int:
     for value in values if not only_strings(values) else values[:1]:
         types |= type_of(value, pointer=pointer)
     return types
-
-
-def _too_few(asked: int, found: int) -> str:
-    """Why there are not enough different items."""
-    values = f"only {found:,} different values" if found > 1 else "only one value" if found else "no value"
-    return f"{asked:,} different items are asked for (uniqueItems), and {values} can be one of them"
 
 
 def _no_value(found: Listed) -> str:

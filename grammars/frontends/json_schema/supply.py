@@ -7,21 +7,67 @@ is possible, whatever stands before it, when its rule has more values than there
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grammars.compile import compile_grammar
 from grammars.distinct import Branch, Distinct
 from grammars.errors import EmptyLanguage, LimitExceeded
 from grammars.history import WHITESPACE, Array, History, value_of
-from grammars.ir import Grammar, Node
-from grammars.recogniser import Configuration, Recogniser
+from grammars.ir import NOTHING, Grammar, Node, Ref
+from grammars.ir import Distinct as DistinctItems
+from grammars.recogniser import Configuration, Recogniser, is_complete
 
-__all__ = ["some_values"]
+__all__ = ["Needed", "fill_needs", "some_values"]
 
 _STEPS = 50_000
 """Most bytes that are tried to find the values of one rule."""
 
+_MARGIN = 8
+"""Bytes added to what an item needs: for the comma, and for what one token of a shortest text reads beyond the item."""
+
 _CLOSING = b'"}]'
+
+
+class Needed(NamedTuple):
+    """Rules, and how many different values each must have so that there can be as many items as are asked for."""
+
+    values: tuple[tuple[Ref, int], ...]
+    pointer: str
+    """Where it is said that no two items are equal."""
+
+
+def fill_needs(rules: dict[str, Node], needed: Mapping[str, Needed], *, is_indented: bool) -> dict[str, EmptyLanguage]:
+    """Gives the rules of arrays of different items what they need, and empties those that have too few values.
+
+    `needed` has inner arrays behind outer ones. Returns why rules are empty, by name; raises `LimitExceeded`.
+    """
+    skips: Iterable[int] = () if is_indented else WHITESPACE
+    contradictions: dict[str, EmptyLanguage] = {}
+    dearest = 0  # what the items of one array inside of others need
+    for name, (wanted, pointer) in reversed([*needed.items()]):
+        longest = [0] * max(count for _, count in wanted)
+        for ref, count in wanted:
+            try:
+                lengths = some_values(rules, ref.name, count, skips=skips, bracket=dearest)
+            except LimitExceeded as error:
+                raise LimitExceeded(error.message, pointer=pointer, hint="ask for fewer items") from None
+            if len(lengths) < count:
+                rules[name] = NOTHING
+                contradictions[name] = EmptyLanguage(_too_few(count, len(lengths)), pointer=pointer)
+                break
+            longest[:count] = map(max, longest, lengths)
+        else:
+            node = rules[name]
+            assert isinstance(node, DistinctItems)
+            needs = tuple([length + _MARGIN for length in longest])
+            rules[name], dearest = DistinctItems(node.item, needs), max(dearest, sum(needs))
+    return contradictions
+
+
+def _too_few(asked: int, found: int) -> str:
+    """Why there are not enough different items."""
+    values = f"only {found:,} different values" if found > 1 else "only one value" if found else "no value"
+    return f"{asked:,} different items are asked for (uniqueItems), and {values} can be one of them"
 
 
 def some_values(
@@ -67,7 +113,7 @@ class _Search:
                 pending.pop()
                 continue
             text, branches, _ = at
-            if any(branch.configuration.accepting and not branch.history.frames for branch in branches):
+            if any(map(is_complete, branches)):
                 value, length = value_of(text), len(text) + self.bracket * text.count(b"[")
                 found[value] = min(length, found.get(value, length))
             pending.append(self.following(at, skips_escapes))
