@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from grammars.automaton import ByteAutomaton
 from grammars.builder import Builder
+from grammars.collection import collection_paused
 from grammars.errors import EmptyLanguage
 from grammars.ir import Grammar
 from grammars.limits import Limits
@@ -17,6 +18,7 @@ from grammars.survey import Survey
 __all__ = ["Limits", "compile_grammar"]
 
 
+@collection_paused()
 def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAutomaton:
     """The automaton that accepts exactly the strings of the grammar.
 

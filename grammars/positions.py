@@ -32,6 +32,9 @@ Set: TypeAlias = tuple[int, ...]
 
 END: Set = (0,)
 
+_PLACES = 8
+"""Times the limit of states: the positions at which all states may stand together, since these are what takes time."""
+
 
 class Callees(Protocol):
     """What positions need to know of other rules."""
@@ -265,12 +268,18 @@ class Automaton:
         """Writes one state after another until no new set of positions is met."""
         reads, follows = self.positions.reads, self.positions.follows
         first_edge, first_call = self.first_edge, self.first_call
+        places = 0
         for positions in self.sets:
             state = len(first_edge)
-            if state >= self.limit:
+            places += len(positions)
+            if state >= self.limit or places > _PLACES * self.limit:
+                many = (
+                    f"{self.limit} states"
+                    if state >= self.limit
+                    else f"{_PLACES * self.limit:,} positions in its states"
+                )
                 raise LimitExceeded(
-                    f"the automaton has more than {self.limit} states",
-                    hint="simplify the pattern, or raise Limits.states",
+                    f"the automaton has more than {many}", hint="simplify the pattern, or raise Limits.states"
                 )
             self.numbers.append(state)
             first_edge.append(len(self.low))

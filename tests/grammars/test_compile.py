@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from naive import accepts
 
+from grammars.builder import Builder
 from grammars.compile import Limits, compile_grammar
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.ir import (
@@ -27,6 +28,8 @@ from grammars.ir import (
     char_class,
     text,
 )
+from grammars.positions import END, Positions
+from grammars.survey import Survey
 
 LETTER = CharClass(((97, 122),))
 A, B, C = Bytes(b"a"), Bytes(b"b"), Bytes(b"c")
@@ -238,6 +241,14 @@ def test_patterns_that_explode_meet_a_limit() -> None:
     exploding = seq(Repeat(LETTER), A, Repeat(LETTER, 30, 30))
     with pytest.raises(LimitExceeded, match="more than 1000 states"):
         compile_grammar(Grammar({"start": exploding}), limits=Limits(states=1000))
+
+
+def test_states_at_too_many_positions_meet_a_limit() -> None:
+    positions = Positions(Builder(Survey(Grammar({"start": A}), Limits())))
+    begin = positions.enter(seq(*[Repeat(LETTER, 0, 1)] * 120), END)  # 121 states at 60 positions each
+    assert len(positions.dfa(begin, limit=2000).edges) == 121
+    with pytest.raises(LimitExceeded, match="the automaton has more than 1,600 positions in its states"):
+        positions.dfa(begin, limit=200)
 
 
 def test_explain_says_where_and_what() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from grammars.errors import UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, is_anything, type_clash
 from grammars.frontends.json_schema.disjoint import exclusive
+from grammars.frontends.json_schema.factors import factored
 from grammars.frontends.json_schema.keywords import never, read
 from grammars.frontends.json_schema.parts import OBJECT, Every, Own, Part, Union, Work
 from grammars.frontends.json_schema.refs import Location
@@ -30,6 +31,7 @@ def alternatives(conjunction: Conjunction, work: Work, *, may_overlap: bool = Fa
 
     Raises `EmptyLanguage` when they have no type in common with what stands around them.
     """
+    conjunction = factored(conjunction, work)
     best: tuple[Union, list[Part]] | None = None
     if len(conjunction.unions) > 1 or conjunction.owns:
         for union in conjunction.unions:

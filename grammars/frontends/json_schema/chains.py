@@ -31,6 +31,9 @@ _COUNTED = 100_000
 _SHAPES = 256
 """In how many ways, at most, the properties that keywords ask for may be found among the members of an object."""
 
+_SHAPE, _MEMBER = 16, 4
+"""What one of these ways costs, and each of its members: as many parts as are looked at in the time."""
+
 _END = Bytes(b"}")
 
 
@@ -51,12 +54,18 @@ class Rules(Protocol):
     def widen(self, error: UnsupportedFeature) -> None:
         """Raises the error, unless what it speaks of may be left out."""
 
+    def spend(self, parts: int) -> None:
+        """Takes parts that are written off the work; raises `LimitExceeded` when none is left."""
+
 
 def object_node(shape: ObjectShape, rules: Rules, name: str, depth: int, pointer: str) -> Node:
     """The objects of a shape; `name` prefixes the chain's rules, `pointer` is named when the shape is refused."""
     if shape.some:
-        shapes = _with_some(shape, pointer)
-        return Choice(tuple([object_node(s, rules, f"{name}~{i}", depth, pointer) for i, s in enumerate(shapes)]))
+        nodes = []
+        for number, one in enumerate(_with_some(shape, pointer)):
+            rules.spend(_SHAPE + _MEMBER * (len(one.members) + len(one.open)))
+            nodes.append(object_node(one, rules, f"{name}~{number}", depth, pointer))
+        return Choice(tuple(nodes))
     if not shape.last and shape.high != 0 and (shape.members or shape.open):
         return _members(shape, rules, depth, pointer)
     layout = rules.layout

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
+from grammars.collection import collection_paused
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
 from grammars.frontends.json_schema.alternatives import alternatives
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
@@ -59,6 +60,7 @@ _WORK = 400_000
 """Most parts that are looked at for one grammar to see which alternatives are possible: one to two seconds."""
 
 
+@collection_paused()
 def parse_json_schema(
     schema: Mapping[str, object] | bool | str,
     *,
@@ -179,6 +181,12 @@ class Compiler:
                 self._refuse_endless_indent(task)
             self._pending.append(task)
         return ref
+
+    def spend(self, parts: int) -> None:
+        """Takes parts that are written off the work; raises `LimitExceeded` when none is left."""
+        self.work.left -= parts
+        if self.work.left < 0:
+            raise self._too_large(f"a look at more than {_WORK:,} parts of alternatives")
 
     def _too_large(self, what: str) -> LimitExceeded:
         hint = "several anyOf, oneOf or not that hold at once multiply: merge them, or add a type and a const to each"
@@ -308,8 +316,7 @@ class Compiler:
         if self._refuse_keywords(conjunction, conjunction.types):
             return NOTHING
         choices = alternatives(conjunction, self.work, may_overlap=self.multiplied is not None)
-        if self.work.left < 0:
-            raise self._too_large(f"a look at more than {_WORK:,} parts of alternatives")
+        self.spend(0)
         return Choice(tuple([self.rule(parts, task.depth) for parts in choices]))
 
     def _by_type(self, conjunction: Conjunction, task: _Task) -> Node:

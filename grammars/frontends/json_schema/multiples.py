@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import lcm
 from typing import TypeAlias
 
@@ -82,6 +83,8 @@ def multiple_rules(prefix: str, multiple: Multiple, low: int | None, high: int |
 _State: TypeAlias = tuple[int, int, int, int, int]
 START, WHOLE, ZERO, PART = range(4)
 
+_POINT = 46
+
 
 @dataclass(frozen=True, slots=True)
 class _Residues:
@@ -122,24 +125,33 @@ class _Residues:
         top = None if high is None else halves(high * unit)
         return cls(multiple, modulus, multiple.decimals, zeros, multiple.fraction, halves(low * unit), top, longest)
 
-    def follow(self, state: _State, digit: int) -> _State | None:
-        """The state after one more digit, None when no number continues so."""
+    def follow(self, state: _State) -> list[tuple[int, _State]]:
+        """The digits that may come next, as bytes, each with the state behind it."""
         phase, count, residue, low, high = state
         if phase == ZERO or (phase == PART and count == self.decimals) or (phase == WHOLE and count == self.longest):
-            return None
+            return []
         side = phase == PART
-        low = (low or _compare(digit, self.low[side][count])) if count < len(self.low[side]) else 1
-        high = -1
-        if self.high is not None:
-            digits = self.high[side]
-            if count == len(digits):
-                return None
-            high = state[4] or _compare(digit, digits[count])
-            if high > 0 and count + 1 == len(digits):
-                return None
-        if phase == START:
-            phase = WHOLE if digit else ZERO
-        return phase, count + 1, (10 * residue + digit) % self.modulus, low, high
+        floor = int(self.low[side][count]) if count < len(self.low[side]) and not low else None
+        if floor is None and count >= len(self.low[side]):
+            low = 1
+        ceiling, most = None, 9
+        if self.high is None:
+            high = -1
+        elif count == len(self.high[side]):
+            return []
+        else:
+            if not high:
+                ceiling = int(self.high[side][count])
+            if count + 1 == len(self.high[side]):
+                most = 9 if high < 0 else -1 if high > 0 else int(self.high[side][count])
+        residue *= 10
+        found = []
+        for digit in range(most + 1):
+            above = low if floor is None else (digit > floor) - (digit < floor)
+            below = high if ceiling is None else (digit > ceiling) - (digit < ceiling)
+            then = (WHOLE if digit else ZERO) if phase == START else phase
+            found.append((48 + digit, (then, count + 1, (residue + digit) % self.modulus, above, below)))
+        return found
 
     def point(self, state: _State) -> _State | None:
         """The state behind the point, None where none may stand."""
@@ -172,14 +184,20 @@ class _Residues:
         if low < 0 or (low == 0 and self.low[1][part:].strip("0")):
             return None
         if phase == PART:
-            return Repeat(Bytes(b"0"), 0, DIGITS - part) if part == self.decimals else EPSILON
+            return _zeros(DIGITS - part) if part == self.decimals else EPSILON
         zeros = self.zeros if phase == WHOLE else 0
         pointed = self.fraction and not self.decimals and (count + zeros <= EXACT or phase == ZERO)
-        return Sequence((Bytes(b"0" * zeros), *((optional(ZERO_FRACTION),) if pointed else ())))
+        return _whole_zeros(zeros, pointed=pointed)
 
 
-def _compare(digit: int, other: str) -> int:
-    return (digit > int(other)) - (digit < int(other))
+@cache
+def _zeros(most: int) -> Node:
+    return Repeat(Bytes(b"0"), 0, most)
+
+
+@cache
+def _whole_zeros(zeros: int, *, pointed: bool) -> Node:
+    return Sequence((Bytes(b"0" * zeros), *((optional(ZERO_FRACTION),) if pointed else ())))
 
 
 class _Merged:
@@ -197,19 +215,28 @@ class _Merged:
         order = [start]
         seen = {start}
         for state in order:
-            steps = [(48 + digit, automaton.follow(state, digit)) for digit in range(10)]
-            steps.append((46, automaton.point(state)))
-            edges[state] = [(byte, target) for byte, target in steps if target is not None]
-            for _, target in edges[state]:
+            steps = edges[state] = automaton.follow(state)
+            if (behind := automaton.point(state)) is not None:
+                steps.append((_POINT, behind))
+            for _, target in steps:
                 if target not in seen:
                     seen.add(target)
                     order.append(target)
-        nodes: dict[_State, Node] = {}
+        classes: dict[_State, int] = {}  # of each state the number of those with its future, -1 where there is none
+        futures: dict[tuple[Node | None, tuple[tuple[int, int], ...]], int] = {}
+        nodes: list[Node] = []
         for state in sorted(order, key=lambda state: (state[0] == PART, state[1]), reverse=True):  # targets first
-            live = [(byte, nodes[target]) for byte, target in edges[state] if nodes[target] != NOTHING]
-            node = _node(automaton.rest(state), live)
-            nodes[state] = self.named(node) if live and state != start else node
-        return nodes[start]
+            live = tuple([(byte, classes[target]) for byte, target in edges[state] if classes[target] >= 0])
+            rest = automaton.rest(state)
+            if not live and rest is None:
+                classes[state] = -1
+                continue
+            number = futures.setdefault((rest, live), len(nodes))
+            classes[state] = number
+            if number == len(nodes):
+                node = _node(rest, [(byte, nodes[target]) for byte, target in live])
+                nodes.append(self.named(node) if live and state != start else node)
+        return nodes[classes[start]] if classes[start] >= 0 else NOTHING
 
     def named(self, node: Node) -> Ref:
         """A reference to the rule of the node."""

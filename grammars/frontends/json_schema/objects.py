@@ -72,10 +72,7 @@ def object_shape(owns: Sequence[Own], *, is_open: bool = True) -> ObjectShape:
     if listed is not None:
         names.update(dict.fromkeys(listed))
     members = []
-    for name in names:
-        parts = value_parts(owns[0], name)
-        for own in owns[1:]:
-            parts += value_parts(own, name)
+    for name, parts in _parts_of_values(owns, [*names]):
         if not name_owns and statically_false(parts) is None:
             reason = None
         else:
@@ -93,6 +90,20 @@ def object_shape(owns: Sequence[Own], *, is_open: bool = True) -> ObjectShape:
     if low or high is not None:
         _check_counts(owns, len(required), None if shape_open else len(members))
     return ObjectShape(tuple(members), shape_open, low, high, tuple([some for own in owns for some in own.some_keys]))
+
+
+def _parts_of_values(owns: Sequence[Own], names: list[str]) -> Iterator[tuple[str, tuple[Part, ...]]]:
+    """The names with what all the subschemas say about their values; most say something about a few names only."""
+    found: dict[str, list[Part]] = {name: [] for name in names}
+    for own in owns:
+        if own.pattern_properties or own.additional is not None:
+            for name in names:
+                found[name] += value_parts(own, name)
+        else:
+            for name, part in (own.properties or {}).items():
+                found[name].append(part)
+    for name, parts in found.items():
+        yield name, tuple(parts)
 
 
 def _says_others(own: Own) -> bool:

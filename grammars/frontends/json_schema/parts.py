@@ -75,9 +75,13 @@ class Union:
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """How many more parts are looked at to find out which alternatives are possible; nothing is proved beyond that."""
+    """How many more parts are looked at to find out which alternatives are possible; nothing is proved beyond that.
+
+    `factored` are the unions that stand for several others, see `factors`: by those, so that each is one part.
+    """
 
     left: int
+    factored: dict[tuple[Union, ...], Union] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
