@@ -7,10 +7,11 @@ SUITE is a clone of https://github.com/json-schema-org/JSON-Schema-Test-Suite. `
 drafts anew into `tests/suites/`, whose test compares exactly; a reason that somebody wrote there by hand stays.
 
 A test is right when the instance, written with the default separators or compactly, is accepted iff it is valid; a
-contradiction accepts nothing. Keys may stand in any order, and the schemas under `remotes` are given beside each. The
-required tests take formats for annotations, as their draft does; the optional ones are of formats that are enforced.
-"order" are valid instances that are accepted with their keys in another order, "spelling" those with their whole
-numbers written in the other way (1, 1.0), "refused" belong to schemas that are refused by name.
+contradiction accepts nothing. Keys may stand in any order, integers may have a zero fraction, and the schemas under
+`remotes` are given beside each. The required tests take formats for annotations, as their draft does; the optional
+ones are of formats that are enforced. "order" are valid instances that are accepted with their keys in another order,
+"spelling" those with their whole numbers written in the other way (1, 1.0), "refused" belong to schemas that are
+refused by name.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def judged(file: Path, dialect: str, *, formats: bool, schemas: dict[str, Any]) 
 def acceptor(schema: Any, **options: Any) -> Callable[[bytes], bool]:
     """What tells whether a text is accepted; raises GrammarError for a schema that is refused."""
     try:
-        return compile_grammar(parse_json_schema(schema, key_order="any", **options)).accepts
+        return compile_grammar(parse_json_schema(schema, key_order="any", integers="fraction", **options)).accepts
     except EmptyLanguage:
         return lambda text: False
 

@@ -51,7 +51,7 @@ def compile(
 
     `tokenizer`: whatever `Vocabulary.from_tokenizer` takes, a Vocabulary, or a model from `gcd.load`. `eos_token_ids`
     are added to the tokenizer's own. The options are those of `gcd.generate` for schemas: `whitespace`, `key_order`,
-    `formats`, `additional_properties`, `approximate`, `schemas`.
+    `formats`, `additional_properties`, `approximate`, `schemas`, `strings`, `integers`.
 
     >>> constraint = gcd.compile(choices=["yes", "no"], tokenizer=tokenizer)
     >>> constraint.min_tokens_to_end(constraint.start)

@@ -17,7 +17,8 @@ from grammars.frontends.schema_options import DEFAULTS, Approximate, SchemaOptio
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
-    from grammars.frontends.json_schema.whitespace import KeyOrder, Whitespace
+    from grammars.frontends.json_schema.whitespace import Integers, KeyOrder, Whitespace
+    from grammars.ir import Spelling
     from tokenizer_align.constraint import Constraint
 
 __all__ = ["AsyncStream", "Generation", "Options", "Request", "Stream", "agenerate", "astream", "generate", "stream"]
@@ -79,6 +80,8 @@ class Request:
     additional_properties: bool = True
     approximate: Approximate = None
     schemas: Schemas | None = None
+    strings: Spelling = "any"
+    integers: Integers = "plain"
     jump_ahead: JumpAhead = "forced"
     validate: bool = True
     batch_size: int = 32
@@ -147,6 +150,8 @@ def generate(
     additional_properties: bool = True,
     approximate: Approximate = None,
     schemas: Schemas | None = None,
+    strings: Spelling = "any",
+    integers: Integers = "plain",
     jump_ahead: JumpAhead = "forced",
     validate: bool = True,
     batch_size: int = 32,
@@ -171,7 +176,8 @@ def generate(
     stand in any order; `formats=False` makes `format` an annotation; `additional_properties=False` leaves out keys that
     are not declared where the schema is silent on them; `approximate="over"` leaves out what cannot be enforced (see
     `Generation.widened`) and validates the finished value; `schemas`: URI -> JSON Schema, what `$ref` may lead to
-    beside `schema`: nothing is ever fetched.
+    beside `schema`: nothing is ever fetched; `strings="raw"` escapes characters only where JSON asks for it, "ascii"
+    all that are not ASCII; `integers="fraction"` also writes integers as `12.0`.
 
     `n`: samples a prompt. `method="mask"` renormalises every step over what the grammar allows. `max_new_tokens` counts
     EOS; tokens after which the text could not end in time are masked out. `temperature` (0 is greedy), `top_k`,

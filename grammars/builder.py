@@ -17,7 +17,21 @@ from dataclasses import dataclass
 
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
-from grammars.ir import Bytes, CharClass, Choice, Distinct, JsonString, Members, Node, Ref, Repeat, Sequence, Texts
+from grammars.ir import (
+    Bytes,
+    CharClass,
+    Choice,
+    Distinct,
+    JsonString,
+    Members,
+    Node,
+    Ranges,
+    Ref,
+    Repeat,
+    Sequence,
+    Spelling,
+    Texts,
+)
 from grammars.members import members_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
@@ -43,7 +57,7 @@ class _Body:
     name: str
     node: Node
     is_part: bool = True
-    is_spelt: bool = False  # inside of a JSON string
+    spelling: Spelling | None = None  # of what is inside of a JSON string
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +169,7 @@ class Builder:
             return self._differing(node, name)
         if isinstance(node, Repeat) and self.is_counted(node):
             if isinstance(node.item, CharClass):
-                return self._reserve(window_leaf(node.item.ranges, node.min, node.max, spelt=False))
+                return self._reserve(window_leaf(node.item.ranges, node.min, node.max, None))
             number = self._reserve(_Body(name, node))  # before the item: the start has number 0
             low = _fewest(self.survey.facts_of(node.item), node.min)
             self.plans[number] = _Counted(self.part(node.item, "item"), low, node.max)
@@ -169,23 +183,23 @@ class Builder:
             self.parts[plan] = self._reserve(plan)
         return self.parts[plan]
 
-    def window(self, ranges: tuple[tuple[int, int], ...], low: int, high: int | None) -> tuple[int, int]:
+    def window(self, ranges: Ranges, low: int, high: int | None, spelling: Spelling) -> tuple[int, int]:
         """Facts and number of a window of characters inside a JSON string."""
         facts = self.survey.facts_of(Repeat(CharClass(ranges), low, high))
         if not facts & SOLID:
             return facts, -1
-        found = window_leaf(ranges, low, high, spelt=True)
+        found = window_leaf(ranges, low, high, spelling)
         if found not in self.parts:
             self.parts[found] = self._reserve(found)
         return facts, self.parts[found]
 
-    def spelt(self, item: Node, low: int, high: int | None) -> tuple[int, int]:
+    def spelt(self, item: Node, low: int, high: int | None, spelling: Spelling) -> tuple[int, int]:
         """Facts and number of the rule that counts items inside of a JSON string."""
         facts = self.survey.content_facts(item)
         whole = facts | NULL if low == 0 else facts
         if not facts & SOLID:
             return whole, -1
-        plan = _Body("item", item, is_spelt=True)
+        plan = _Body("item", item, spelling=spelling)
         if plan not in self.parts:
             self.parts[plan] = self._reserve(plan)
         return whole, self.counted(self.parts[plan], facts, low, high)
@@ -281,22 +295,24 @@ class Builder:
     def _build_leaf(self, rule: int, node: Node) -> None:
         """Writes one of `LEAVES` without references; strings that leave out names as an overlay."""
         names = excluded_names(node.content) if isinstance(node, JsonString) else None
-        if names:
-            host = self.part(ANY_STRING)
+        anything = JsonString(ANY_STRING.content, node.spelling) if isinstance(node, JsonString) else None
+        if names and anything:
+            host = self.part(anything)
             self.build(host)
-            self.store.append(rule, overlay(names), host=int(self.store.tables.rules[host, RULE_START]))
+            begin = int(self.store.tables.rules[host, RULE_START])
+            self.store.append(rule, overlay(names, anything.spelling), host=begin)
         elif isinstance(node, Texts):
             self._append_leaf(rule, Leaf(fragment(word_piece(node.items))))
         elif is_split(node):
             self._build_body(rule, _Body("string", node))
         else:
-            self._append_leaf(rule, leaf(node if names is None else ANY_STRING))
+            self._append_leaf(rule, leaf(node if names is None or anything is None else anything))
 
     def _build_body(self, rule: int, body: _Body, *, tails: bool = True) -> None:
         node = body.node
         try:
             summary = self.survey.summary_of(node)
-            if summary.calls_nothing and not body.is_spelt:
+            if summary.calls_nothing and body.spelling is None:
                 if summary.leaf is None:
                     summary.leaf = body_leaf(node, self.survey.limits.states)
                 self._append_leaf(rule, summary.leaf)
@@ -320,10 +336,10 @@ class Builder:
         """
         node, limit = body.node, self.survey.limits.states
         positions = Positions(self)
-        if body.is_spelt:
-            return positions.piece(spelt(positions, self, node, END), limit=limit)
+        if body.spelling is not None:
+            return positions.piece(spelt(positions, self, node, body.spelling, END), limit=limit)
         if isinstance(node, JsonString):
-            return positions.piece(quoted(positions, self, node.content), limit=limit)
+            return positions.piece(quoted(positions, self, node), limit=limit)
         try:
             return body_piece(node, self, limit=limit, tails=tails)
         except LimitExceeded:

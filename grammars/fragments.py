@@ -15,7 +15,22 @@ from functools import lru_cache
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
-from grammars.ir import And, Bytes, CharClass, Choice, JsonString, Length, Node, Not, Numerals, Ref, Repeat, Sequence
+from grammars.ir import (
+    And,
+    Bytes,
+    CharClass,
+    Choice,
+    JsonString,
+    Length,
+    Node,
+    Not,
+    Numerals,
+    Ranges,
+    Ref,
+    Repeat,
+    Sequence,
+    Spelling,
+)
 from grammars.lengths import NEVER, Lengths, fewest_bytes, lengths
 from grammars.numerals import numerals_dfa
 from grammars.pieces import Piece
@@ -162,7 +177,7 @@ def quick_facts(node: Node) -> int | None:
 def leaf(node: Node) -> Leaf:
     """What a part without references becomes that needs set algebra or spellings: And, Not, Length or JsonString."""
     content, counts, low, high = opened(node)
-    return Leaf(_encoded(content, quoted=isinstance(node, JsonString), counts=counts), low, high)
+    return Leaf(_encoded(content, node.spelling if isinstance(node, JsonString) else None, counts=counts), low, high)
 
 
 def facts_of_leaf(node: Node) -> int:
@@ -209,32 +224,35 @@ def _is_small(node: Node) -> bool:
     return isinstance(node, Length) and node.max is None and node.min <= 4 and not isinstance(node.item, Length)
 
 
-def window_leaf(ranges: tuple[tuple[int, int], ...], low: int, high: int | None, *, spelt: bool) -> Leaf:
-    """Characters of one class, `low` to `high` of them; `spelt` as inside of JSON strings."""
-    return Leaf(_class_window(ranges, spelt), low, high)
+def window_leaf(ranges: Ranges, low: int, high: int | None, spelling: Spelling | None) -> Leaf:
+    """Characters of one class, `low` to `high` of them; with a spelling as inside of JSON strings."""
+    return Leaf(_class_window(ranges, spelling), low, high)
 
 
 @lru_cache(maxsize=_LEAVES)
-def _class_window(ranges: tuple[tuple[int, int], ...], spelt: bool) -> Fragment:
-    encode = encode_json if spelt else encode_utf8
-    return dfa_fragment(without_empty(encode(char_dfa(Repeat(CharClass(ranges))), ticks=True)), counts=True)
+def _class_window(ranges: Ranges, spelling: Spelling | None) -> Fragment:
+    dfa = _bytes_of(char_dfa(Repeat(CharClass(ranges))), spelling, counts=True)
+    return dfa_fragment(without_empty(dfa), counts=True)
 
 
 @lru_cache(maxsize=_LEAVES)
-def _encoded(content: Node, *, quoted: bool, counts: bool) -> Fragment:
-    """The fragment of a content in bytes."""
-    made = standard(content, counts=counts) if quoted else None
-    return new_fragment(content, quoted=quoted, counts=counts) if made is None else fragment(*made)
+def _encoded(content: Node, spelling: Spelling | None, *, counts: bool) -> Fragment:
+    """The fragment of a content in bytes; with a spelling of the JSON strings that say it."""
+    made = standard(content, counts=counts) if spelling == "any" else None
+    return new_fragment(content, spelling, counts=counts) if made is None else fragment(*made)
 
 
-def new_fragment(content: Node, *, quoted: bool, counts: bool) -> Fragment:
+def new_fragment(content: Node, spelling: Spelling | None, *, counts: bool) -> Fragment:
     """The same, made whether or not it is a standard one.
 
     Code points were minimal, so that bytes are; see `grammars.utf8`.
     """
-    encode = encode_json if quoted else encode_utf8
-    dfa = encode(char_dfa(content), ticks=counts)
-    return dfa_fragment(trim(_quoted(dfa) if quoted else without_empty(dfa)), counts=counts)
+    dfa = _bytes_of(char_dfa(content), spelling, counts=counts)
+    return dfa_fragment(trim(without_empty(dfa) if spelling is None else _quoted(dfa)), counts=counts)
+
+
+def _bytes_of(dfa: Dfa, spelling: Spelling | None, *, counts: bool) -> Dfa:
+    return encode_utf8(dfa, ticks=counts) if spelling is None else encode_json(dfa, spelling, ticks=counts)
 
 
 def _least(left: int | None, right: int | None) -> int | None:

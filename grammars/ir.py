@@ -19,10 +19,11 @@ Denotation, with L(x) the set of byte strings of x:
 | `And(items)`          | intersection; regular items only (no recursion through it) |
 | `Not(item)`           | the valid UTF-8 texts that are not strings of the item; regular items only |
 | `Length(item, m, n)`  | strings of the item (valid UTF-8) with m to n code points; regular items only |
-| `JsonString(content)` | JSON strings, quotes included, whose *decoded* content is a string of `content` (valid  |
-|                       | UTF-8), in every spelling: each code point raw, as its two-character escape or as     |
-|                       | \\uXXXX in either case of hex digits, astral ones as a surrogate pair; lone surrogates |
-|                       | are never written; regular content only                                               |
+| `JsonString(content, s)` | JSON strings, quotes included, whose *decoded* content is a string of `content`    |
+|                       | (valid UTF-8; regular content only), spelt as s says: "any" is every spelling, each   |
+|                       | code point raw, as its two-character escape or as \\uXXXX in either case of hex digits, |
+|                       | astral ones as a surrogate pair; "ascii" is what `json.dumps` writes, "raw" what it   |
+|                       | writes with `ensure_ascii=False`. Lone surrogates are never written                   |
 | `SpecialToken(name)`  | the special token of that name: one token, no bytes |
 | `Members(...)`        | `begin`, one or more entries put apart by `separator`, and `end`; also `begin`, `empty` |
 |                       | when there is an `empty` and nothing is required. Entries are `keys[i]` followed by   |
@@ -37,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from grammars.errors import GrammarError
 
@@ -64,10 +65,14 @@ __all__ = [
     "Repeat",
     "Sequence",
     "SpecialToken",
+    "Spelling",
     "Texts",
     "char_class",
     "text",
 ]
+
+Spelling: TypeAlias = Literal["any", "raw", "ascii"]
+"""How the characters of a JSON string are written, see `JsonString`."""
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Inclusive ranges, sorted, disjoint and not adjacent."""
@@ -205,6 +210,7 @@ class Length(_Noted):
 @dataclass(frozen=True, slots=True)
 class JsonString(_Noted):
     content: Node
+    spelling: Spelling = "any"
 
     __hash__ = _Noted.__hash__
 

@@ -10,11 +10,13 @@ those that stay on a name and, at the end of a name, the refusal of the quote. A
 the host, and ends there. The states of the overlay belong to its own rule, those of the host to the rule of any string:
 both are plain rules under the same stack.
 
-Every spelling is followed: raw, the two-character escapes, \\uXXXX with hex digits of either case, surrogate pairs.
+Every spelling that the host has is followed: raw, the two-character escapes, \\uXXXX with hex digits of either case,
+surrogate pairs.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -23,6 +25,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from grammars.fragments import leaf
+from grammars.ir import JsonString, Spelling
 from grammars.pieces import Piece
 from grammars.tables import (
     CALL_COLUMNS,
@@ -61,13 +64,13 @@ class Block(NamedTuple):
     edges: bytes
 
 
-def overlay(names: Iterable[bytes]) -> Piece:
+def overlay(names: Iterable[bytes], spelling: Spelling = "any") -> Piece:
     """The states of the JSON strings that spell none of the names; their defaults are states of the host."""
-    return _overlay(tuple(sorted({name.decode() for name in names})))
+    return _overlay(tuple(sorted({name.decode() for name in names})), spelling)
 
 
 @lru_cache(maxsize=256)
-def _overlay(names: tuple[str, ...]) -> Piece:
+def _overlay(names: tuple[str, ...], spelling: Spelling) -> Piece:
     """One block for each place; a place before the end of what all names in a range share has one successor."""
     blocks = [_START]
     size = _START.size
@@ -77,7 +80,7 @@ def _overlay(names: tuple[str, ...]) -> Piece:
         low, high, depth, number = pending.pop()
         first[number] = size
         shared = _shared(names[low], names[high - 1]) if high - low > 1 else len(names[low])
-        added = [_single(char) for char in names[low][depth:shared]]
+        added = [_single(char, spelling) for char in names[low][depth:shared]]
         is_name = len(names[low]) == shared
         low += is_name
         branches: list[tuple[str, int]] = []
@@ -88,7 +91,7 @@ def _overlay(names: tuple[str, ...]) -> Piece:
             branches.append((char, _CHILD + len(first)))
             pending.append((begin, low, shared + 1, len(first)))
             first.append(0)
-        added.append(_place(branches, is_name=is_name) if branches else _end())
+        added.append(_place(branches, spelling, is_name=is_name) if branches else _end(spelling))
         blocks += added
         size += sum([block.size for block in added])
     return _joined(blocks, first)
@@ -126,25 +129,25 @@ def _starts(sizes: list[int]) -> Int32:
 
 
 @lru_cache(maxsize=4096)
-def _single(char: str) -> Block:
+def _single(char: str, spelling: Spelling) -> Block:
     """The block of a place where every name goes on with the same character, to the block behind it."""
-    return _place([(char, -1)], is_name=False)
+    return _place([(char, -1)], spelling, is_name=False)
 
 
-@lru_cache(maxsize=1)
-def _end() -> Block:
+@lru_cache(maxsize=4)
+def _end(spelling: Spelling) -> Block:
     """The block of the end of a name that no other name goes on from."""
-    return _place([], is_name=True)
+    return _place([], spelling, is_name=True)
 
 
-def _place(branches: Sequence[tuple[str, int]], *, is_name: bool) -> Block:
+def _place(branches: Sequence[tuple[str, int]], spelling: Spelling, *, is_name: bool) -> Block:
     """The block of a place where names go on with these characters, each to its target; -1 is the block behind."""
-    host, inside = _host()
+    host, inside = _host(spelling)
     defaults = [inside]
     rows: list[dict[int, int]] = [{_QUOTE: _REFUSED} if is_name else {}]
     following: list[tuple[dict[int, int], int]] = []
     for char, target in branches:
-        for path in _spellings(char):
+        for path in _spellings(char, spelling):
             state = 0
             for symbols in path[:-1]:
                 after = rows[state].get(symbols[0])
@@ -172,13 +175,16 @@ def _block(defaults: list[int], rows: list[list[tuple[int, int]]]) -> Block:
 
 
 @lru_cache(maxsize=4096)
-def _spellings(char: str) -> tuple[Path, ...]:
+def _spellings(char: str, spelling: Spelling) -> tuple[Path, ...]:
     """The ways to write a character inside a JSON string; see `grammars.utf8.encode_json`."""
+    if spelling != "any":
+        written = json.dumps(char, ensure_ascii=spelling == "ascii")[1:-1]
+        return (tuple([(byte,) for byte in written.encode()]),)
     code = ord(char)
     units = [code] if code < 0x10000 else [0xD7C0 + (code >> 10), 0xDC00 + (code & 0x3FF)]
     escape = [path for unit in units for path in ((0x5C,), (0x75,), *map(_hex_digit, f"{unit:04x}"))]
     found: list[Path] = [tuple(escape)]
-    if any(low <= code <= high for low, high in RAW):
+    if any(low <= code <= high for low, high in RAW["any"]):
         found.append(tuple((byte,) for byte in char.encode()))
     if code in SHORT_ESCAPES:
         found.append(((0x5C,), (ord(SHORT_ESCAPES[code]),)))
@@ -189,10 +195,10 @@ def _hex_digit(digit: str) -> tuple[int, ...]:
     return (ord(digit),) if digit.isdigit() else (ord(digit.upper()), ord(digit))
 
 
-@lru_cache(maxsize=1)
-def _host() -> tuple[list[dict[int, int]], int]:
+@lru_cache(maxsize=4)
+def _host(spelling: Spelling) -> tuple[list[dict[int, int]], int]:
     """Of each state of the host the next one by byte, and the state between two characters."""
-    dfa = leaf(ANY_STRING).fragment.piece.dfa()
+    dfa = leaf(JsonString(ANY_STRING.content, spelling)).fragment.piece.dfa()
     rows = [{byte: to for low, high, to in row for byte in range(low, high + 1)} for row in dfa.edges]
     return rows, rows[0][_QUOTE]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from grammars.chars import char_dfa
-from grammars.ir import CharClass, Choice, Node, Ranges, Repeat, Sequence
+from grammars.ir import CharClass, Choice, JsonString, Node, Ranges, Repeat, Sequence, Spelling
 from grammars.positions import END, Positions, Set, union
 from grammars.summary import SPLIT, measure
 from grammars.utf8 import encode_json
@@ -23,25 +23,26 @@ class Parts(Protocol):
     def written_out(self, node: Node) -> Node:
         """A regular node without references."""
 
-    def window(self, ranges: Ranges, low: int, high: int | None) -> tuple[int, int]:
+    def window(self, ranges: Ranges, low: int, high: int | None, spelling: Spelling) -> tuple[int, int]:
         """Facts and number of the rule of characters of one class, as they are spelt inside of JSON strings."""
 
-    def spelt(self, item: Node, low: int, high: int | None) -> tuple[int, int]:
+    def spelt(self, item: Node, low: int, high: int | None, spelling: Spelling) -> tuple[int, int]:
         """Facts and number of the rule that counts items inside of a JSON string."""
 
 
-def quoted(positions: Positions, parts: Parts, content: Node) -> Set:
+def quoted(positions: Positions, parts: Parts, node: JsonString) -> Set:
     """The positions of a JSON string."""
     quote = ((0x22, 0x22),)
-    inside = spelt(positions, parts, parts.written_out(content), (positions.position(quote, END),))
+    content = parts.written_out(node.content)
+    inside = spelt(positions, parts, content, node.spelling, (positions.position(quote, END),))
     return (positions.position(quote, inside),) if inside else ()
 
 
-def spelt(positions: Positions, parts: Parts, node: Node, after: Set) -> Set:
+def spelt(positions: Positions, parts: Parts, node: Node, spelling: Spelling, after: Set) -> Set:
     """The positions that read a part of the content of a JSON string and then go on in `after`."""
 
     def enter(node: Node, after: Set) -> Set:
-        return spelt(positions, parts, node, after)
+        return spelt(positions, parts, node, spelling, after)
 
     if not after:
         return ()
@@ -54,9 +55,9 @@ def spelt(positions: Positions, parts: Parts, node: Node, after: Set) -> Set:
             case Choice(items):
                 return union([enter(item, after) for item in items])
             case Repeat(CharClass(ranges), low, high):
-                return positions.call(*parts.window(ranges, low, high), after)
+                return positions.call(*parts.window(ranges, low, high, spelling), after)
             case Repeat(item, low, high) if (high or low) * measure(item) > SPLIT and (high or low) > 1:
-                return positions.call(*parts.spelt(item, low, high), after)
+                return positions.call(*parts.spelt(item, low, high, spelling), after)
             case Repeat():
                 return positions.repeat(node, after, enter)
-    return positions.embed(encode_json(char_dfa(node)), after)
+    return positions.embed(encode_json(char_dfa(node), spelling), after)

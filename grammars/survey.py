@@ -308,7 +308,7 @@ class Survey:
         if known is None:
             if isinstance(node, JsonString):
                 content = written_out(node.content, self.grammar.rules)
-                known = node, node if content is node.content else JsonString(content)
+                known = node, node if content is node.content else JsonString(content, node.spelling)
             else:
                 known = node, written_out(node, self.grammar.rules)
             self.written[id(node)] = known

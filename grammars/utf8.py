@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from grammars.dfa import Dfa, Edge
+from grammars.ir import Ranges, Spelling
 
-__all__ = ["RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_json", "encode_utf8", "spell_json"]
+__all__ = ["ESCAPED", "RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_json", "encode_utf8", "spell_json"]
 
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
@@ -25,8 +26,21 @@ Spell: TypeAlias = Callable[[Iterable[Edge]], Iterable[Edge]]
 
 _LENGTHS = ((0x80, 0x7FF, 1, 0xC0), (0x800, 0xFFFF, 2, 0xE0), (0x10000, 0x10FFFF, 3, 0xF0))
 SHORT_ESCAPES = {0x08: "b", 0x09: "t", 0x0A: "n", 0x0C: "f", 0x0D: "r", 0x22: '"', 0x2F: "/", 0x5C: "\\"}
-# What may stand raw in a JSON string (RFC 8259, section 7: unescaped).
-RAW = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF))
+RAW: dict[Spelling, Ranges] = {
+    "any": ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF)),
+    "raw": ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF)),
+    "ascii": ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E)),
+}
+"""What may stand raw in a JSON string: at most what RFC 8259, section 7, calls unescaped."""
+ESCAPED: dict[Spelling, Ranges] = {
+    "any": ((0x00, 0x10FFFF),),
+    "raw": ((0x00, 0x1F), (0x22, 0x22), (0x5C, 0x5C)),
+    "ascii": ((0x00, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x10FFFF)),
+}
+"""What may be escaped. Where it does not overlap what may stand raw, each character has one spelling."""
+
+_NO_SHORT_ESCAPE = ((0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x21), (0x23, 0x5B), (0x5D, 0xFFFF))
+"""The characters below U+10000 that `json.dumps` writes raw or with four digits."""
 
 
 def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
@@ -46,37 +60,35 @@ def class_bytes(ranges: tuple[tuple[int, int], ...]) -> Dfa:
     return encode_utf8(Dfa((tuple((low, high, 1) for low, high in ranges), ()), frozenset({1})))
 
 
-def encode_json(dfa: Dfa, *, ticks: bool = False) -> Dfa:
+def encode_json(dfa: Dfa, spelling: Spelling = "any", *, ticks: bool = False) -> Dfa:
     """The byte DFA of what may stand between the quotes of a JSON string (RFC 8259, section 7) for the texts of `dfa`.
 
     Every spelling of a character: raw where that is allowed, the two-character escapes, and \\uXXXX with hex digits
-    of either case, in surrogate pairs beyond U+FFFF. Surrogates that stand alone are never written.
+    of either case, in surrogate pairs beyond U+FFFF; with another `spelling` one of them each, the short escape where
+    there is one, and hex digits in lower case. Surrogates that stand alone are never written.
     """
-    writer = _Writer(len(dfa.edges))
+    writer = _Writer(len(dfa.edges), spelling)
     rows = []
     for row in dfa.edges:
-        written = writer.raw(_common(row, RAW))
-        if row:
-            written = (*written, (0x5C, 0x5C, writer.escape(row)))
-        rows.append(tuple(sorted(written)))
+        rows.append(tuple(sorted((*writer.raw(_common(row, RAW[spelling])), *writer.escapes(row)))))
     return writer.dfa(rows, dfa.finals, ticks=ticks)
 
 
-def spell_json(dfa: Dfa) -> Dfa:
+def spell_json(dfa: Dfa, spelling: Spelling = "any") -> Dfa:
     """What `encode_json` gives, over code points: a character that stands raw is one symbol, not its bytes."""
-    writer = _Writer(len(dfa.edges))
+    writer = _Writer(len(dfa.edges), spelling)
     rows = []
     for row in dfa.edges:
-        escape = ((0x5C, 0x5C, writer.escape(row)),) if row else ()
-        rows.append(tuple(sorted((*_common(row, RAW), *escape))))
+        rows.append(tuple(sorted((*_common(row, RAW[spelling]), *writer.escapes(row)))))
     return writer.dfa(rows, dfa.finals, ticks=False)
 
 
 class _Writer:
     """Makes the states for unfinished characters, behind the `count` states that stand between characters."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, spelling: Spelling = "any") -> None:
+        self.count, self.spelling = count, spelling
+        self.hex = _hex if spelling == "any" else _lower_hex
         self.rows: list[Row] = []
         self.states: dict[Row, int] = {}
         self.rests: dict[tuple[Row, int, int, Spell], int] = {}
@@ -105,6 +117,11 @@ class _Writer:
                 ]
         return tuple(edges)
 
+    def escapes(self, row: Row) -> Row:
+        """The edge on a backslash, where some character may be escaped."""
+        row = _common(row, ESCAPED[self.spelling])
+        return ((0x5C, 0x5C, self.escape(row)),) if row else ()
+
     def escape(self, row: Row) -> int:
         """The state behind a backslash."""
         edges: list[Edge] = []
@@ -112,7 +129,7 @@ class _Writer:
             if low <= 0x5C:
                 letters = [ord(letter) for code, letter in SHORT_ESCAPES.items() if low <= code <= high]
                 edges += [(letter, letter, target) for letter in letters]
-        units = list(_common(row, ((0, 0xFFFF),)))
+        units = list(_common(row, ((0, 0xFFFF),) if self.spelling == "any" else _NO_SHORT_ESCAPE))
         astral = tuple([
             (low - 0x10000, high - 0x10000, target) for low, high, target in _common(row, ((0x10000, 0x10FFFF),))
         ])  # fmt: skip
@@ -124,7 +141,7 @@ class _Writer:
 
     def unit(self, row: Row) -> int:
         """The state that reads four hex digits: the 16-bit number that they write decides."""
-        return self.state(_hex(self.digits(row, 16, 3, _hex)))
+        return self.state(self.hex(self.digits(row, 16, 3, self.hex)))
 
     def digits(self, row: Row, base: int, missing: int, spell: Spell) -> list[Edge]:
         """Edges on the first of `missing` + 1 digits of a number; what follows it is `spell`ed in states of its own.
@@ -178,6 +195,10 @@ def _hex(edges: Iterable[Edge]) -> Iterable[Edge]:
         if high >= 10:
             found += [(at + max(low, 10) - 10, at + high - 10, target) for at in (0x41, 0x61)]
     return sorted(found)
+
+
+def _lower_hex(edges: Iterable[Edge]) -> Iterable[Edge]:
+    return sorted([edge for edge in _hex(edges) if not 0x41 <= edge[0] <= 0x46])
 
 
 def _low_surrogate(edges: Iterable[Edge]) -> Iterable[Edge]:

@@ -202,19 +202,19 @@ class _Text:
     def write_automaton(self, name: str, node: Node) -> None:
         content, counts, low, high = opened(node)
         dfa = char_dfa(content)
-        quoted = isinstance(node, JsonString)
+        spelling = node.spelling if isinstance(node, JsonString) else None
         if counts and len(dfa.edges) == 1:  # so many characters of one class
             ranges = tuple((a, b) for a, b, _ in dfa.edges[0])
             char = self.new_name(f"{name} character")
             inside = self.counted(char, low, high)
             quote = self.literal(b'"')
-            self.lines.append(self.rule(name, f"{quote} {inside} {quote}" if quoted else inside))
+            self.lines.append(self.rule(name, f"{quote} {inside} {quote}" if spelling else inside))
             one = Dfa((tuple((a, b, 1) for a, b in ranges), ()), frozenset({1}))
-            self.write_states(char, minimise(spell_json(one)) if quoted else one)
+            self.write_states(char, minimise(spell_json(one, spelling)) if spelling else one)
             return
         if counts:
             dfa = char_dfa(Length(content, low, high))
-        self.write_states(name, _quoted(spell_json(dfa)) if quoted else dfa)
+        self.write_states(name, _quoted(spell_json(dfa, spelling)) if spelling else dfa)
 
     def counted(self, item: str, low: int, high: int | None) -> str:
         if high == 0:

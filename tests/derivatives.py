@@ -35,6 +35,37 @@ Expr = NewType("Expr", int)
 SHORT_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 HEX = b"0123456789abcdefABCDEF"
 RAW: Ranges = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0xD7FF), (0xE000, 0x10FFFF))
+
+
+def _four(first: bytes, *others: Ranges) -> Node:
+    """`\\\\u` and four hex digits in lower case: some, and then these classes."""
+    return Sequence((Bytes(b"\\u" + first), *map(CharClass, others)))
+
+
+_ANY = ((48, 57), (97, 102))
+_CONTROLS = (
+    *[Bytes(b"\\" + letter) for letter in (b'"', b"\\", b"b", b"f", b"n", b"r", b"t")],
+    _four(b"000", ((48, 55), (98, 98), (101, 102))),
+    _four(b"001", _ANY),
+)
+_BEYOND = (
+    _four(b"007f"),
+    _four(b"00", ((56, 57), (97, 102)), _ANY),
+    _four(b"0", ((49, 57), (97, 102)), _ANY, _ANY),
+    _four(b"", ((49, 57), (97, 99), (101, 102)), _ANY, _ANY, _ANY),
+    _four(b"d", ((48, 55),), _ANY, _ANY),
+    Sequence((_four(b"d", ((56, 57), (97, 98)), _ANY, _ANY), _four(b"d", ((99, 102),), _ANY, _ANY))),
+)
+WRITTEN = {
+    "raw": Sequence((Bytes(b'"'), Repeat(Choice((CharClass(RAW), *_CONTROLS))), Bytes(b'"'))),
+    "ascii": Sequence((
+        Bytes(b'"'),
+        Repeat(Choice((CharClass(((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))), *_CONTROLS, *_BEYOND))),
+        Bytes(b'"'),
+    )),
+}  # fmt: skip
+"""What `json.dumps` writes of strings, with `ensure_ascii=False` and without."""
+
 ENCODINGS = (  # bytes, first and last lead byte, least and largest code point (RFC 3629)
     (1, 0x00, 0x7F, 0, 0x7F),
     (2, 0xC0, 0xDF, 0x80, 0x7FF),
@@ -248,8 +279,10 @@ class Derivatives:
                 return self.both((self.valid, self.complement(self.of(item))))
             case Length(item, low, high):
                 return self.both((self.of(item), self.repeat(self.character, low, high)))
-            case JsonString(content):
+            case JsonString(content, "any"):
                 return self.cat(self.byte(((34, 34),)), self.json(self.both((self.of(content), self.valid)), b""))
+            case JsonString(content, spelling):
+                return self.both((self.of(JsonString(content)), self.of(WRITTEN[spelling])))
             case _:
                 raise ValueError(f"not regular: {node}")
 

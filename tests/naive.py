@@ -146,8 +146,10 @@ def spread(node: Node) -> Node:
             return type(node)(tuple(map(spread, items)))
         case Repeat(item, low, high) | Length(item, low, high):
             return type(node)(spread(item), low, high)
-        case Not(item) | JsonString(item):
-            return type(node)(spread(item))
+        case Not(item):
+            return Not(spread(item))
+        case JsonString(item, spelling):
+            return JsonString(spread(item), spelling)
         case Texts(items):
             return Choice(tuple(map(Bytes, items)))
         case Members(any_order=any_order, low=low, high=high) if any_order or low or high is not None:
@@ -331,13 +333,17 @@ class Language:
                 inside = self._ends(self.resolve(item), i, text, spans)
                 lengths = {j: len(t) for j in inside if (t := decoded(text[i:j])) is not None}
                 return {j for j, n in lengths.items() if low <= n and (high is None or n <= high)}
-            case JsonString(content):
-                return {j for j in range(i + 2, len(text) + 1) if self._says(text[i:j], content)}
+            case JsonString(content, spelling):
+                return {j for j in range(i + 2, len(text) + 1) if self._says(text[i:j], content, spelling)}
         raise AssertionError(node)
 
-    def _says(self, text: Symbols, content: Node) -> bool:
+    def _says(self, text: Symbols, content: Node, spelling: str) -> bool:
         said = json_content(decoded(text))
-        return said is not None and len(said) in self._ends(self.resolve(content), 0, tuple(said), {})
+        if said is None:
+            return False
+        if spelling != "any" and json.dumps(said.decode(), ensure_ascii=spelling == "ascii") != decoded(text):
+            return False
+        return len(said) in self._ends(self.resolve(content), 0, tuple(said), {})
 
     # -- continuations --------------------------------------------------------------------------------------------
 
@@ -410,8 +416,10 @@ class Language:
                 return type(node)(tuple(self._resolve(item, inside) for item in items))
             case Repeat(item, low, high) | Length(item, low, high):
                 return type(node)(self._resolve(item, inside), low, high)
-            case Not(item) | JsonString(item):
-                return type(node)(self._resolve(item, inside))
+            case Not(item):
+                return Not(self._resolve(item, inside))
+            case JsonString(item, spelling):
+                return JsonString(self._resolve(item, inside), spelling)
         return node
 
     def expression(self, node: Node) -> Expr:
@@ -512,10 +520,12 @@ class Language:
             case Length(item, low, high):
                 lengths = {t: len(c) for t in of(self.resolve(item)) if (c := decoded(tuple(t))) is not None}
                 return {t for t, n in lengths.items() if low <= n and (high is None or n <= high)}
-            case JsonString(content):
+            case JsonString(content, spelling):
                 # No spelling of a character is shorter than its UTF-8 encoding.
                 said = self._members(self.resolve(content), bytes(range(256)), max(longest - 2, 0), {})
                 characters = [c for t in said if (c := decoded(tuple(t))) is not None]
+                if spelling != "any":
+                    return usable(json.dumps(c, ensure_ascii=spelling == "ascii").encode() for c in characters)
                 return usable(b'"%b"' % way for c in characters for way in written(c, longest - 2))
         return set()  # a special token has no bytes
 

@@ -268,7 +268,8 @@ class Draw:
                 body = Repeat(rng.choice(others), 0, None)
                 return Length(body, low, rng.choice((None, low, low + 1, low + 3, 9)))
             case "json":
-                return JsonString(rng.choice((self.chars(), Repeat(self.chars(), *self.counts(4)), item())))
+                content = rng.choice((self.chars(), Repeat(self.chars(), *self.counts(4)), item()))
+                return JsonString(content, rng.choice(("any", "any", "any", "raw", "ascii")))
         return self.word()
 
     def counts(self, most: int) -> tuple[int, int | None]:
@@ -312,8 +313,10 @@ def with_lists(node: Node) -> Node:
             return type(node)(tuple(map(with_lists, items)))
         case Repeat(item, low, high) | Length(item, low, high):
             return type(node)(with_lists(item), low, high)
-        case Not(item) | JsonString(item):
-            return type(node)(with_lists(item))
+        case Not(item):
+            return Not(with_lists(item))
+        case JsonString(item, spelling):
+            return JsonString(with_lists(item), spelling)
     return node
 
 
@@ -441,9 +444,12 @@ def smaller_nodes(node: Node, rules: Mapping[str, Node]) -> Iterator[Node]:
             if high is not None and high > low:
                 yield type(node)(item, low, high - 1)
             yield from (type(node)(s, low, high) for s in smaller_nodes(item, rules))
-        case Not(item) | JsonString(item):
+        case Not(item):
             yield item
-            yield from (type(node)(s) for s in smaller_nodes(item, rules))
+            yield from (Not(s) for s in smaller_nodes(item, rules))
+        case JsonString(item, spelling):
+            yield item
+            yield from (JsonString(s, spelling) for s in smaller_nodes(item, rules))
         case Members():
             yield from node.values
             for i in range(len(node.keys)):

@@ -11,6 +11,9 @@ They stand apart from it so that naming them imports no front end.
 | `additional_properties` | `True`      | `False`: only declared keys, where a schema declares some and says nothing |
 |                         |             | of others |
 | `approximate`           | `None`      | `"over"`: what cannot be enforced is left out; the value is validated |
+| `strings`               | `"any"`     | in every spelling; `"raw"`: escaped, in one way, is only what must be; |
+|                         |             | `"ascii"`: and what is beyond ASCII, as `json.dumps` does |
+| `integers`              | `"plain"`   | `12`; `"fraction"`: also `12.0`, which is the same value |
 | `schemas`               | `None`      | URI -> schema: what references may lead to; nothing is ever fetched |
 """
 
@@ -22,7 +25,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
-    from grammars.frontends.json_schema.whitespace import KeyOrder, Whitespace
+    from grammars.frontends.json_schema.whitespace import Integers, KeyOrder, Whitespace
+    from grammars.ir import Spelling
 
 __all__ = ["DEFAULTS", "Approximate", "SchemaOptions"]
 
@@ -37,10 +41,12 @@ class SchemaOptions(TypedDict, total=False):
     formats: bool
     additional_properties: bool
     approximate: Approximate
+    strings: Spelling
+    integers: Integers
     schemas: Schemas | None
 
 
 DEFAULTS: Mapping[str, object] = MappingProxyType({
     "whitespace": "bounded", "key_order": "schema", "formats": True, "additional_properties": True,
-    "approximate": None, "schemas": None,
+    "approximate": None, "strings": "any", "integers": "plain", "schemas": None,
 })  # fmt: skip

@@ -10,7 +10,7 @@ from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.dfa import Dfa
 from grammars.fragments import leaf
-from grammars.ir import NOTHING, And, Bytes, Choice, Grammar, JsonString, Node, Not, Ref, Sequence, text
+from grammars.ir import NOTHING, And, Bytes, Choice, Grammar, JsonString, Node, Not, Ref, Sequence, Spelling, text
 from grammars.tables import DEFAULT, STATE_RULE
 from grammars.words import ANY_STRING, excluded_names
 
@@ -26,8 +26,8 @@ NAMES: dict[str, list[str]] = {
 }
 
 
-def without(names: list[str]) -> JsonString:
-    return JsonString(Not(Choice(tuple(text(name) for name in names))))
+def without(names: list[str], spelling: Spelling = "any") -> JsonString:
+    return JsonString(Not(Choice(tuple(text(name) for name in names))), spelling)
 
 
 def differ(left: Dfa, right: Dfa) -> list[int] | None:
@@ -48,9 +48,10 @@ def differ(left: Dfa, right: Dfa) -> list[int] | None:
     return None
 
 
+@pytest.mark.parametrize("spelling", ["any", "raw", "ascii"])
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
-def test_equal_to_the_difference_of_automata(names: list[str]) -> None:
-    node = without(names)
+def test_equal_to_the_difference_of_automata(names: list[str], spelling: Spelling) -> None:
+    node = without(names, spelling)
     found = compile_grammar(Grammar({"start": node})).rule(0)
     assert differ(found.dfa, leaf(node).fragment.piece.dfa()) is None
 

@@ -10,7 +10,7 @@ import pytest
 
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, minimise
-from grammars.ir import ANY_CHAR, CharClass, Choice, Ranges, Repeat, text
+from grammars.ir import ANY_CHAR, CharClass, Choice, Ranges, Repeat, Spelling, text
 from grammars.utf8 import TICK, encode_json, encode_utf8
 
 ONE = char_dfa(ANY_CHAR)
@@ -91,6 +91,15 @@ def test_json_of_ranges_is_that_of_their_characters() -> None:
         high = min(low + rng.randrange(40), 0x10FFFF)
         codes = [code for code in range(low, high + 1) if not 0xD800 <= code < 0xE000]
         assert texts(encode_json(a_class(low, high))) == {s for code in codes for s in spellings_of(chr(code))}, low
+
+
+@pytest.mark.parametrize("spelling", ["raw", "ascii"])
+def test_one_spelling_is_that_of_json_dumps(spelling: Spelling) -> None:
+    for base in [0, 0x20, 0x5A, 0x7C, 0x7FE, 0xD7F0, 0xE000, 0xFFF0, 0x103FE, 0x10FFE0]:
+        high = min(base + 40, 0x10FFFF)
+        chars = [chr(code) for code in range(base, high + 1) if not 0xD800 <= code < 0xE000]
+        expected = {json.dumps(char, ensure_ascii=spelling == "ascii")[1:-1].encode() for char in chars}
+        assert texts(encode_json(a_class(base, high), spelling)) == expected, base
 
 
 def test_lone_surrogates_are_never_written() -> None:

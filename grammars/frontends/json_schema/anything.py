@@ -55,7 +55,7 @@ def _rules(layout: Layout) -> Mapping[str, Node]:
         "any array": _container(layout, b"[]", (value,)),
         "any string": JsonString(ANY_TEXT),
         "any number": number(),
-        "any integer": integer(),
+        "any integer": integer(zero_fraction=layout.zero_fraction),
     }
 
 

@@ -1,7 +1,8 @@
 """Numbers: the bounds and divisors of all conjoined subschemas, merged, to the rules of `numbers`.
 
-Place in the walk: conjunction -> **rules of a number**. An integer is written without a fraction: `12`, never `12.0`
-or `1.2e1`, which are the same values (of 4,628 valid instances of MaskBench none needs another spelling).
+Place in the walk: conjunction -> **rules of a number**. An integer is written without a fraction, `12`, or where asked
+for also as `12.0`, never as `1.2e1`, which are the same values (of 4,628 valid instances of MaskBench none needs
+another spelling than the first).
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ _KEPT = 1024
 """How many pairs of bounds are remembered: a number with bounds takes half a millisecond to build."""
 
 
-def merged_number_rules(owns: Sequence[Own], types: int, prefix: str) -> NumberRules:
+def merged_number_rules(owns: Sequence[Own], types: int, prefix: str, *, zero_fraction: bool = False) -> NumberRules:
     """The rules, named with `prefix`, of the integers (or of all numbers, when `types` has FRACTION) that satisfy all.
+
+    With `zero_fraction` integers are also written with zeros behind a point.
 
     Raises `EmptyLanguage` when the bounds contradict, naming them and where they stand.
     """
@@ -37,7 +40,7 @@ def merged_number_rules(owns: Sequence[Own], types: int, prefix: str) -> NumberR
     pointers = [limit.pointer.rpartition("/")[0] for limit in limits if limit is not None]
     pointers += [own.location.pointer for own in owns if "multipleOf" in own.scalars or "noMultipleOf" in own.scalars]
     others = tuple(dict.fromkeys([own.scalars["noMultipleOf"] for own in owns if "noMultipleOf" in own.scalars]))
-    divisors = _Divisors(types, multiple, others)
+    divisors = _Divisors(types, multiple, others, zero_fraction)
     try:
         excluded = _excluded(owns)
         if not excluded:
@@ -53,6 +56,7 @@ class _Divisors(NamedTuple):
     types: int
     multiple: Scalar | None
     others: tuple[Scalar, ...]
+    zero_fraction: bool
 
 
 _Four: TypeAlias = tuple[Scalar | None, Scalar | None, Scalar | None, Scalar | None]
@@ -66,22 +70,25 @@ def _excluded(owns: Sequence[Own]) -> list[Scalar]:
 
 
 def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
-    types, multiple, others = divisors
+    types, multiple, others, zero_fraction = divisors
     if not others and types & INTEGER:
         if multiple is None:
-            return NumberRules({prefix: _number(bool(types & FRACTION), *bounds)}, prefix)
-        build = number_rules if types & FRACTION else integer_rules
-        return build(prefix, multiple_of=multiple, **_bounds(*bounds))
+            return NumberRules({prefix: _number(bool(types & FRACTION), zero_fraction, *bounds)}, prefix)
+        if types & FRACTION:
+            return number_rules(prefix, multiple_of=multiple, **_bounds(*bounds))
+        return integer_rules(prefix, multiple_of=multiple, zero_fraction=zero_fraction, **_bounds(*bounds))
     made: list[NumberRules] = []
     if types & FRACTION and (multiple is None or multiple % 1):
         divisor = multiple or next((other for other in others if other % 1), None)
         if divisor is not None:
             which = f"multiples of {divisor}" if multiple else f"numbers that are no multiple of {divisor}"
             raise UnsupportedFeature(f"{which} and no integers are not supported yet")
-        made.append(NumberRules({f"{prefix}~fraction": no_integer(_number(True, *bounds))}, f"{prefix}~fraction"))
+        made.append(
+            NumberRules({f"{prefix}~fraction": no_integer(_number(True, False, *bounds))}, f"{prefix}~fraction")
+        )
     if types & INTEGER:
         try:
-            made.append(_integers(multiple, tuple(sorted(others)), bounds))
+            made.append(_integers(multiple, tuple(sorted(others)), bounds, zero_fraction))
         except EmptyLanguage:
             if not made:
                 raise
@@ -91,10 +98,12 @@ def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
 
 
 @lru_cache(maxsize=256, typed=True)
-def _integers(multiple: Scalar | None, others: tuple[Scalar, ...], bounds: _Four) -> NumberRules:
+def _integers(multiple: Scalar | None, others: tuple[Scalar, ...], bounds: _Four, zero_fraction: bool) -> NumberRules:
     """Integers that are no multiple of some; their rules are named after them, so that a schema has them once."""
     prefix = f"~integers {multiple} {others} {bounds}"
-    return integer_rules(prefix, multiple_of=multiple, no_multiple_of=others, **_bounds(*bounds))
+    return integer_rules(
+        prefix, multiple_of=multiple, no_multiple_of=others, zero_fraction=zero_fraction, **_bounds(*bounds)
+    )
 
 
 def _either(made: Sequence[NumberRules], prefix: str) -> NumberRules:
@@ -127,9 +136,15 @@ def _around(divisors: _Divisors, bounds: _Four, prefix: str, excluded: Sequence[
 
 @lru_cache(maxsize=_KEPT, typed=True)
 def _number(
-    fraction: bool, low: Scalar | None, high: Scalar | None, above: Scalar | None, below: Scalar | None
+    fraction: bool,
+    zero_fraction: bool,
+    low: Scalar | None,
+    high: Scalar | None,
+    above: Scalar | None,
+    below: Scalar | None,
 ) -> Node:
-    return (number if fraction else integer)(**_bounds(low, high, above, below))
+    bounds = _bounds(low, high, above, below)
+    return number(**bounds) if fraction else integer(zero_fraction=zero_fraction, **bounds)
 
 
 def _bounds(low: Scalar | None, high: Scalar | None, above: Scalar | None, below: Scalar | None) -> Bounds:

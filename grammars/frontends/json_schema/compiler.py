@@ -43,12 +43,13 @@ from grammars.frontends.json_schema.parts import (
 from grammars.frontends.json_schema.productive import productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.registry import Schemas
+from grammars.frontends.json_schema.spelling import check_strings, respelt
 from grammars.frontends.json_schema.strings import string_node
 from grammars.frontends.json_schema.supply import Needed, fill_needs
 from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
-from grammars.frontends.json_schema.whitespace import KeyOrder, Layout, Whitespace, layout
+from grammars.frontends.json_schema.whitespace import Integers, KeyOrder, Layout, Whitespace, layout
 from grammars.frontends.schema_options import Approximate
-from grammars.ir import NOTHING, Bytes, Choice, Distinct, Grammar, Node, Numerals, Ref
+from grammars.ir import NOTHING, Bytes, Choice, Distinct, Grammar, Node, Numerals, Ref, Spelling
 from grammars.words import one_of
 
 __all__ = ["Compiler", "parse_json_schema"]
@@ -70,6 +71,8 @@ def parse_json_schema(
     additional_properties: bool = True,
     approximate: Approximate = None,
     schemas: Schemas | None = None,
+    strings: Spelling = "any",
+    integers: Integers = "plain",
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
@@ -82,7 +85,10 @@ def parse_json_schema(
     """
     if approximate not in (None, "over"):
         raise InvalidGrammar(f"approximate={approximate!r} is no way to approximate", hint='use "over" or None')
-    made = partial(Compiler, layout=layout(whitespace, key_order), is_open=additional_properties)
+    check_strings(strings)
+    made = partial(
+        Compiler, layout=layout(whitespace, key_order, integers), is_open=additional_properties, strings=strings
+    )
     try:
         try:
             return made(Document(schema, schemas, formats=formats), widens=approximate is not None).grammar()
@@ -124,11 +130,12 @@ class Compiler:
         refusals: list[GrammarError] | None = None,
         *,
         is_open: bool = True,
+        strings: Spelling = "any",
         widens: bool = False,
         multiplied: LimitExceeded | None = None,
     ) -> None:
         self.document, self.layout, self.refusals = document, layout, refusals
-        self.is_open, self.widens = is_open, widens
+        self.is_open, self.strings, self.widens = is_open, strings, widens
         self.multiplied = multiplied
         self.widened: dict[str, GrammarError] = {} if multiplied is None else {str(multiplied): multiplied}
         self.rules: dict[str, Node] = dict(layout.rules)
@@ -145,6 +152,8 @@ class Compiler:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
         start = self.run()
         self._add_shared_rules()
+        if self.strings != "any":
+            self.rules = respelt(self.rules, self.strings)
         self.contradictions |= fill_needs(self.rules, self._needed, is_indented=self.layout.indent is not None)
         grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()))
         if self.contradictions and (error := self._contradiction(grammar)):
@@ -352,7 +361,7 @@ class Compiler:
         types = NUMBER
         for own in owns:
             types &= own.types
-        made = merged_number_rules(owns, types, f"{task.name}~number")
+        made = merged_number_rules(owns, types, f"{task.name}~number", zero_fraction=self.layout.zero_fraction)
         if len(made.rules) == 1:
             node = made.rules[made.start]
             if not isinstance(node, Numerals):

@@ -44,7 +44,7 @@ def made(content: Node, counts: bool | None) -> Made:
     if counts is None:
         found = new_body_leaf(content, Limits().states).fragment
     else:
-        found = new_fragment(content, quoted=True, counts=counts)
+        found = new_fragment(content, "any", counts=counts)
     return Made(found.piece, found.window)
 
 

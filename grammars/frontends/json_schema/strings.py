@@ -54,7 +54,7 @@ def string_node(owns: Sequence[Own]) -> Node:
     """A JSON string whose characters are in `string_content`.
 
     >>> string_node([])
-    JsonString(content=Repeat(item=CharClass(ranges=((0, 55295), (57344, 1114111))), min=0, max=None))
+    JsonString(content=Repeat(item=CharClass(ranges=((0, 55295), (57344, 1114111))), min=0, max=None), spelling='any')
     """
     return JsonString(string_content(owns))
 

@@ -21,6 +21,7 @@ from grammars.chars import char_dfa
 from grammars.dfa import Dfa
 from grammars.errors import InvalidGrammar
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten
+from grammars.frontends.json_schema.decimals import EXACT, ZERO_FRACTION
 from grammars.frontends.json_schema.parts import (
     ALL,
     ARRAY,
@@ -39,7 +40,7 @@ from grammars.frontends.json_schema.parts import (
 from grammars.frontends.json_schema.source import show
 from grammars.frontends.json_schema.strings import format_node
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import Bytes, Members, Node
+from grammars.ir import Bytes, Members, Node, Repeat
 from grammars.ir import Sequence as Seq
 
 __all__ = [
@@ -71,7 +72,7 @@ def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Nod
     if isinstance(value, str):
         return Bytes(key_text(value))
     if not isinstance(value, dict | list):
-        return Bytes(_scalar_text(value, pointer))
+        return _scalar(value, layout, pointer)
     tokens: list[Node] = []
     pending: list[Node | tuple[object, int]] = [(value, depth)]
     while pending:
@@ -83,8 +84,18 @@ def literal(value: object, layout: Layout, depth: int, pointer: str = "") -> Nod
         if isinstance(item, dict | list):
             pending += _container(item, layout, level, pointer)[::-1]
         else:
-            tokens.append(Bytes(key_text(item) if isinstance(item, str) else _scalar_text(item, pointer)))
+            tokens.append(Bytes(key_text(item)) if isinstance(item, str) else _scalar(item, layout, pointer))
     return Seq(tuple(tokens))
+
+
+def _scalar(value: object, layout: Layout, pointer: str) -> Node:
+    """The node of a number, true, false or null; of an integer with zeros behind a point, where the layout has them."""
+    text = _scalar_text(value, pointer)
+    if not layout.zero_fraction or isinstance(value, bool) or not isinstance(value, int | float):
+        return Bytes(text)
+    if value != int(value) or abs(value) >= 10**EXACT:
+        return Bytes(text)
+    return Seq((Bytes(str(int(value)).encode()), Repeat(ZERO_FRACTION, 0, 1)))
 
 
 def _scalar_text(value: object, pointer: str) -> bytes:

@@ -10,7 +10,8 @@ one choice changes them all. Nothing is ever allowed before or after the whole v
 | `"json"`    | any JSON whitespace (RFC 8259, section 2) |
 | n >= 0      | exactly the layout of `json.dumps(value, indent=n)` |
 
-Keys stand in the order of the schema, or with `key_order="any"` in any order.
+Keys stand in the order of the schema, or with `key_order="any"` in any order. Integers are plain digits, or with
+`integers="fraction"` also `12.0`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from typing import Literal, TypeAlias
 from grammars.errors import InvalidGrammar
 from grammars.ir import EPSILON, ByteClass, Bytes, Node, Ref, Repeat
 
-__all__ = ["KeyOrder", "Layout", "Whitespace", "layout"]
+__all__ = ["Integers", "KeyOrder", "Layout", "Whitespace", "layout"]
 
 Whitespace: TypeAlias = Literal["bounded", "compact", "json"] | int
 KeyOrder: TypeAlias = Literal["schema", "any"]
+Integers: TypeAlias = Literal["plain", "fraction"]
 
 GAP = "whitespace"
 _once = lru_cache(maxsize=1024)
@@ -47,6 +49,7 @@ class Layout:
     rules: tuple[tuple[str, Node], ...] = ()
     indent: int | None = None
     any_order: bool = False
+    zero_fraction: bool = False
 
     @_once
     def opening(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
@@ -80,17 +83,19 @@ class Layout:
 
 
 @lru_cache(maxsize=64, typed=True)
-def layout(whitespace: Whitespace, key_order: KeyOrder = "schema") -> Layout:
-    """The layout of that name, or of that indent, with keys in one order or in any.
+def layout(whitespace: Whitespace, key_order: KeyOrder = "schema", integers: Integers = "plain") -> Layout:
+    """The layout of that name, or of that indent, with keys in one order or in any, and integers so spelt.
 
     >>> layout("compact").comma(0)
     (Bytes(data=b','),)
     """
     if key_order not in ("schema", "any"):
         raise InvalidGrammar(f"key_order={key_order!r} is no order of keys", hint='use "schema" or "any"')
-    any_order = key_order == "any"
+    if integers not in ("plain", "fraction"):
+        raise InvalidGrammar(f"integers={integers!r} is no way to spell integers", hint='use "plain" or "fraction"')
+    any_order, zero_fraction = key_order == "any", integers == "fraction"
     if isinstance(whitespace, int) and not isinstance(whitespace, bool) and whitespace >= 0:
-        return Layout(indent=whitespace, any_order=any_order)
+        return Layout(indent=whitespace, any_order=any_order, zero_fraction=zero_fraction)
     rule = _RULES.get(whitespace) if isinstance(whitespace, str) else None
     if rule is None:
         raise InvalidGrammar(
@@ -98,5 +103,5 @@ def layout(whitespace: Whitespace, key_order: KeyOrder = "schema") -> Layout:
             hint='use "bounded", "compact", "json" or a number of spaces to indent by',
         )
     if rule == EPSILON:
-        return Layout(any_order=any_order)
-    return Layout((Ref(GAP),), ((GAP, rule),), any_order=any_order)
+        return Layout(any_order=any_order, zero_fraction=zero_fraction)
+    return Layout((Ref(GAP),), ((GAP, rule),), any_order=any_order, zero_fraction=zero_fraction)
