@@ -16,8 +16,9 @@ from grammars.errors import InvalidGrammar
 __all__ = ["NAMES", "examples", "library"]
 
 NAMES = (
-    "arithmetic", "csv", "email", "html", "ini", "iso_8601", "json", "json_lines", "pgn_moves", "python_expression",
-    "smiles", "sql_select", "toml", "url",
+    "arithmetic", "c_function", "csv", "cypher_query", "email", "graphql_query", "html", "ini", "iso_8601",
+    "json", "json_lines", "pgn_moves", "ptb_parse", "python_expression", "python_statements", "robot_plan",
+    "smiles", "sql_select", "toml", "typescript_types", "url", "xml", "yaml",
 )  # fmt: skip
 
 

@@ -10,8 +10,10 @@ import json
 import keyword
 import os
 import random
+import re
 import sqlite3
 import tomllib
+import warnings
 import xml.etree.ElementTree
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -19,6 +21,7 @@ from email.headerregistry import Address
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
@@ -110,19 +113,52 @@ def read_xml(text: str) -> None:
     xml.etree.ElementTree.fromstring(f"<div>{text.replace('&quot;', '&#34;')}</div>")
 
 
+def read_module(text: str) -> None:
+    """Python's compiler also says where return and break stand; what is left to it is that names differ."""
+    try:
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # 1 is 1
+            compile(text, "module", "exec")
+    except SyntaxError as error:
+        if not any(word in str(error) for word in ("duplicate argument", "keyword argument repeated")):
+            raise
+
+
+def read_c(text: str) -> None:
+    pytest.importorskip("pycparser.c_parser").CParser().parse(text)
+
+
+def read_graphql(text: str) -> None:
+    pytest.importorskip("graphql").parse(text)
+
+
+def read_brackets(text: str) -> None:
+    """Each bracket opens a label and words, or a label and brackets."""
+    innermost = re.compile(r"\([^() ]+( [^() ]+| \0)+\)")
+    text = text.removeprefix("( ").removesuffix(" )")
+    while text != "\0":
+        text, found = innermost.subn("\0", text)
+        assert found
+
+
 READERS: dict[str, Callable[[str], object]] = {
     "arithmetic": read_python,
+    "c_function": read_c,
     "csv": read_csv,
     "email": read_address,
+    "graphql_query": read_graphql,
     "html": read_xml,
     "ini": read_ini,
     "iso_8601": read_time,
     "json": json.loads,
     "json_lines": read_json_lines,
+    "ptb_parse": read_brackets,
     "python_expression": lambda text: ast.parse(text, mode="eval"),
+    "python_statements": read_module,
     "sql_select": read_sql,
     "toml": read_toml,
     "url": read_url,
+    "xml": xml.etree.ElementTree.fromstring,
+    "yaml": yaml.safe_load,
 }
 
 
@@ -143,6 +179,16 @@ def test_sqlite_refuses_what_is_refused() -> None:
         if text.startswith("SELECT"):
             with pytest.raises(sqlite3.OperationalError):
                 read_sql(text)
+
+
+@pytest.mark.parametrize("name", ["c_function", "graphql_query", "python_statements", "xml"])
+def test_others_refuse_what_is_refused(name: str) -> None:
+    """All but what they have in their languages, or do not look at."""
+    beyond = {"<other/>", "{ }", "void f(void) {\n  break;\n}\n"}
+    for text in examples(name)[1]:
+        if text not in beyond:
+            with pytest.raises(Exception, match=r"."):
+                READERS[name](text)
 
 
 def test_names_are_no_keywords() -> None:
