@@ -22,6 +22,7 @@
 | `regex`, `choices`, `schema`, `lark`, `gbnf`   | such parts, by what they are written in                      |
 | `literal`, `special`, `substring`              | a text, a special token, whatever stands in a document       |
 | `containing`, `without`, `until`, `tags`       | free text, by the phrases in it                              |
+| `structural_tag`                               | free text with constrained parts, as xgrammar's JSON says it |
 | `diffusion`                                    | exact laws of blocks, for diffusion language models          |
 | `errors`                                       | everything that this library raises, as one tree             |
 
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
         regex,
         schema,
         special,
+        structural_tag,
         substring,
         tags,
         until,
@@ -96,7 +98,7 @@ __all__ = [
     "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
     "apply_bitmask_", "astream", "check", "choices", "compile", "containing", "diffusion", "errors", "fill_bitmask",
     "gbnf", "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special", "stream",
-    "substring", "tags", "until", "without",
+    "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -126,6 +128,7 @@ _LAZY = {
     "regex": "gcd.language",
     "schema": "gcd.language",
     "special": "gcd.language",
+    "structural_tag": "gcd.language",
     "substring": "gcd.language",
     "tags": "gcd.language",
     "until": "gcd.language",

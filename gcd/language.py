@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from grammars.frontends.schema_options import SchemaOptions
 
 __all__ = [
-    "Language", "choices", "containing", "gbnf", "lark", "literal", "regex", "schema", "special", "substring", "tags",
-    "until", "without",
+    "Language", "choices", "containing", "gbnf", "lark", "literal", "regex", "schema", "special",
+    "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 MAX_SIZE = 100_000
@@ -163,6 +163,18 @@ def gbnf(text: str | Path, *, start: str = "root", rules: Mapping[str, Part] | N
     from grammars.frontends.gbnf import parse_gbnf
 
     return _embedded(parse_gbnf(_read(text), start=start, given=_given(rules)))
+
+
+def structural_tag(tag: Mapping[str, object] | str | Path, **options: Unpack[SchemaOptions]) -> Language:
+    """Free text with constrained parts as xgrammar's JSON says it: what engines take as `response_format`.
+
+    The options are those of all schemas in it.
+
+    >>> gcd.structural_tag({"type": "structural_tag", "format": {"type": "any_text", "excludes": ["<"]}})
+    """
+    from grammars.frontends.structural_tag import parse_structural_tag
+
+    return _embedded(parse_structural_tag(_read(tag) if isinstance(tag, Path) else tag, **options))
 
 
 def substring(document: str | SequenceOf[str]) -> Language:
