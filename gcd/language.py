@@ -181,7 +181,8 @@ def substring(document: str | SequenceOf[str]) -> Language:
     """Whatever stands in a document without a gap: of a str any run of characters, of chunks any run of whole ones."""
     from grammars.frontends.substring import parse_substring
 
-    return _embedded(parse_substring(document))
+    grammar = parse_substring(document, prefix=f"{next(_numbers)}/")
+    return Language(Ref(grammar.start), grammar.rules)
 
 
 def containing(*phrases: str) -> Language:

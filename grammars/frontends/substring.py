@@ -1,12 +1,13 @@
 """parse_substring: a document to the Grammar of its parts: any run of its characters, or of its chunks.
 
 Place in the walk: document -> **Grammar** -> ByteAutomaton. The suffix automaton (Blumer et al. 1985) has fewer than
-two states for each character, all of which accept: each state is the rule of what goes on from there, without the
-empty text, and each edge a call at the end of one.
+two states for each character, all of which accept: each state is what goes on from there, without the empty text:
+a rule, which an edge calls at its end, or a part of the rule of the only state that leads there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence as SequenceOf
 
 from grammars.errors import InvalidGrammar, LimitExceeded
@@ -16,10 +17,13 @@ __all__ = ["parse_substring"]
 
 MAX_CHUNKS = 200_000
 
+_WRITTEN = 16
+"""How many chunks one behind the other stand in one rule: a quarter of the rules, of the time and of the memory."""
 
-def parse_substring(document: str | SequenceOf[str]) -> Grammar:
+
+def parse_substring(document: str | SequenceOf[str], *, prefix: str = "") -> Grammar:
     """The grammar of all that stands in a document without a gap, the empty text too: of a str any run of characters,
-    of a sequence of chunks any run of whole chunks.
+    of a sequence of chunks any run of whole chunks. Its rules have names with the prefix.
 
     >>> parse_substring("ab").rules["start"]
     Repeat(item=Ref(name='0'), min=0, max=1)
@@ -35,15 +39,29 @@ def parse_substring(document: str | SequenceOf[str]) -> Grammar:
     if any(0xD800 <= ord(char) <= 0xDFFF for chunk in chunks for char in chunk):
         raise InvalidGrammar("the document has a lone surrogate, which no text holds")
     states = _suffix_automaton([chunk for chunk in chunks if chunk])
-    rules: dict[str, Node] = {"start": Repeat(Ref("0"), 0, 1) if states[0] else EPSILON}
-    for state, edges in enumerate(states):
-        ways: list[Node] = []
-        for chunk, target in edges.items():
-            rest = [Repeat(Ref(str(target)), 0, 1)] if states[target] else []
-            ways.append(Sequence((text(chunk), *rest)))
-        if ways:
-            rules[str(state)] = ways[0] if len(ways) == 1 else Choice(tuple(ways))
-    return Grammar(rules)
+    callers = Counter(target for edges in states for target in edges.values())
+    names = [f"{prefix}{state}" for state in range(len(states))]
+    start = f"{prefix}start"
+    rules: dict[str, Node] = {start: Repeat(Ref(names[0]), 0, 1) if states[0] else EPSILON}
+    pending = [0] if states[0] else []
+
+    def rest(state: int, depth: int) -> Node:
+        """What goes on from a state: written out where no other one leads there, up to some characters, else a call."""
+        if depth and callers[state] == 1:
+            ways = tuple(way(chunk, target, depth - 1) for chunk, target in states[state].items())
+            return ways[0] if len(ways) == 1 else Choice(ways)
+        if names[state] not in rules:
+            rules[names[state]] = EPSILON
+            pending.append(state)
+        return Ref(names[state])
+
+    def way(chunk: str, target: int, depth: int) -> Node:
+        return Sequence((text(chunk), Repeat(rest(target, depth), 0, 1))) if states[target] else text(chunk)
+
+    for state in pending:  # it grows
+        ways = tuple(way(chunk, target, _WRITTEN) for chunk, target in states[state].items())
+        rules[names[state]] = ways[0] if len(ways) == 1 else Choice(ways)
+    return Grammar(rules, start)
 
 
 def _suffix_automaton(chunks: SequenceOf[str]) -> list[dict[str, int]]:

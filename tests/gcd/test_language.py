@@ -155,6 +155,16 @@ def test_substrings_are_those_of_python(document: str) -> None:
     assert members(gcd.substring(document), every) == [text for text in every if text in document]
 
 
+@pytest.mark.parametrize("letters", ["ab", "abcdefgh"])
+def test_substrings_of_a_document_longer_than_a_rule(letters: str) -> None:
+    rng = random.Random(3)
+    document = "".join(rng.choices(letters, k=90))
+    inside = [document[i : i + length] for length in (1, 2, 16, 17, 18, 40, 90) for i in range(91 - length)]
+    others = [text[:at] + rng.choice(letters) + text[at:] for text in inside for at in (0, len(text) // 2, len(text))]
+    every = [*dict.fromkeys(inside + others)]
+    assert members(gcd.substring(document), every) == [text for text in every if text in document]
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_substrings_of_chunks_are_runs_of_whole_ones(seed: int) -> None:
     rng = random.Random(seed)
