@@ -21,6 +21,7 @@
 | `Language`                                     | what is wanted, put together from parts: `+`, `|`, `&`, `~`  |
 | `regex`, `choices`, `schema`, `lark`, `gbnf`   | such parts, by what they are written in                      |
 | `literal`, `special`, `substring`              | a text, a special token, whatever stands in a document       |
+| `capture`                                      | a part that `Generation.captures` has under a name           |
 | `containing`, `without`, `until`, `tags`       | free text, by the phrases in it                              |
 | `structural_tag`                               | free text with constrained parts, as xgrammar's JSON says it |
 | `diffusion`                                    | exact laws of blocks, for diffusion language models          |
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from gcd.integrations.logits_processor import GrammarLogitsProcessor
     from gcd.language import (
         Language,
+        capture,
         choices,
         containing,
         gbnf,
@@ -96,9 +98,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "Report",
     "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
-    "apply_bitmask_", "astream", "check", "choices", "compile", "containing", "diffusion", "errors", "fill_bitmask",
-    "gbnf", "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special", "stream",
-    "structural_tag", "substring", "tags", "until", "without",
+    "apply_bitmask_", "astream", "capture", "check", "choices", "compile", "containing", "diffusion", "errors",
+    "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special",
+    "stream", "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -117,6 +119,7 @@ _LAZY = {
     "TransformersLM": "gcd.models.transformers_lm",
     "Vocabulary": "tokenizer_align.vocabulary",
     "apply_bitmask_": "gcd.sampling.bitmask",
+    "capture": "gcd.language",
     "choices": "gcd.language",
     "containing": "gcd.language",
     "fill_bitmask": "tokenizer_align.batch",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Generation:
     |                   | "error" unless the text was complete and its validation failed                             |
     | `widened`         | what `approximate="over"` left out of the grammar, with its place; the finished value was  |
     |                   | validated against all of the schema, unless `validate=False`                               |
+    | `captures`        | of a grammar with names for parts of it: each name with the texts of these parts, in order |
     """
 
     value: Any
@@ -51,6 +52,7 @@ class Generation:
     prompt_token_ids: tuple[int, ...]
     error: GenerationError | AlignmentError | GrammarError | None = None
     widened: tuple[str, ...] = ()
+    captures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Stream:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from grammars.frontends.schema_options import SchemaOptions
 
 __all__ = [
-    "Language", "choices", "containing", "gbnf", "lark", "literal", "regex", "schema", "special",
+    "Language", "capture", "choices", "containing", "gbnf", "lark", "literal", "regex", "schema", "special",
     "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
@@ -128,6 +128,20 @@ def regex(pattern: str, *, search: bool = False, flavor: Flavor = "python") -> L
     from grammars.frontends.regex import parse_regex
 
     return Language(parse_regex(pattern, search=search, flavor=flavor))
+
+
+def capture(name: str, part: Language | str) -> Language:
+    """The same texts; what each of them is in a finished text is found in `Generation.captures` under the name.
+
+    >>> "I am from " + gcd.capture("city", gcd.regex("[A-Z][a-z]+")) + "."
+    """
+    from grammars.captures import captured_as
+
+    rule = f"{next(_numbers)}/{name}[capture={name}]"
+    if captured_as(rule) != name:
+        raise InvalidGrammar(f"{name!r} is no name of a capture", hint="a name is a text without brackets")
+    language = _language(part)
+    return Language(Ref(rule), {rule: language.node, **language.rules})
 
 
 def choices(texts: SequenceOf[str]) -> Language:

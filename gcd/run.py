@@ -300,16 +300,18 @@ def _finish(plan: Plan, job: Job) -> Generation:
         return Generation(None, "", (), 0.0, 0.0, "error", None, plan.seed, 0, job.prompt_ids, job.error)
     row = job.row
     text = row.data.decode("utf-8", "surrogateescape")
-    value, error = None, job.error or row.error
+    value, error, named = None, job.error or row.error, dict[str, tuple[str, ...]]()
     reason = "error" if error is not None else "stop" if row.bound_at is None else "length"
     if error is None:
         try:
             value = read_text(text, row.data, row.constraint, job.wanted, validate=plan.request.validate)
+            named = read_captures(row.token_ids, row.constraint)
         except OURS as failed:  # ValidationFailed, or LimitExceeded for a value nested too deeply to be checked
             error = failed
     return Generation(
         value, text, tuple(row.token_ids), row.logprob, row.masked_logprob, cast(Any, reason), row.bound_at, plan.seed,
         job.calls, job.prompt_ids, error, tuple([error.headline for error in row.constraint.automaton.widened]),
+        named,
     )  # fmt: skip
 
 
@@ -323,6 +325,24 @@ def read_text(text: str, data: bytes, constraint: Constraint, wanted: Wanted | N
     if recognised and not automaton.accepts(data):
         raise ValidationFailed(text, ["the grammar's own recogniser refuses it: please report this as a bug"])
     return text if wanted is None else wanted.to_value(text, validate=validate)
+
+
+def read_captures(token_ids: Sequence[int], constraint: Constraint) -> dict[str, tuple[str, ...]]:
+    """The captures of a complete text by their names, each from left to right: `{"city": ("Ulm", "Bonn")}`."""
+    from grammars.captures import captures, has_captures
+
+    grammar, vocabulary = constraint.automaton.source, constraint.vocabulary
+    if not has_captures(grammar):
+        return {}
+    names = {vocabulary.special_tokens[name]: name for name in constraint.automaton.special_tokens}
+    text: list[int | str] = []
+    for token in token_ids:
+        text += [names[token]] if token in names else vocabulary.tokens[token]
+    found: dict[str, tuple[str, ...]] = {}
+    for name, begin, end in captures(grammar, text):
+        part = bytes(symbol for symbol in text[begin:end] if isinstance(symbol, int))
+        found[name] = (*found.get(name, ()), part.decode("utf-8", "surrogateescape"))
+    return found
 
 
 def _raise_first(plan: Plan, done: Sequence[Generation], begin: int) -> None:

@@ -82,7 +82,8 @@ class _Search:
     def __init__(self, grammar: Grammar, kept: int, of_a_terminal: int) -> None:
         self.grammar, self.kept, self.of_a_terminal = grammar, kept, of_a_terminal
         self.survey = Survey(grammar, Limits())
-        self.rules = [name for name in self.survey.summaries if not name.startswith("%") and not name.isupper()]
+        names = {name: name.partition("[")[0] for name in self.survey.summaries}  # NAME[capture=x] is in NAME
+        self.rules = [name for name, base in names.items() if not base.startswith("%") and not base.isupper()]
         self.texts: dict[str, list[str]] = {}
         bodies = [grammar.rules[name] for name in self.rules]
         some = dict.fromkeys(data for node in bodies for data in literals(node))

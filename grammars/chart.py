@@ -93,6 +93,8 @@ class Chart:
         self.survey = Survey(grammar, Limits())
         self.waiting: list[dict[str, list[Item]]] = []
         """At each place, by the rule that is called there: what goes on behind the call."""
+        self.ended: list[dict[str, list[int]]] = []
+        """At each place, by the rule that ends there: where it began."""
         self.reading: list[Item] = []
         """The items that read a byte next."""
         self.accepting = False
@@ -106,9 +108,9 @@ class Chart:
         """How many bytes were read."""
         return len(self.waiting) - 1
 
-    def read(self, byte: int) -> bool:
-        """Reads a byte; False, and all stays as it was, where no text goes on so."""
-        after = [item for before in self.reading for item in self._step(before, byte)]
+    def read(self, symbol: int | str) -> bool:
+        """Reads a byte, or a special token by its name; False, and all stays as it was, where no text goes on so."""
+        after = [item for before in self.reading for item in self.step(before, symbol)]
         if after:
             self._close(after)
         return bool(after)
@@ -139,6 +141,8 @@ class Chart:
         here = len(self.waiting)
         waiting: dict[str, list[Item]] = {}
         self.waiting.append(waiting)
+        ended: dict[str, list[int]] = {}
+        self.ended.append(ended)
         self.reading, self.accepting = [], False
         seen: set[Item] = set()
         empty: set[str] = set()  # rules that begin and end here
@@ -150,6 +154,7 @@ class Chart:
             rule, since, rest = item
             if rest is None:
                 self.accepting |= (rule, since) == (self.grammar.start, 0)
+                ended.setdefault(rule, []).append(since)
                 if since == here:
                     empty.add(rule)
                 agenda += self.waiting[since].get(rule, ())
@@ -162,7 +167,7 @@ class Chart:
                     agenda.append((node.name, here, (self.grammar.rules[node.name], None, None)))
                 if node.name in empty:
                     agenda.append(after)
-            elif (opened := self._opened(node, progress, behind, here)) is not None:
+            elif (opened := self.opened(node, progress, behind, here)) is not None:
                 agenda += [(rule, since, way) for way in opened]
             else:
                 self.reading.append(item)
@@ -179,7 +184,7 @@ class Chart:
             found = self._facts[node] = self.survey.facts_of(node)
         return found
 
-    def _opened(self, node: Node, progress: Any, behind: Rest, here: int) -> Iterable[Rest] | None:
+    def opened(self, node: Node, progress: Any, behind: Rest, here: int) -> Iterable[Rest] | None:
         """The ways to go on with a node that reads nothing by itself, None for one that reads a byte."""
         match node:
             case Bytes(data):
@@ -262,17 +267,19 @@ class Chart:
         is_open = any(self.facts(name) and self.facts(value) for name, value in node.rest)
         return missing <= left and (is_open or count + len(left) >= node.low)
 
-    def _step(self, item: Item, byte: int) -> Iterator[Item]:
-        """An item after a byte: what is left where the node ends, and where it goes on."""
+    def step(self, item: Item, byte: int | str) -> Iterator[Item]:
+        """An item after a byte or special token: what is left where the node ends, and where it goes on."""
         rule, since, rest = item
         assert rest is not None
         node, progress, behind = rest
+        if isinstance(node, SpecialToken) or isinstance(byte, str):
+            if isinstance(node, SpecialToken) and node.name == byte:
+                yield rule, since, behind
+            return
         if isinstance(node, Bytes):
             at = progress or 0
             if node.data[at] == byte:
                 yield rule, since, (node, at + 1, behind) if at + 1 < len(node.data) else behind
-            return
-        if isinstance(node, SpecialToken):
             return
         machine = self.leaf(node)
         state, count = progress or (0, 0)

@@ -43,7 +43,7 @@ def terminals_of(grammar: Grammar) -> dict[str, Node]:
     for name, node in grammar.rules.items():
         if name.isupper():
             found[name] = unspaced(node)
-        elif not name.startswith("%"):
+        elif not name.startswith("%") and not name.partition("[")[0].isupper():  # NAME[capture=x] is in NAME
             for data in literals(node):
                 found.setdefault(f'"{data.decode(errors="backslashreplace")}"', Bytes(data))
     named = {node for name, node in found.items() if not name.startswith('"')}

@@ -27,7 +27,16 @@ from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
 from grammars.frontends.embed import embed
 from grammars.frontends.lark_modules import IGNORE, read_definitions, unsupported
 from grammars.frontends.lark_syntax import Tree, span_of
-from grammars.frontends.lark_terminals import Definition, check_options, counts, subtrees, terminal_node, tokens
+from grammars.frontends.lark_terminals import (
+    Definition,
+    capture_of,
+    check_options,
+    counts,
+    subtrees,
+    terminal_node,
+    tokens,
+    unsuffixed,
+)
 from grammars.frontends.regex_syntax import MAX_DEPTH
 from grammars.ir import Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
 
@@ -103,11 +112,19 @@ class _Rules:
             if definition.body.data == "given":
                 self.nodes[name] = self.spaced(embed(self.given[definition.name], self.nodes, f"%{name}"))
                 continue
-            if definition.name.isupper() or definition.options:
-                self.nodes[name] = self.spaced(terminal_node(definition))
+            capture = capture_of(definition)
+            captured = f"{name}[capture={capture}]"
+            if definition.name.isupper() or len(definition.options) > (capture is not None):
+                if capture is None:
+                    self.nodes[name] = self.spaced(terminal_node(definition))
+                else:
+                    self.nodes[captured], suffix = unsuffixed(definition)
+                    self.nodes[name] = self.spaced(Sequence((Ref(captured), suffix)))
                 continue
             parts = [self.node(part.body, part, arguments) for part in (definition, *definition.others)]
             self.nodes[name] = parts[0] if len(parts) == 1 else Choice(tuple(parts))
+            if capture is not None:
+                self.nodes[captured], self.nodes[name] = self.nodes[name], Ref(captured)
 
     def spaced(self, terminal: Node) -> Node:
         """A terminal with what may be ignored before it."""

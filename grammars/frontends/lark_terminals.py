@@ -6,7 +6,7 @@ texts of a regex are.
 
 Beyond lark, terminals have `&` (both) and `~` (all other texts), whose parts are languages of their own, and options:
 `lazy`, the texts that do not begin with a shorter one, and `suffix="..."`, the texts followed by the suffix that have
-it nowhere before their end.
+it nowhere before their end. `capture` and `capture="..."`, also of rules, name what is read (`grammars/captures.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from grammars.frontends.lark_texts import texts
 from grammars.frontends.regex_language import (
     ANYTHING,
     Language,
+    alternate,
     exclude,
     join,
     one_of,
@@ -34,19 +35,23 @@ from grammars.frontends.regex_sets import ANY, ignore_case
 from grammars.frontends.regex_syntax import MAX_DEPTH, MAX_REPEAT, read_regex
 from grammars.frontends.regex_tree import Chars, Concat, Either, Known, Times
 from grammars.frontends.regex_tree import Tree as Regex
-from grammars.ir import Node, char_class
+from grammars.ir import EPSILON, Node, char_class
+from grammars.ir import text as text_node
 
-__all__ = ["Definition", "check_options", "counts", "subtrees", "terminal_node", "tokens"]
+__all__ = ["Definition", "capture_of", "check_options", "counts", "subtrees", "terminal_node", "tokens", "unsuffixed"]
 
 MAX_PIECES = 20_000
 
 _ESCAPE = re.compile(r'\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\\"nfrt])|([xuU])|)', re.DOTALL)
 _CONTROLS = {"n": "\n", "f": "\f", "r": "\r", "t": "\t"}
-_OPTIONS = {"lazy": "name[lazy]: ...", "suffix": 'name[suffix="..."]: ...'}
+_OPTIONS = {
+    "lazy": "name[lazy]: ...",
+    "suffix": 'name[suffix="..."]: ...',
+    "capture": 'name[capture]: ... or name[capture="other"]: ...',
+}
 _OPTION_HINTS = {
     "stop": 'write name[suffix="..."]: ..., which ends with the text that it stops at',
     "max_tokens": "max_new_tokens bounds the tokens of the whole text; /.{0,200}/ bounds the characters of a terminal",
-    "capture": "leave it out: it does not change the texts",
     "temperature": "leave it out: temperature= is for the whole text",
 }
 _OPERATORS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
@@ -78,15 +83,50 @@ def terminal_node(definition: Definition) -> Node:
     >>> terminal_node(Definition("A", read_lark('A: "a".."c" "!"').children[0].children[1], text, {}))
     Sequence(items=(CharClass(ranges=((97, 99),)), Bytes(data=b'!')))
     """
-    language = texts(_Pieces(definition).whole(definition))
+    language, suffix = _options_read(definition)
+    if suffix:
+        end = _exactly(suffix)
+        language = _until(join((language, end)), join((ANYTHING, end, one_of(ANY), ANYTHING)))
+    return language.node
+
+
+def unsuffixed(definition: Definition) -> tuple[Node, Node]:
+    """What the texts of a terminal are before its suffix, and the suffix, which may be none: `[a-z]*`, `;`.
+
+    Such a text has not the suffix in it, nor an end with which the suffix is there before its end: before "aba" no text
+    ends in "ab".
+    """
+    language, suffix = _options_read(definition)
+    if not suffix:
+        return language.node, EPSILON
+    overlaps = [suffix[:k] for k in range(1, len(suffix)) if suffix.startswith(suffix[k:])]
+    earlier = [join((ANYTHING, _exactly(suffix), ANYTHING)), *[join((ANYTHING, _exactly(k))) for k in overlaps]]
+    return _until(language, alternate(earlier)).node, text_node(suffix)
+
+
+def _options_read(definition: Definition) -> tuple[Language, str]:
+    """The texts of a terminal before its suffix, and the suffix; texts with a suffix are as short as can be anyway."""
+    language, suffix = texts(_Pieces(definition).whole(definition)), ""
     for option in definition.options:
         name, *value = tokens(option)
-        if name == "lazy":
+        if name == "lazy" and not suffix:
             language = _until(language, join((language, one_of(ANY), ANYTHING)))
         elif name == "suffix":
-            suffix = join([one_of(((ord(char), ord(char)),)) for char in _string(value[0], definition.text)[0]])
-            language = _until(join((language, suffix)), join((ANYTHING, suffix, one_of(ANY), ANYTHING)))
-    return language.node
+            suffix = _string(value[0], definition.text)[0]
+    return language, suffix
+
+
+def capture_of(definition: Definition) -> str | None:
+    """The name under which a rule or terminal is captured."""
+    for option in definition.options:
+        name, *value = tokens(option)
+        if name == "capture":
+            return _string(value[0], definition.text)[0] if value else definition.name
+    return None
+
+
+def _exactly(text: str) -> Language:
+    return join([one_of(((ord(char), ord(char)),)) for char in text])
 
 
 def check_options(definition: Definition) -> None:
@@ -94,13 +134,14 @@ def check_options(definition: Definition) -> None:
     for option in definition.options:
         name, *value = tokens(option)
         span = span_of(definition.text, option)
-        if name in ("lazy", "suffix"):
+        if name in _OPTIONS:
             string = bool(value) and value[0].type == "STRING"
-            if string != (name == "suffix") or (string and value[0].endswith("i")):
+            wrong = bool(value) != string or (name != "capture" and string != (name == "suffix"))
+            if wrong or (string and (value[0].endswith("i") or (name == "capture" and re.search(r"[\[\]]", value[0])))):
                 raise InvalidGrammar(f"the option {name} is written {_OPTIONS[name]}", span=span)
         else:
             near = difflib.get_close_matches(name, _OPTIONS, n=1)
-            hint = _OPTION_HINTS.get(name, f"did you mean {near[0]}?" if near else "options: lazy, suffix")
+            hint = _OPTION_HINTS.get(name, f"did you mean {near[0]}?" if near else f"options: {', '.join(_OPTIONS)}")
             raise UnsupportedFeature(f"the option {name} is not supported in a Lark grammar", span=span, hint=hint)
 
 

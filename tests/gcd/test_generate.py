@@ -377,3 +377,15 @@ def test_references_lead_to_the_schemas_given_beside(model):
     goals = [schema, {"const": 1}]
     many = gcd.generate(model, ["a", "b"], seed=1, schema=goals, schemas=schemas, max_new_tokens=60)
     assert [generation.error for generation in many] == [None, None]
+
+
+def test_a_generation_has_its_captures() -> None:
+    vocabulary = gcd.Vocabulary(
+        [*(bytes([i]) for i in range(128)), b"", b""], eos_token_ids=[129], special_tokens={"<x>": 128}
+    )
+    city = gcd.capture("city", gcd.choices(["Ulm"]))
+    wanted = city + gcd.special("<x>").times(2, 2) + " to " + city + gcd.capture("rest", gcd.regex("[.!]") | city)
+    model = gcd.ScriptedLM([1.0] * 130, eos_token_ids=[129])
+    gen = gcd.generate(model, "", grammar=wanted, tokenizer=vocabulary, seed=3)
+    assert gen.captures == {"city": ("Ulm", "Ulm"), "rest": (gen.text.removeprefix("Ulm to Ulm"),)}
+    assert gcd.generate(model, "", regex="a", tokenizer=vocabulary).captures == {}

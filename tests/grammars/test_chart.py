@@ -52,7 +52,7 @@ def test_a_chart_reads_what_the_naive_recogniser_reads(seed: int) -> None:
 
 def read_copy(chart: Chart, byte: int) -> bool:
     """Whether the chart could read a byte, without reading it."""
-    return any(True for item in chart.reading for _ in chart._step(item, byte))
+    return any(True for item in chart.reading for _ in chart.step(item, byte))
 
 
 OBJECT = Members(
