@@ -19,6 +19,7 @@ from gcd.parse import Kind, Wanted, parse_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from gcd.models.protocols import LanguageModel
     from grammars.automaton import ByteAutomaton
@@ -45,13 +46,15 @@ def compile(
     choices: object = None,
     tokenizer: object,
     eos_token_ids: Iterable[int] = (),
+    import_root: Path | None = None,
     **options: Unpack[SchemaOptions],
 ) -> Constraint:
     """The Constraint of exactly one of `schema`, `regex`, `grammar`, `choices` over a tokenizer's vocabulary.
 
     `tokenizer`: whatever `Vocabulary.from_tokenizer` takes, a Vocabulary, or a model from `gcd.load`. `eos_token_ids`
-    are added to the tokenizer's own. The options are those of `gcd.generate` for schemas: `whitespace`, `key_order`,
-    `formats`, `additional_properties`, `approximate`, `schemas`, `strings`, `integers`.
+    are added to the tokenizer's own. `import_root` is the folder under which a Lark grammar may import files; such
+    grammars are compiled anew each time. The options are those of `gcd.generate` for schemas: `whitespace`,
+    `key_order`, `formats`, `additional_properties`, `approximate`, `schemas`, `strings`, `integers`.
 
     >>> constraint = gcd.compile(choices=["yes", "no"], tokenizer=tokenizer)
     >>> constraint.min_tokens_to_end(constraint.start)
@@ -59,7 +62,9 @@ def compile(
 
     Raises GrammarError (invalid, unsupported, empty, too large) and AlignmentError.
     """
-    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, **options)
+    wanted = parse_wanted(
+        schema=schema, regex=regex, grammar=grammar, choices=choices, import_root=import_root, **options
+    )
     return align_wanted(wanted, vocabulary_of(tokenizer, eos_token_ids=eos_token_ids))
 
 
@@ -140,6 +145,7 @@ def check(
     regex: object = None,
     grammar: object = None,
     choices: object = None,
+    import_root: Path | None = None,
     **options: Unpack[SchemaOptions],
 ) -> Report:
     """What becomes of exactly one of `schema`, `regex`, `grammar`, `choices`, without a tokenizer.
@@ -150,7 +156,9 @@ def check(
     >>> gcd.check(regex="[a-z]+").ok, gcd.check(regex="(").ok
     (True, False)
     """
-    wanted = parse_wanted(schema=schema, regex=regex, grammar=grammar, choices=choices, **options)
+    wanted = parse_wanted(
+        schema=schema, regex=regex, grammar=grammar, choices=choices, import_root=import_root, **options
+    )
     return check_wanted(wanted)[0]
 
 

@@ -47,14 +47,15 @@ class Wanted:
 
 def parse_wanted(
     *, schema: object = None, regex: object = None, grammar: object = None, choices: object = None,
-    **options: Unpack[SchemaOptions],
+    import_root: Path | None = None, **options: Unpack[SchemaOptions],
 ) -> Wanted:  # fmt: skip
     """What is wanted, from exactly one of the four.
 
     >>> parse_wanted(regex="[0-9]+").to_value("17")
     '17'
 
-    The options are of schemas (`schema_options`). Raises TypeError for none or several of the four, and for options
+    `import_root` is the folder under which a Lark grammar may import files, which are read anew each time. The options
+    are of schemas (`schema_options`). Raises TypeError for none or several of the four, and for options
     without a schema but `whitespace`; InvalidGrammar for a value of the wrong Python type.
     """
     given = {"schema": schema, "regex": regex, "grammar": grammar, "choices": choices}
@@ -62,10 +63,14 @@ def parse_wanted(
     if len(found) != 1:
         got = " and ".join(f"{name}=" for name in found) or "none of them"
         raise TypeError(f"say what is wanted by exactly one of schema=, regex=, grammar=, choices=; got {got}")
+    if import_root is not None and (found != ["grammar"] or not isinstance(grammar, str | Path)):
+        raise TypeError("import_root= is for the %import of a Lark grammar: it goes with grammar=, as text or a path")
     if found == ["schema"]:
         return _wanted_schema(schema, options)
     check_options(options, "it goes with schema=")
-    return {"regex": _wanted_regex, "grammar": _wanted_grammar, "choices": _wanted_choices}[found[0]](given[found[0]])
+    if found == ["grammar"]:
+        return _wanted_grammar(grammar, import_root)
+    return _wanted_regex(regex) if found == ["regex"] else _wanted_choices(choices)
 
 
 def check_options(options: SchemaOptions, where: str) -> None:
@@ -163,7 +168,7 @@ def _wanted_regex(regex: object) -> Wanted:
     return Wanted("regex", ("regex", pattern), to_grammar, _same_text)
 
 
-def _wanted_grammar(grammar: object) -> Wanted:
+def _wanted_grammar(grammar: object, import_root: Path | None) -> Wanted:
     """A Lark grammar, or one in GBNF: as the name of a file says it, else as the text begins."""
     from gcd.language import Language
 
@@ -177,9 +182,11 @@ def _wanted_grammar(grammar: object) -> Wanted:
         from grammars.frontends.lark import parse_lark
 
         gbnf = suffix in (".gbnf", ".ebnf") or (suffix != ".lark" and is_gbnf(text))
-        return _with_path_hint("grammar", grammar, partial(parse_gbnf if gbnf else parse_lark, text))
+        parse = partial(parse_gbnf, text) if gbnf else partial(parse_lark, text, import_root=import_root)
+        return _with_path_hint("grammar", grammar, parse)
 
-    return Wanted("grammar", ("grammar", suffix, text), to_grammar, _same_text)
+    key = ("grammar", suffix, text) if import_root is None else ("imports", object())  # what it imports may change
+    return Wanted("grammar", key, to_grammar, _same_text)
 
 
 def _wanted_choices(choices: object) -> Wanted:

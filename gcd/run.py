@@ -73,7 +73,7 @@ class Job:
 class Goal:
     """What is wanted for a prompt, as keywords of `parse_wanted` or as a constraint; aligned once."""
 
-    keywords: dict[str, object]
+    keywords: dict[str, Any]
     constraint: Constraint | None = None
     wanted: Wanted | None = None
 

@@ -15,6 +15,7 @@ from gcd.cli.sources import (
     ChoicesOption,
     FormatsOption,
     GrammarOption,
+    ImportRootOption,
     KeyOrderOption,
     KindOption,
     RegexOption,
@@ -27,6 +28,7 @@ from gcd.cli.sources import (
     grammars_in,
     read_bytes,
     shown,
+    with_imports,
     with_options,
 )
 from grammars.errors import place_of
@@ -55,6 +57,7 @@ def check(
     grammar: GrammarOption = None,
     choices: ChoicesOption = None,
     type_name: TypeOption = None,
+    import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
     formats: FormatsOption = True,
@@ -103,7 +106,8 @@ def check(
         paths = [path for given in files or () for path in grammars_in(given, kind=kind)]
         sources = [option] if option is not None else [from_path(path, kind=kind) for path in paths]
         sources = with_options(
-            sources, schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            with_imports(sources, import_root),
+            schemas=schemas, key_order=key_order, formats=formats, additional=additional,
             approximate=approximate,
         )  # fmt: skip
         one = read_instance(instance, instance_text)

@@ -12,12 +12,14 @@ from gcd.cli.sources import (
     ApproximateOption,
     FormatsOption,
     GrammarArgument,
+    ImportRootOption,
     KeyOrderOption,
     KindOption,
     SchemasOption,
     WhitespaceOption,
     from_path,
     read_whitespace,
+    with_imports,
     with_options,
 )
 
@@ -28,6 +30,7 @@ def convert(
     grammar: GrammarArgument,
     to: Annotated[str, typer.Option("--to", metavar="DIALECT", help="What to write: lark, gbnf.")] = "lark",
     kind: KindOption = None,
+    import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
     formats: FormatsOption = True,
@@ -44,9 +47,9 @@ def convert(
     with reported():
         if to not in ("lark", "gbnf"):
             raise typer.BadParameter(f"--to {to} is neither lark nor gbnf.")
-        source = from_path(grammar, kind=kind)
         (source,) = with_options(
-            [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            with_imports([from_path(grammar, kind=kind)], import_root),
+            schemas=schemas, key_order=key_order, formats=formats, additional=additional,
             approximate=approximate,
         )  # fmt: skip
         from gcd.compile import check_wanted

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gcd.cli.exits import reported
-from gcd.cli.sources import GrammarArgument, KindOption, from_path
+from gcd.cli.sources import GrammarArgument, ImportRootOption, KindOption, from_path, with_imports
 
 __all__ = ["draw"]
 
@@ -26,6 +26,7 @@ def draw(
         str | None, typer.Option("--rule", metavar="NAME", help="Whose automaton; the start's if not given.")
     ] = None,
     kind: KindOption = None,
+    import_root: ImportRootOption = None,
 ) -> None:
     """Draw a grammar: as railroads in SVG, or for Mermaid.
 
@@ -38,7 +39,7 @@ def draw(
             raise typer.BadParameter(f"--as {picture} is none of svg, rules and automaton.")
         if rule is not None and picture != "automaton":
             raise typer.BadParameter("--rule goes with --as automaton.")
-        source = from_path(grammar, kind=kind)
+        (source,) = with_imports([from_path(grammar, kind=kind)], import_root)
         from gcd.compile import check_wanted
         from gcd.parse import parse_wanted
         from grammars.drawing import automaton_mermaid, rules_mermaid, rules_svg

@@ -15,6 +15,7 @@ from gcd.cli.sources import (
     ApproximateOption,
     FormatsOption,
     GrammarArgument,
+    ImportRootOption,
     KeyOrderOption,
     KindOption,
     SchemasOption,
@@ -22,6 +23,7 @@ from gcd.cli.sources import (
     from_path,
     read_bytes,
     shown,
+    with_imports,
     with_options,
 )
 
@@ -49,6 +51,7 @@ def explain(
         str | None,
         typer.Option(metavar="FILE", help="A tokenizer.json or its folder: which of its tokens were allowed?"),
     ] = None,
+    import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
     formats: FormatsOption = True,
@@ -67,9 +70,9 @@ def explain(
             raise typer.BadParameter("give the text as a file, or by --text TEXT.")
         if grammar == "-" and text == "-":
             raise typer.BadParameter("stdin cannot be both the grammar and the text.")
-        source = from_path(grammar, kind=kind)
         (source,) = with_options(
-            [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            with_imports([from_path(grammar, kind=kind)], import_root),
+            schemas=schemas, key_order=key_order, formats=formats, additional=additional,
             approximate=approximate,
         )  # fmt: skip
         data = (

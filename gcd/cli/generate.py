@@ -15,6 +15,7 @@ from gcd.cli.sources import (
     ChoicesOption,
     FormatsOption,
     GrammarOption,
+    ImportRootOption,
     KeyOrderOption,
     RegexOption,
     SchemaOption,
@@ -25,6 +26,7 @@ from gcd.cli.sources import (
     from_options,
     read_text,
     read_whitespace,
+    with_imports,
     with_options,
 )
 from gcd.cli.warm_up import make_ready
@@ -42,6 +44,7 @@ def generate(
     grammar: GrammarOption = None,
     choices: ChoicesOption = None,
     type_name: TypeOption = None,
+    import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
     formats: FormatsOption = True,
@@ -75,7 +78,8 @@ def generate(
         if source is None:
             raise typer.BadParameter("say what is wanted: --schema, --regex, --grammar, --choices or --type.")
         (source,) = with_options(
-            [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            with_imports([source], import_root),
+            schemas=schemas, key_order=key_order, formats=formats, additional=additional,
             approximate=approximate,
         )  # fmt: skip
         if "-" in (schema, grammar) and prompt == "-":
@@ -99,6 +103,9 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     report = gcd.check(**source.keywords, whitespace=options["whitespace"])
     if report.error is not None:
         raise report.error
+    keywords = source.keywords
+    if "import_root" in keywords:
+        keywords = {"grammar": gcd.lark(keywords["grammar"], import_root=keywords["import_root"])}
     for error in report.widened:
         typer.echo(f"left out, and checked in the finished value only: {error.headline}", err=True)
     watched = sys.stderr.isatty()
@@ -106,7 +113,7 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
         make_ready()
         typer.echo(f"loading {model}", err=True)
     found: Generation | list[Generation]
-    found = gcd.generate(gcd.load(model), prompt, progress=watched, **source.keywords, **options)
+    found = gcd.generate(gcd.load(model), prompt, progress=watched, **keywords, **options)
     return found if isinstance(found, list) else [found]
 
 

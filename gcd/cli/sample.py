@@ -15,12 +15,14 @@ from gcd.cli.sources import (
     ApproximateOption,
     FormatsOption,
     GrammarArgument,
+    ImportRootOption,
     KeyOrderOption,
     KindOption,
     SchemasOption,
     WhitespaceOption,
     from_path,
     read_whitespace,
+    with_imports,
     with_options,
 )
 
@@ -46,6 +48,7 @@ def sample(
         ),
     ] = None,
     kind: KindOption = None,
+    import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
     formats: FormatsOption = True,
@@ -61,9 +64,9 @@ def sample(
         gcd sample examples/arithmetic.lark -n 3 --seed 1 --max-bytes 20
     """
     with reported():
-        source = from_path(grammar, kind=kind)
         (source,) = with_options(
-            [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
+            with_imports([from_path(grammar, kind=kind)], import_root),
+            schemas=schemas, key_order=key_order, formats=formats, additional=additional,
             approximate=approximate,
         )  # fmt: skip
         from gcd.parse import parse_wanted

@@ -23,6 +23,7 @@ __all__ = [
     "ChoicesOption",
     "GrammarArgument",
     "GrammarOption",
+    "ImportRootOption",
     "Kind",
     "KindOption",
     "RegexOption",
@@ -38,6 +39,7 @@ __all__ = [
     "read_schemas",
     "read_text",
     "read_whitespace",
+    "with_imports",
     "with_options",
 ]
 
@@ -87,6 +89,10 @@ SchemasOption = Annotated[
     ),
 ]
 
+ImportRootOption = Annotated[
+    str | None,
+    typer.Option("--import-root", metavar="FOLDER", help="Where a Lark grammar may %import files from, and below."),
+]
 KeyOrderOption = Annotated[
     str,
     typer.Option("--key-order", metavar="ORDER", help="Keys in the order of the JSON Schema, or in any: schema, any."),
@@ -278,6 +284,18 @@ def with_options(
         raise typer.BadParameter(f"{' and '.join(named)}: give a JSON Schema, which this is about, by --schema FILE.")
     options = {name: value for each in given.values() for name, value in each.items()}
     return [replace(source, options=options) if source.kind == "schema" else source for source in sources]
+
+
+def with_imports(sources: list[Source], import_root: str | None) -> list[Source]:
+    """The sources, of which the grammars may import files from a folder."""
+    if import_root is None:
+        return sources
+    if not Path(import_root).is_dir():
+        raise typer.BadParameter(f"--import-root {import_root}: this is no folder.")
+    if all(source.kind != "grammar" for source in sources):
+        raise typer.BadParameter("--import-root is for the %import of a Lark grammar: give one.")
+    options = {"import_root": Path(import_root)}
+    return [replace(source, options=options) if source.kind == "grammar" else source for source in sources]
 
 
 def read_schemas(paths: Sequence[str]) -> dict[str, object]:
