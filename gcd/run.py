@@ -334,7 +334,7 @@ def read_captures(token_ids: Sequence[int], constraint: Constraint) -> dict[str,
     grammar, vocabulary = constraint.automaton.source, constraint.vocabulary
     if not has_captures(grammar):
         return {}
-    names = {vocabulary.special_tokens[name]: name for name in constraint.automaton.special_tokens}
+    names = {vocabulary.special_id(name): name for name in constraint.automaton.special_tokens}
     text: list[int | str] = []
     for token in token_ids:
         text += [names[token]] if token in names else vocabulary.tokens[token]

@@ -290,10 +290,13 @@ def _rebuild(grammar: Grammar, limits: Limits, vocabulary: Vocabulary) -> Constr
 
 def _special_symbols(automaton: ByteAutomaton, vocabulary: Vocabulary) -> dict[int, int]:
     """The symbol of the automaton for each special token that it names, by id."""
-    missing = [name for name in automaton.special_tokens if name not in vocabulary.special_tokens]
-    if missing:
-        raise VocabularyMismatch(f"the grammar names special tokens that the vocabulary lacks: {', '.join(missing)}")
-    named = {name: vocabulary.special_tokens[name] for name in automaton.special_tokens}
+    found = {name: vocabulary.special_id(name) for name in automaton.special_tokens}
+    if missing := [name for name, token in found.items() if token is None]:
+        numbers = "; a number is for a token that spells no text" if any("<[" in name for name in missing) else ""
+        raise VocabularyMismatch(
+            f"the grammar names special tokens that the vocabulary lacks: {', '.join(missing)}{numbers}"
+        )
+    named = {name: token for name, token in found.items() if token is not None}
     ending = [name for name, token in named.items() if token in vocabulary.eos_token_ids]
     if ending:
         raise VocabularyMismatch(

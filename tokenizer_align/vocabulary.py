@@ -88,6 +88,17 @@ class Vocabulary:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    def special_id(self, name: str) -> int | None:
+        """The id of a special token by its name, or by its number as grammars write it; None where there is none.
+
+        >>> Vocabulary([b"a", b"", b""], eos_token_ids=[2], special_tokens={"<x>": 1}).special_id("<[1]>")
+        1
+        """
+        if name in self.special_tokens or not (name.startswith("<[") and name.endswith("]>")):
+            return self.special_tokens.get(name)
+        number = int(name[2:-2]) if name[2:-2].isdecimal() else -1
+        return number if number in self.special_tokens.values() else None
+
     @classmethod
     def from_spellings(
         cls,

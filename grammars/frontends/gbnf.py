@@ -16,8 +16,8 @@ Left recursion, which llama.cpp and transformers-cfg cannot run, is like any oth
 | a string on two lines  | with the line break     | refused               | refused: write `\\n`                |
 | `<think>`              | that special token      | refused               | that special token                  |
 
-`TagDispatch(("<tag>", rule), ...)` is free text with a rule behind each tag (`phrases.py`). Refused by name: tokens by
-number (`<[7]>`, `Token(7)`), all tokens but one (`!<think>`), other macros, rule options (`name[temperature=1] ::=`),
+`TagDispatch(("<tag>", rule), ...)` is free text with a rule behind each tag (`phrases.py`); `<[7]>` a special token by
+its number. Refused by name: all tokens but one (`!<think>`), other macros, rule options (`name[temperature=1] ::=`),
 and lookahead `(= ...)`, which xgrammar reads as a promise and does not enforce.
 """
 
@@ -32,6 +32,7 @@ from grammars.frontends.embed import embed
 from grammars.frontends.gbnf_text import SPACE, Cursor
 from grammars.frontends.phrases import tagged, without
 from grammars.frontends.regex_syntax import MAX_DEPTH, MAX_REPEAT
+from grammars.frontends.token_numbers import HINT, token_numbers
 from grammars.ir import ANY_CHAR, EPSILON, Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
 from grammars.ir import text as text_node
 
@@ -347,9 +348,11 @@ class _Reader(Cursor):
         if char == "!":
             hint = "write .* for any text: special tokens are no text, so none is in it"
             raise self.unsupported("all tokens but one", begin, hint=hint)
-        if match[0].startswith("<["):
-            raise self.unsupported("a token by its number", begin, hint="write its name: <think>")
-        return SpecialToken(match[0])
+        if not match[0].startswith("<["):
+            return SpecialToken(match[0])
+        if (numbered := token_numbers(match[0])) is None:
+            raise self.unsupported("this set of tokens", begin, hint=HINT)
+        return numbered
 
     def misplaced(self) -> InvalidGrammar:
         """The error about the character that stands here."""

@@ -38,6 +38,7 @@ from grammars.frontends.lark_terminals import (
     unsuffixed,
 )
 from grammars.frontends.regex_syntax import MAX_DEPTH
+from grammars.frontends.token_numbers import HINT, token_numbers
 from grammars.ir import Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
 
 __all__ = ["parse_lark"]
@@ -179,9 +180,11 @@ class _Rules:
         (token,) = tokens(tree)
         span = span_of(definition.text, token)
         if tree.data == "special":
-            if token.startswith("<["):
-                raise unsupported("a token by its number", definition.text, token, "write its name: <think>")
-            return SpecialToken(str(token))
+            if not token.startswith("<["):
+                return SpecialToken(str(token))
+            if (numbered := token_numbers(str(token))) is None:
+                raise unsupported("this set of tokens", definition.text, token, HINT)
+            return numbered
         from grammars.frontends.json_schema import parse_json_schema
 
         try:

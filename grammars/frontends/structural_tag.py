@@ -8,7 +8,7 @@ Place in the walk: a structural tag as JSON -> **Grammar** -> ByteAutomaton. It 
 | `const_string`, `regex`, `grammar`      | the text; the regex's (ECMA-262); the grammar's (GBNF, EBNF or Lark)    |
 | `json_schema`                           | the schema's, of style json; `any_order`: the keys in any order         |
 | `any_text`                              | any text without `excludes`, of at most `max_chars` characters          |
-| `token`                                 | the special token of that name                                          |
+| `token`                                 | the special token of that name or number                                |
 | `sequence`, `or`                        | `elements` one after the other, one of them                             |
 | `optional`, `star`, `plus`, `repeat`    | counts of `content`, with `min` and `max`, -1 for no upper bound        |
 | `tag`                                   | `begin`, `content`, and the `end` or one of several                     |
@@ -158,7 +158,7 @@ def _any_text(place: Place) -> Node:
 def _token(place: Place) -> Node:
     token = place.get("token")
     if isinstance(token.value, int):
-        raise token.unsupported("a token by its number", 'write its name: "<think>"')
+        return SpecialToken(f"<[{token.count()}]>")
     return SpecialToken(token.text())
 
 

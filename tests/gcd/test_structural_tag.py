@@ -264,10 +264,15 @@ def test_the_older_form_is_triggered_tags(tmp_path: Path) -> None:
 
 
 def test_beginnings_and_ends_that_are_tokens() -> None:
-    token = {"type": "token", "token": "<|call|>"}
-    wanted = {"type": "sequence", "elements": [ANY, tag(token, ANY, token)]}
+    token, number = {"type": "token", "token": "<|call|>"}, {"type": "token", "token": 2}
     vocabulary = gcd.Vocabulary([b"a", b"<", b"", b""], eos_token_ids=[3], special_tokens={"<|call|>": 2, "<eos>": 3})
-    language = gcd.structural_tag({"type": "structural_tag", "format": wanted})
+    for one in (token, number):
+        wanted = {"type": "sequence", "elements": [ANY, tag(one, ANY, one)]}
+        language = gcd.structural_tag({"type": "structural_tag", "format": wanted})
+        check_calls(language, vocabulary)
+
+
+def check_calls(language: gcd.Language, vocabulary: gcd.Vocabulary) -> None:
     matcher = gcd.compile(grammar=language, tokenizer=vocabulary).matcher()
     assert [matcher.accept_token(token) for token in (0, 1, 3, 2, 1, 0, 3, 2, 0, 3)] == [
         True, True, False, True, True, True, False, True, False, True,
@@ -327,11 +332,7 @@ ERRORS: list[tuple[object, type[GrammarError], str]] = [
         "max_tokens is not supported in a structural tag (at #/format/max_tokens)\n"
         "max_chars bounds its characters, max_new_tokens the tokens of the whole text",
     ),
-    (
-        whole({"type": "token", "token": 7}),
-        UnsupportedFeature,
-        'a token by its number is not supported in a structural tag (at #/format/token)\nwrite its name: "<think>"',
-    ),
+    (whole({"type": "token", "token": -7}), InvalidGrammar, "a count is needed here, not -7 (at #/format/token)"),
     (
         whole({"type": "any_tokens"}),
         UnsupportedFeature,

@@ -19,7 +19,7 @@ from gcd.parse import parse_wanted
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.gbnf import is_gbnf, parse_gbnf
-from grammars.ir import Grammar
+from grammars.ir import Choice, Grammar, Sequence, SpecialToken
 
 CASES = int(os.environ.get("GCD_RANDOM_GBNF", "60"))
 
@@ -319,12 +319,12 @@ ERRORS: list[tuple[str, type[GrammarError], str, int, str, str]] = [
     ),
     ("root ::= < a", InvalidGrammar, "'<' cannot stand here", 1, "         ^", "a special token is written <name>"),
     (
-        "root ::= <[7]>",
+        "root ::= <[^7]>",
         UnsupportedFeature,
-        "a token by its number is not supported in a GBNF grammar",
+        "this set of tokens is not supported in a GBNF grammar",
         1,
-        "         ^^^^^",
-        "write its name: <think>",
+        "         ^^^^^^",
+        "special tokens by number are written <[7]> or <[7,9-12]>, at most 1,000 of them",
     ),
     (
         "root ::= !</think>*",
@@ -487,3 +487,11 @@ def test_the_name_of_a_file_decides(tmp_path: Path) -> None:
 
 def test_grammar_takes_it() -> None:
     assert gcd.check(grammar='root ::= "a" root | "b"').error is None
+
+
+def test_special_tokens_by_number() -> None:
+    third, fourth = SpecialToken("<[3]>"), SpecialToken("<[4]>")
+    assert parse_gbnf("root ::= <[03]> <[3-4,3]>").rules["root"] == Sequence((third, Choice((third, fourth))))
+    for text in ("<[]>", "<[4-3]>", "<[1-1001]>", "<[0-999,2000]>", "<[*]>", "<[3 ,4]>"):
+        with pytest.raises(UnsupportedFeature, match="this set of tokens is not supported"):
+            parse_gbnf(f"root ::= {text}")

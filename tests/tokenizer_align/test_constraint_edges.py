@@ -484,3 +484,15 @@ def test_a_state_of_another_constraint_is_refused() -> None:
     large = constraint(text("ab"), [b"a", b"b", *(b"ab%d" % i for i in range(100)), b""])
     with pytest.raises(ValueError, match="the state belongs to another constraint"):
         small.mask(large.start)
+
+
+def test_special_tokens_by_number() -> None:
+    vocabulary = Vocabulary([b"a", b"", b"", b"b"], eos_token_ids=[2], special_tokens={"<x>": 1, "<eos>": 2})
+    grammar = Grammar({"start": Sequence((text("a"), SpecialToken("<[1]>"), text("b")))})
+    matcher = align(compile_grammar(grammar), vocabulary).matcher()
+    assert [matcher.accept_token(token) for token in (1, 0, 3, 1, 3, 2)] == [False, True, False, True, True, True]
+    for name in ("<[0]>", "<[9]>", "<[x]>"):
+        with pytest.raises(VocabularyMismatch) as caught:
+            align(compile_grammar(Grammar({"start": SpecialToken(name)})), vocabulary)
+        message = f"the grammar names special tokens that the vocabulary lacks: {name}"
+        assert str(caught.value) == f"{message}; a number is for a token that spells no text"
