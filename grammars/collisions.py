@@ -18,9 +18,9 @@ from grammars.ir import Bytes, Grammar, Node, Ref, Sequence
 from grammars.limits import Limits
 from grammars.survey import Survey
 
-__all__ = ["Collision", "collisions", "terminals_of"]
+__all__ = ["STATES", "Collision", "collisions", "terminals_of"]
 
-_STATES = 20_000
+STATES = 20_000
 _READABLE = ((0x61, 0x7A), (0x41, 0x5A), (0x30, 0x39), (0x20, 0x7E))
 
 
@@ -69,7 +69,7 @@ def literals(node: Node) -> Iterable[bytes]:
             pending.append(item)
 
 
-def collisions(grammar: Grammar, *, limit: int = _STATES) -> list[Collision]:
+def collisions(grammar: Grammar, *, limit: int = STATES) -> list[Collision]:
     """Every pair of terminals that match a text in common, with a shortest one.
 
     Raises `LimitExceeded` beyond `limit` states. Terminals that are no text are left out.

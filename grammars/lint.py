@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import lark
 
 from grammars.ambiguity import ambiguity
-from grammars.collisions import collisions, terminals_of
+from grammars.captures import captured_as
+from grammars.collisions import STATES, collisions, terminals_of
 from grammars.errors import InvalidGrammar, LimitExceeded, Span
 from grammars.frontends.lark_syntax import Tree, read_lark, span_of
 from grammars.ir import Grammar, Node, Repeat
+from grammars.lexers import lexer_differences
 from grammars.limits import Limits
 from grammars.positions import NULL
 from grammars.survey import Survey
@@ -51,12 +53,15 @@ def lint(grammar: Grammar) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.span.start if finding.span else -1)
 
 
-def search(grammar: Grammar, *, seconds: float = 0.5) -> list[Finding]:
-    """Where a lexer would have to decide between terminals, and a text with two readings; within limits."""
+def search(grammar: Grammar, *, seconds: float = 0.5, states: int = STATES) -> list[Finding]:
+    """Where a lexer would have to decide between terminals, what lark's lexers lose, and a text with two readings.
+
+    `seconds` is for each of the last two, `states` for the first, which says so where they do not suffice.
+    """
     found: list[Finding] = []
     try:
         by_terminal: dict[str, list[str]] = defaultdict(list)
-        for pair in collisions(grammar):
+        for pair in collisions(grammar, limit=states):
             one, other = sorted((pair.first, pair.second), key=lambda name: name.startswith('"'))
             both = other if other == f'"{pair.text}"' else f'{other} (as in "{pair.text}")'
             by_terminal[one].append(both)
@@ -67,6 +72,10 @@ def search(grammar: Grammar, *, seconds: float = 0.5) -> list[Finding]:
             )
     except LimitExceeded as error:
         found.append(Finding("collision", f"not known: {error.message}"))
+    for lost in lexer_differences(grammar, seconds=seconds):
+        found.append(
+            Finding("lexer", f"lark with its {lost.lexer} lexer refuses {lost.text!r}, which is in the language")
+        )
     witness = ambiguity(grammar, seconds=seconds)
     if witness is not None:
         readings = f"{witness.first}, or {witness.second}"
@@ -79,7 +88,8 @@ def statistics(grammar: Grammar) -> dict[str, int]:
     terminals = terminals_of(grammar)
     named = [name for name in grammar.rules if name.isupper()]
     return {
-        "rules": len([name for name in grammar.rules if not name.startswith("%")]) - len(named),
+        "rules": len([name for name in grammar.rules if not name.startswith("%") and not captured_as(name)])
+        - len(named),
         "terminals": len(named),
         "literals": len([name for name in terminals if name.startswith('"')]),
         "nodes": sum(1 for node in grammar.rules.values() for _ in _parts(node)),
@@ -158,7 +168,7 @@ def _unproductive(grammar: Grammar, places: dict[str, tuple[Span, set[str]]]) ->
 def _nullable(grammar: Grammar, places: dict[str, tuple[Span, set[str]]]) -> Iterator[Finding]:
     survey = Survey(grammar, Limits())
     for name in survey.summaries:
-        if name.startswith("%") or name.isupper():
+        if name.startswith("%") or name.partition("[")[0].isupper():  # NAME[capture=x] is in NAME
             continue
         for node in _parts(grammar.rules[name]):
             if isinstance(node, Repeat) and (node.max is None or node.max > 1) and survey.facts_of(node.item) & NULL:

@@ -87,8 +87,19 @@ def check(
         ),
     ] = False,
     seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.0, help="How long --verbose looks for a text with two readings.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="How long --verbose looks for a text with two readings, and as long for one that lark's lexers lose.",
+        ),
     ] = 0.5,
+    states: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, help="How many states --verbose compares terminals in.")
+    ] = 20_000,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 where something in a grammar was hardly meant.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, one a grammar.")] = False,
 ) -> None:
     """Say whether grammars are well-formed, supported and non-empty, and whether a text is in their language.
@@ -117,10 +128,10 @@ def check(
         verdicts = []
         for source in sources:
             many = None if data is None else read_instances(shown(str(instances)), data, source)
-            verdicts.append(examine(source, Asked(one, many, tokenizer, verbose or as_json, seconds)))
+            verdicts.append(examine(source, Asked(one, many, tokenizer, verbose or as_json, seconds, states)))
     for verdict in verdicts:
         typer.echo(json.dumps(verdict.to_json(), ensure_ascii=False) if as_json else describe(verdict, verbose=verbose))
-    raise typer.Exit(exit_code(verdicts))
+    raise typer.Exit(exit_code(verdicts, strict=strict))
 
 
 def read_instance(path: str | None, text: str | None) -> tuple[str, bytes] | None:
@@ -153,14 +164,18 @@ def read_instances(name: str, data: bytes, source: Source) -> tuple[tuple[str, b
     return tuple(found)
 
 
-def exit_code(verdicts: list[Verdict]) -> Exit:
-    """GRAMMAR where a grammar cannot be used, MODEL where a tokenizer cannot, NO_MATCH for a text outside, else OK."""
+def exit_code(verdicts: list[Verdict], *, strict: bool = False) -> Exit:
+    """GRAMMAR where a grammar cannot be used, MODEL where a tokenizer cannot, NO_MATCH for a text outside, else OK.
+
+    NO_MATCH too where it is strict and there are findings.
+    """
     if any(verdict.error is not None for verdict in verdicts):
         return Exit.GRAMMAR
     if any(verdict.mismatch is not None for verdict in verdicts):
         return Exit.MODEL
     texts = [one for verdict in verdicts for one in (verdict.instance, *(verdict.instances or ())) if one is not None]
-    return Exit.OK if all(text.match for text in texts) else Exit.NO_MATCH
+    found = strict and any(verdict.findings for verdict in verdicts)
+    return Exit.OK if all(text.match for text in texts) and not found else Exit.NO_MATCH
 
 
 def describe(verdict: Verdict, *, verbose: bool) -> str:

@@ -161,7 +161,8 @@ class Verdict:
 class Asked:
     """What is asked of each source beside whether it can be used.
 
-    An instance with its name; instances with theirs; a tokenizer; whether to look for what takes time, for so long.
+    An instance with its name; instances with theirs; a tokenizer; whether to look for what takes time, for so long and
+    in so many states.
     """
 
     instance: tuple[str, bytes] | None = None
@@ -169,6 +170,7 @@ class Asked:
     tokenizer: str | None = None
     verbose: bool = False
     seconds: float = 0.5
+    states: int = 20_000
 
 
 def examine(source: Source, asked: Asked) -> Verdict:
@@ -204,7 +206,7 @@ def look_at(grammar: Grammar, asked: Asked) -> tuple[tuple[Finding, ...], dict[s
     found = lint(grammar)
     if not asked.verbose:
         return tuple(found), None
-    return (*found, *search(grammar, seconds=asked.seconds)), statistics(grammar)
+    return (*found, *search(grammar, seconds=asked.seconds, states=asked.states)), statistics(grammar)
 
 
 def mismatch(wanted: Wanted, tokenizer: str) -> str | None:

@@ -342,3 +342,18 @@ def test_a_tokenizer_that_lacks_bytes(folder: Path) -> None:
         "but have no one-byte token: 0x78; exact masks need one, since a text could otherwise become impossible to "
         "finish\n"
     )
+
+
+def test_searches_have_limits_and_exit_codes() -> None:
+    text = 'start: "if" NAME\nNAME: /[a-z]+/\nother: "b"'
+    plain = gcd_check("-", "--kind", "grammar", stdin=text)
+    assert (plain.exit_code, plain.stdout) == (
+        Exit.OK,
+        "stdin: ok\nstdin: unused: the rule other is never used (line 3, column 1)\n",
+    )
+    assert gcd_check("-", "--kind", "grammar", "--strict", stdin=text).exit_code == Exit.NO_MATCH
+    few = gcd_check("-", "--kind", "grammar", "-v", "--states", "1", "--seconds", "0", stdin=text)
+    assert "stdin: collision: not known: comparing the terminals takes more than 1 states\n" in few.stdout
+    more = gcd_check("-", "--kind", "grammar", "-v", "--seconds", "20", stdin=text)
+    assert "stdin: lexer: lark with its basic lexer refuses 'ifa', which is in the language\n" in more.stdout
+    assert gcd_check("-", "--kind", "grammar", "--strict", stdin='start: "a"').exit_code == Exit.OK
