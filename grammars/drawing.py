@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from grammars.chars import char_dfa
+from grammars.dfa import Dfa
 from grammars.errors import LimitExceeded
 from grammars.ir import (
     Bytes,
@@ -29,7 +30,7 @@ from grammars.limits import Limits
 from grammars.reading import bracketed, label
 from grammars.survey import Survey
 
-__all__ = ["automaton_mermaid", "rules_mermaid", "rules_svg"]
+__all__ = ["automaton_mermaid", "edge_labels", "rule_dfa", "rules_mermaid", "rules_svg"]
 
 _GAP, _HIGH, _LETTER, _ROW = 10, 24, 7.5, 8
 _SHOWN, _LONG = 12, 40
@@ -105,23 +106,33 @@ def automaton_mermaid(grammar: Grammar, rule: str | None = None) -> str:
       s1 -- "b" --> s2
       s2((("2")))
     """
+    dfa = rule_dfa(grammar, rule)
+    lines = ["flowchart LR", "  begin(( )) --> s0"]
+    for state in range(len(dfa.edges)):
+        lines.append(f'  s{state}((("{state}")))' if state in dfa.finals else f'  s{state}(("{state}"))')
+        lines += [f'  s{state} -- "{_mermaid(words)}" --> s{to}' for to, words in edge_labels(dfa, state)]
+    return "\n".join(lines) + "\n"
+
+
+def rule_dfa(grammar: Grammar, rule: str | None) -> Dfa:
+    """The automaton that is drawn of a rule, the start's if none is named."""
     from grammars.fragments import written_out
 
     name = rule or _start(grammar)
     dfa = char_dfa(written_out(grammar.rules[name], grammar.rules))
     if len(dfa.edges) > _STATES:
         raise LimitExceeded(f"the automaton of {name} has {len(dfa.edges):,} states; {_STATES} are drawn at most")
-    lines = ["flowchart LR", "  begin(( )) --> s0"]
-    for state, row in enumerate(dfa.edges):
-        lines.append(f'  s{state}((("{state}")))' if state in dfa.finals else f'  s{state}(("{state}"))')
-        targets: dict[int, list[tuple[int, int]]] = {}
-        for low, high, to in row:
-            targets.setdefault(to, []).append((low, high))
-        for to, ranges in targets.items():
-            one = ranges[0][0] if len(ranges) == 1 and ranges[0][0] == ranges[0][1] else None
-            words = label(Bytes(chr(one).encode()), None).strip('"') if one is not None else bracketed(tuple(ranges))
-            lines.append(f'  s{state} -- "{_mermaid(words)}" --> s{to}')
-    return "\n".join(lines) + "\n"
+    return dfa
+
+
+def edge_labels(dfa: Dfa, state: int) -> Iterator[tuple[int, str]]:
+    """Where one comes from a state, each with the characters that lead there, in words."""
+    targets: dict[int, list[tuple[int, int]]] = {}
+    for low, high, to in dfa.edges[state]:
+        targets.setdefault(to, []).append((low, high))
+    for to, ranges in targets.items():
+        one = ranges[0][0] if len(ranges) == 1 and ranges[0][0] == ranges[0][1] else None
+        yield to, label(Bytes(chr(one).encode()), None).strip('"') if one is not None else bracketed(tuple(ranges))
 
 
 def _start(grammar: Grammar) -> str:

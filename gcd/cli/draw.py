@@ -19,7 +19,8 @@ def draw(
         typer.Option(
             "--as",
             metavar="PICTURE",
-            help="svg: railroads of the rules; rules: which refer to which, for Mermaid; automaton: one, for Mermaid.",
+            help="svg: railroads of the rules; rules: which refer to which, for Mermaid; automaton: one, for Mermaid; "
+            "automaton-svg: the same as SVG.",
         ),
     ] = "svg",
     rule: Annotated[
@@ -35,13 +36,14 @@ def draw(
         gcd draw examples/arithmetic.lark > arithmetic.svg
     """
     with reported():
-        if picture not in ("svg", "rules", "automaton"):
-            raise typer.BadParameter(f"--as {picture} is none of svg, rules and automaton.")
-        if rule is not None and picture != "automaton":
-            raise typer.BadParameter("--rule goes with --as automaton.")
+        if picture not in ("svg", "rules", "automaton", "automaton-svg"):
+            raise typer.BadParameter(f"--as {picture} is none of svg, rules, automaton and automaton-svg.")
+        if rule is not None and not picture.startswith("automaton"):
+            raise typer.BadParameter("--rule goes with --as automaton and --as automaton-svg.")
         (source,) = with_imports([from_path(grammar, kind=kind)], import_root)
         from gcd.compile import check_wanted
         from gcd.parse import parse_wanted
+        from grammars.automaton_svg import automaton_svg
         from grammars.drawing import automaton_mermaid, rules_mermaid, rules_svg
 
         report, automaton = check_wanted(parse_wanted(**source.keywords))
@@ -51,5 +53,11 @@ def draw(
         read = automaton.source
         if rule is not None and rule not in read.rules:
             raise typer.BadParameter(f"--rule {rule}: the grammar has no such rule, or its start does not need it.")
-        text = {"svg": rules_svg, "rules": rules_mermaid}.get(picture, lambda it: automaton_mermaid(it, rule))(read)
+        match picture:
+            case "svg":
+                text = rules_svg(read)
+            case "rules":
+                text = rules_mermaid(read)
+            case _:
+                text = (automaton_mermaid if picture == "automaton" else automaton_svg)(read, rule)
     typer.echo(text, nl=False)

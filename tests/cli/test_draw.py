@@ -21,14 +21,15 @@ def test_pictures(tmp_path: Path) -> None:
     assert gcd_draw(path).stdout.startswith("<svg ")
     assert gcd_draw(path, "--as", "rules").stdout == 'flowchart LR\n  r0(["start"]) --> r1["B"]\n'
     assert '  s0 -- "b" --> s1\n' in gcd_draw(path, "--as", "automaton", "--rule", "B").stdout
+    assert gcd_draw(path, "--as", "automaton-svg", "--rule", "B").stdout.count("<circle ") == 3
     assert '  s1 -- "b" --> s2\n' in gcd_draw(path, "--as", "automaton").stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--as", "png"], Exit.USAGE, "--as png is none of svg, rules and automaton."),
-        (["--rule", "a"], Exit.USAGE, "--rule goes with --as automaton."),
+        (["--as", "png"], Exit.USAGE, "--as png is none of svg, rules, automaton and automaton-svg."),
+        (["--rule", "a"], Exit.USAGE, "--rule goes with --as automaton and --as automaton-svg."),
         (["--as", "automaton", "--rule", "a"], Exit.USAGE, "--rule a: the grammar has no such rule, or its start does"),
         (["--as", "automaton"], Exit.GRAMMAR, "gcd: the rule 'start' is recursive"),
     ],

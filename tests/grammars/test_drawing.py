@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gcd.parse import parse_wanted
-from grammars.drawing import automaton_mermaid, rules_mermaid, rules_svg
+from grammars.automaton_svg import automaton_svg
+from grammars.drawing import automaton_mermaid, edge_labels, rule_dfa, rules_mermaid, rules_svg
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.frontends.lark import parse_lark
 from grammars.frontends.regex import parse_regex
@@ -102,3 +103,17 @@ def test_automata() -> None:
     with pytest.raises(LimitExceeded) as caught:
         automaton_mermaid(Grammar({"start": parse_regex("a{300}")}))
     assert str(caught.value) == "the automaton of start has 301 states; 200 are drawn at most"
+
+
+@pytest.mark.parametrize("pattern", ["a", "ab*|c", '"[^"]*"', "(a|b)*abb", "<&>", "a{3,5}", "[a-z]*x[0-9]"])
+def test_an_automaton_as_svg_has_its_states_and_edges(pattern: str) -> None:
+    grammar = Grammar({"start": parse_regex(pattern)})
+    dfa = rule_dfa(grammar, None)
+    labels = [words for state in range(len(dfa.edges)) for _, words in edge_labels(dfa, state)]
+    tree = xml.etree.ElementTree.fromstring(automaton_svg(grammar))
+    shapes = [(part.tag.partition("}")[2], part.get("class")) for part in tree]
+    assert shapes.count(("circle", None)) == len(dfa.edges) + len(dfa.finals)
+    assert shapes.count(("path", "edge")) == len(labels) + 1  # one leads to the start
+    assert [part.text for part in tree if part.get("class") == "edge" and part.text] == labels
+    centres = {(part.get("cx"), part.get("cy")) for part in tree if part.get("cx")}
+    assert len(centres) == len(dfa.edges)
