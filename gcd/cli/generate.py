@@ -129,4 +129,5 @@ def record(generation: Generation) -> dict[str, object]:
         "finish_reason": generation.finish_reason,
         "seed": generation.seed,
         "widened": list(generation.widened),
+        "captures": {name: list(texts) for name, texts in generation.captures.items()},
     }

@@ -17,7 +17,7 @@ Left recursion, which llama.cpp and transformers-cfg cannot run, is like any oth
 | `<think>`              | that special token      | refused               | that special token                  |
 
 `TagDispatch(("<tag>", rule), ...)` is free text with a rule behind each tag (`phrases.py`); `<[7]>` a special token by
-its number. Refused by name: all tokens but one (`!<think>`), other macros, rule options (`name[temperature=1] ::=`),
+its number. Refused by name: all tokens but one (`!<think>`), other macros, rule options but `name[capture] ::=`,
 and lookahead `(= ...)`, which xgrammar reads as a promise and does not enforce.
 """
 
@@ -47,6 +47,7 @@ _DOTTED = re.compile(_NAME)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _COUNTS = re.compile(r"\{\s*(\d+)\s*(,\s*(\d+|-1)?\s*)?\}", re.ASCII)
 _OPTION = re.compile(r"([a-z_]+)\s*=\s*")
+_CAPTURE = re.compile(r'\[\s*capture\s*(?:=\s*"([^"\\\[\]]+)"\s*)?\]')
 _BOOLEAN = re.compile("true|false")
 _TOKEN = re.compile(r"<[^<>\r\n]*>")
 _OPERATORS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
@@ -106,8 +107,11 @@ class _Reader(Cursor):
         self.at = 1 if self.text.startswith("\ufeff") else 0
         self.skip()
         while self.at < len(self.text):
-            name = self.head(rules)
+            name, capture = self.head(rules)
             rules[name] = self.alternatives()
+            if capture is not None:
+                captured = f"{name}[capture={capture}]"
+                rules[captured], rules[name] = rules[name], Ref(captured)
             if self.at < len(self.text) and self.at not in self.heads:
                 raise self.misplaced()
         if start not in rules:
@@ -123,8 +127,8 @@ class _Reader(Cursor):
             )
         return Grammar(rules, start, self.text)
 
-    def head(self, known: dict[str, Node]) -> str:
-        """The name of the rule that begins here."""
+    def head(self, known: dict[str, Node]) -> tuple[str, str | None]:
+        """The name of the rule that begins here, and the one under which it is captured (`grammars/captures.py`)."""
         begin, match = self.at, _HEAD.match(self.text, self.at)
         if match is None:
             name = _DOTTED.match(self.text, begin)
@@ -136,7 +140,8 @@ class _Reader(Cursor):
                 f"expected ::= behind the name {name[0]}", self.at, hint="a rule is written name ::= ..."
             )
         self.at = match.end(1)
-        if match[2]:
+        capture = _CAPTURE.fullmatch(match[2] or "")
+        if match[2] and capture is None:
             self.at = match.end(2)
             hint = "leave it out: it does not change the texts" if "max_tokens" not in match[2] else None
             raise self.unsupported("a rule option", match.start(2), hint=hint)
@@ -147,7 +152,7 @@ class _Reader(Cursor):
             raise self.invalid(f"{match[1]} is defined twice", begin, hint="put the alternatives in one rule, with |")
         self.at = match.end()
         self.skip()
-        return match[1]
+        return match[1], None if capture is None else capture[1] or match[1]
 
     def alternatives(self) -> Node:
         """alternatives ::= sequence ("|" sequence)*"""

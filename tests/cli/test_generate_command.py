@@ -47,7 +47,16 @@ def test_json_lines_carry_everything(embedded_model: str) -> None:
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(records) == 2
     for record in records:
-        assert record.keys() == {"text", "value", "token_ids", "logprob", "finish_reason", "seed", "widened"}
+        assert record.keys() == {
+            "text",
+            "value",
+            "token_ids",
+            "logprob",
+            "finish_reason",
+            "seed",
+            "widened",
+            "captures",
+        }
         assert json.loads(record["text"]) == record["value"]
         assert record["seed"] == 1
         assert record["finish_reason"] in ("stop", "length")

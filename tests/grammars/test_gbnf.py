@@ -16,6 +16,7 @@ from written_grammars import LETTERS, as_gbnf, as_lark, members, nodes, random_r
 
 import gcd
 from gcd.parse import parse_wanted
+from grammars.captures import captures
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.gbnf import is_gbnf, parse_gbnf
@@ -495,3 +496,10 @@ def test_special_tokens_by_number() -> None:
     for text in ("<[]>", "<[4-3]>", "<[1-1001]>", "<[0-999,2000]>", "<[*]>", "<[3 ,4]>"):
         with pytest.raises(UnsupportedFeature, match="this set of tokens is not supported"):
             parse_gbnf(f"root ::= {text}")
+
+
+def test_rules_that_are_captured() -> None:
+    grammar = parse_gbnf('root ::= word ("," word)* end\nword[capture] ::= [a-z]+\nend[ capture = "last one" ] ::= "!"')
+    assert captures(grammar, b"ab,c!") == [("word", 0, 2), ("word", 3, 4), ("last one", 4, 5)]
+    with pytest.raises(UnsupportedFeature, match="a rule option is not supported in a GBNF grammar"):
+        parse_gbnf('root[capture=1] ::= "a"')
