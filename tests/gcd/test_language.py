@@ -174,11 +174,20 @@ def test_substrings_of_chunks_are_runs_of_whole_ones(seed: int) -> None:
     assert members(gcd.substring(chunks), every) == [text for text in every if text in runs], chunks
 
 
+CALLS = {
+    "type": "triggered_tags",
+    "triggers": ["<"],
+    "tags": [
+        {"begin": "<a", "content": {"type": "any_text", "max_chars": 2}, "end": ["b>", ")"]},
+        {"begin": "<", "content": {"type": "token", "token": "<tool>"}, "end": "b"},
+    ],
+}
 LAWS = [
     lambda: gcd.tags({"<a": gcd.regex("b+") + ">", "(": gcd.gbnf('root ::= root "b" | "a"') + ")"}, excluding=["bb"]),
     lambda: gcd.until("aab") + gcd.schema({"enum": [1, 11]}),
     lambda: gcd.substring("abaabb") + "<" + gcd.special("<tool>").optional(),
     lambda: gcd.containing("aba", "bb") & ~gcd.regex(".*<.*"),
+    lambda: gcd.structural_tag({"type": "structural_tag", "format": CALLS}),
 ]
 
 
