@@ -125,7 +125,9 @@ LAYOUTS = ("bounded", "compact", "json")
 KindOption = Annotated[
     str | None,
     typer.Option(
-        "--kind", metavar="KIND", help="What the files are, whatever their names say: schema, regex, grammar, choices."
+        "--kind",
+        metavar="KIND",
+        help="What the files are, whatever their names say: schema, regex, grammar, choices, structural-tag.",
     ),
 ]
 
@@ -224,7 +226,11 @@ def _of_kind(kind: str, path: str) -> Source:
             return Source(kind, text.removesuffix("\n"), shown(path))
         case "choices":
             return Source(kind, text.splitlines(), shown(path))
-    raise typer.BadParameter(f"--kind {kind} is none of schema, regex, grammar and choices.")
+        case "structural-tag":
+            from gcd.language import structural_tag
+
+            return Source("grammar", structural_tag(text), shown(path))
+    raise typer.BadParameter(f"--kind {kind} is none of schema, regex, grammar, choices and structural-tag.")
 
 
 def _grammar(path: str) -> str | Path:
@@ -292,10 +298,11 @@ def with_imports(sources: list[Source], import_root: str | None) -> list[Source]
         return sources
     if not Path(import_root).is_dir():
         raise typer.BadParameter(f"--import-root {import_root}: this is no folder.")
-    if all(source.kind != "grammar" for source in sources):
+    texts = [source for source in sources if source.kind == "grammar" and isinstance(source.value, str | Path)]
+    if not texts:
         raise typer.BadParameter("--import-root is for the %import of a Lark grammar: give one.")
     options = {"import_root": Path(import_root)}
-    return [replace(source, options=options) if source.kind == "grammar" else source for source in sources]
+    return [replace(source, options=options) if source in texts else source for source in sources]
 
 
 def read_schemas(paths: Sequence[str]) -> dict[str, object]:

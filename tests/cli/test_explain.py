@@ -152,7 +152,7 @@ def test_the_tokens_that_were_allowed(folder: Path) -> None:
         (["-", "-"], Exit.USAGE, "stdin cannot be both the grammar and the text."),
         (["sum.lark", "gone"], Exit.USAGE, "cannot read gone: no such file or directory."),
         (["answers", "--text", ""], Exit.USAGE, "answers: cannot tell the kind from the name"),
-        (["answers", "--kind", "bnf", "--text", ""], Exit.USAGE, "--kind bnf is none of schema, regex, grammar and"),
+        (["answers", "--kind", "bnf", "--text", ""], Exit.USAGE, "--kind bnf is none of schema, regex, grammar, ch"),
         (["answers", "--kind", "regex", "--schemas", ".", "--text", ""], Exit.USAGE, "--schemas: give a JSON Schema"),
         (["answers", "--kind", "grammar", "--text", ""], Exit.GRAMMAR, "gcd: expected :, found the end of the line"),
         (

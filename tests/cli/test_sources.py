@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from gcd.cli.app import app
+from gcd.cli.exits import Exit
 from gcd.cli.sources import from_options, from_path, load_type, split_choices
 
 
@@ -126,3 +129,14 @@ def test_types_that_are_not_there(name: str, message: str) -> None:
     with pytest.raises(typer.BadParameter) as caught:
         load_type(name)
     assert caught.value.message == message
+
+
+def test_a_structural_tag_is_a_grammar(tmp_path: Path) -> None:
+    path = tmp_path / "tag.json"
+    path.write_text('{"type": "structural_tag", "format": {"type": "any_text", "excludes": ["<"]}}')
+    arguments = ["check", str(path), "--kind", "structural-tag"]
+    good = CliRunner().invoke(app, [*arguments, "--instance-text", "a>"])
+    assert (good.exit_code, good.stdout) == (Exit.OK, f"{path}: ok\n--instance-text: match\n")
+    path.write_text('{"type": "structural_tag"}')
+    bad = CliRunner().invoke(app, arguments)
+    assert (bad.exit_code, bad.stderr) == (Exit.GRAMMAR, "gcd: format is missing (at #)\n")
