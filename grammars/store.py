@@ -71,7 +71,8 @@ class Store:
         self.rules += 1
         if self.rules > len(self.tables.rules):
             self._grow()
-        self.tables.rules[self.rules - 1, [RULE_START, RULE_DISTINCT]] = UNBUILT, distinct
+        row = self.tables.rules[self.rules - 1]
+        row[RULE_START], row[RULE_DISTINCT] = UNBUILT, distinct
         return self.rules - 1
 
     def append(

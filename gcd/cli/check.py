@@ -16,12 +16,14 @@ from gcd.cli.sources import (
     FormatsOption,
     GrammarOption,
     ImportRootOption,
+    IntegersOption,
     KeyOrderOption,
     KindOption,
     RegexOption,
     SchemaOption,
     SchemasOption,
     Source,
+    StringsOption,
     TypeOption,
     from_options,
     from_path,
@@ -60,6 +62,8 @@ def check(
     import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
+    strings: StringsOption = "any",
+    integers: IntegersOption = "plain",
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -119,7 +123,7 @@ def check(
         sources = with_options(
             with_imports(sources, import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate,
+            approximate=approximate, strings=strings, integers=integers,
         )  # fmt: skip
         one = read_instance(instance, instance_text)
         data = None if instances is None else read_bytes(instances)

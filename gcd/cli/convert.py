@@ -13,9 +13,11 @@ from gcd.cli.sources import (
     FormatsOption,
     GrammarArgument,
     ImportRootOption,
+    IntegersOption,
     KeyOrderOption,
     KindOption,
     SchemasOption,
+    StringsOption,
     WhitespaceOption,
     from_path,
     read_whitespace,
@@ -33,6 +35,8 @@ def convert(
     import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
+    strings: StringsOption = "any",
+    integers: IntegersOption = "plain",
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -50,7 +54,7 @@ def convert(
         (source,) = with_options(
             with_imports([from_path(grammar, kind=kind)], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate,
+            approximate=approximate, strings=strings, integers=integers,
         )  # fmt: skip
         from gcd.compile import check_wanted
         from gcd.parse import parse_wanted

@@ -16,10 +16,12 @@ from gcd.cli.sources import (
     FormatsOption,
     GrammarArgument,
     ImportRootOption,
+    IntegersOption,
     KeyOrderOption,
     KindOption,
     SchemasOption,
     Source,
+    StringsOption,
     from_path,
     read_bytes,
     shown,
@@ -54,6 +56,8 @@ def explain(
     import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
+    strings: StringsOption = "any",
+    integers: IntegersOption = "plain",
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -73,7 +77,7 @@ def explain(
         (source,) = with_options(
             with_imports([from_path(grammar, kind=kind)], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate,
+            approximate=approximate, strings=strings, integers=integers,
         )  # fmt: skip
         data = (
             read_bytes(text).removesuffix(b"\n") if text is not None else (given or "").encode(errors="surrogateescape")

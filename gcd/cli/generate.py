@@ -16,11 +16,13 @@ from gcd.cli.sources import (
     FormatsOption,
     GrammarOption,
     ImportRootOption,
+    IntegersOption,
     KeyOrderOption,
     RegexOption,
     SchemaOption,
     SchemasOption,
     Source,
+    StringsOption,
     TypeOption,
     WhitespaceOption,
     from_options,
@@ -47,6 +49,8 @@ def generate(
     import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
+    strings: StringsOption = "any",
+    integers: IntegersOption = "plain",
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -80,7 +84,7 @@ def generate(
         (source,) = with_options(
             with_imports([source], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate,
+            approximate=approximate, strings=strings, integers=integers,
         )  # fmt: skip
         if "-" in (schema, grammar) and prompt == "-":
             raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")

@@ -16,9 +16,11 @@ from gcd.cli.sources import (
     FormatsOption,
     GrammarArgument,
     ImportRootOption,
+    IntegersOption,
     KeyOrderOption,
     KindOption,
     SchemasOption,
+    StringsOption,
     WhitespaceOption,
     from_path,
     read_whitespace,
@@ -51,6 +53,8 @@ def sample(
     import_root: ImportRootOption = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
+    strings: StringsOption = "any",
+    integers: IntegersOption = "plain",
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -67,7 +71,7 @@ def sample(
         (source,) = with_options(
             with_imports([from_path(grammar, kind=kind)], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate,
+            approximate=approximate, strings=strings, integers=integers,
         )  # fmt: skip
         from gcd.parse import parse_wanted
 

@@ -18,18 +18,20 @@ import typer
 __all__ = [
     "AdditionalOption",
     "ApproximateOption",
-    "FormatsOption",
-    "KeyOrderOption",
     "ChoicesOption",
+    "FormatsOption",
     "GrammarArgument",
     "GrammarOption",
     "ImportRootOption",
+    "IntegersOption",
+    "KeyOrderOption",
     "Kind",
     "KindOption",
     "RegexOption",
     "SchemaOption",
     "SchemasOption",
     "Source",
+    "StringsOption",
     "TypeOption",
     "WhitespaceOption",
     "from_options",
@@ -96,6 +98,17 @@ ImportRootOption = Annotated[
 KeyOrderOption = Annotated[
     str,
     typer.Option("--key-order", metavar="ORDER", help="Keys in the order of the JSON Schema, or in any: schema, any."),
+]
+StringsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="SPELLING",
+        help="How the strings of a JSON Schema are spelt: any, raw (escaped where they must be), ascii.",
+    ),
+]
+IntegersOption = Annotated[
+    str,
+    typer.Option(metavar="SPELLING", help="How the integers of a JSON Schema are spelt: plain, fraction (also 12.0)."),
 ]
 FormatsOption = Annotated[
     bool, typer.Option("--formats/--no-formats", help="Whether format in a JSON Schema says something about values.")
@@ -272,15 +285,23 @@ def with_options(
     formats: bool,
     additional: bool,
     approximate: str | None,
+    strings: str,
+    integers: str,
 ) -> list[Source]:
     """The sources, of which those that are schemas have the options that say something."""
     if key_order not in ("schema", "any"):
         raise typer.BadParameter(f"--key-order {key_order} is neither schema nor any.")
+    if strings not in ("any", "raw", "ascii"):
+        raise typer.BadParameter(f"--strings {strings} is not any, raw or ascii.")
+    if integers not in ("plain", "fraction"):
+        raise typer.BadParameter(f"--integers {integers} is neither plain nor fraction.")
     if approximate not in (None, "over"):
         raise typer.BadParameter(f"--approximate {approximate} is not over.")
     given: dict[str, dict[str, object]] = {
         "--schemas": {"schemas": read_schemas(schemas)} if schemas else {},
         "--key-order": {"key_order": key_order} if key_order != "schema" else {},
+        "--strings": {"strings": strings} if strings != "any" else {},
+        "--integers": {"integers": integers} if integers != "plain" else {},
         "--no-formats": {} if formats else {"formats": False},
         "--no-additional-properties": {} if additional else {"additional_properties": False},
         "--approximate": {"approximate": approximate} if approximate else {},

@@ -232,6 +232,8 @@ def test_schemas_beside_that_are_wrong(folder: Path) -> None:
         ),
         (["--regex", "a", "--no-formats", "--key-order", "any"], "--key-order and --no-formats: give a JSON Schema"),
         (["order.json", "--key-order", "sorted"], "--key-order sorted is neither schema nor any."),
+        (["order.json", "--strings", "utf-8"], "--strings utf-8 is not any, raw or ascii."),
+        (["order.json", "--integers", "1.0"], "--integers 1.0 is neither plain nor fraction."),
         (["order.json", "--approximate", "under"], "--approximate under is not over."),
     ):
         result = gcd_check(*arguments)
@@ -256,6 +258,12 @@ def test_options_of_schemas(folder: Path) -> None:
     for text, option in (('{"b":[1,1],"a":"2000-01-01"}', "--key-order=any"), ('{"a":"x"}', "--no-formats")):
         assert exit_code(text) == Exit.NO_MATCH
         assert exit_code(text, option) == Exit.OK
+    assert exit_code('{"c": "\\u0041"}') == Exit.OK
+    assert exit_code('{"c": "\\u0041"}', "--strings=raw") == Exit.NO_MATCH
+    (folder / "s.json").write_text('{"type": "object", "properties": {"n": {"type": "integer"}}}')
+    assert exit_code('{"n": 1.0}') == Exit.NO_MATCH
+    assert exit_code('{"n": 1.0}', "--integers=fraction") == Exit.OK
+    (folder / "s.json").write_text(json.dumps(schema))
     assert exit_code('{"c": 1}') == Exit.OK
     assert exit_code('{"c": 1}', "--no-additional-properties") == Exit.NO_MATCH
 
