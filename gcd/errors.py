@@ -121,9 +121,10 @@ class InvalidTrie(GenerationError):
 class ZeroProbability(GenerationError):
     """It is proved that no text of the language has any probability within `budget` tokens; `attempts` proved it."""
 
-    def __init__(self, budget: int, *, attempts: int, where: bool) -> None:
-        self.budget, self.attempts, self.where = budget, attempts, where
-        beyond = " that passes where=" if where else ""
+    def __init__(self, budget: int, *, attempts: int, where: bool, along: bool = False) -> None:
+        self.budget, self.attempts, self.where, self.along = budget, attempts, where, along
+        tests = [name for name, given in (("where=", where), ("along= (or canonical=)", along)) if given]
+        beyond = f" that passes {' and '.join(tests)}" if tests else ""
         super().__init__(
             f"the model gives no text of the language{beyond} any probability within max_new_tokens={budget}\n"
             "temperature=0, top_k=, top_p= and min_p= act before the grammar here and may leave none over: try without "
@@ -131,11 +132,11 @@ class ZeroProbability(GenerationError):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _zero_probability, (self.budget, self.attempts, self.where)
+        return _zero_probability, (self.budget, self.attempts, self.where, self.along)
 
 
-def _zero_probability(budget: int, attempts: int, where: bool) -> ZeroProbability:
-    return ZeroProbability(budget, attempts=attempts, where=where)
+def _zero_probability(budget: int, attempts: int, where: bool, along: bool) -> ZeroProbability:
+    return ZeroProbability(budget, attempts=attempts, where=where, along=along)
 
 
 class AttemptsExhausted(GenerationError):

@@ -5,6 +5,7 @@ Place in the walk: beside `gcd.run`, whose plan it takes; above `gcd.sampling.al
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,8 @@ from gcd.sampling.aligned.targets import open_target
 if TYPE_CHECKING:
     from gcd.generate import Request
     from gcd.parse import Wanted
-    from gcd.sampling.aligned.trie import SampleTrie, Where
+    from gcd.sampling.aligned.trie import Along, SampleTrie, Where
+    from tokenizer_align.constraint import Constraint
 
 __all__ = ["run_samples"]
 
@@ -35,9 +37,11 @@ def run_samples(request: Request, extra: SampleOptions) -> Samples:
     constraint = job.row.constraint
     target = open_target(
         plan.model, job.prompt_ids, constraint, budget=job.budget, warp=plan.warp,
-        where=_on_text(extra.where, job.wanted), trie=extra.trie,
+        where=_on_text(extra.where, job.wanted), along=_on_tokens(extra.along, constraint), trie=extra.trie,
     )  # fmt: skip
-    target = replace(target, max_attempts=extra.max_attempts, steps=extra.steps, positions=extra.positions)
+    target = replace(
+        target, max_attempts=extra.max_attempts, checks=extra.max_checks, steps=extra.steps, positions=extra.positions
+    )
     method = METHODS[request.method]
     dice = [RandomDice(job.row.rng) for job in plan.jobs if job.row is not None]
     found: list[Sample] = []
@@ -92,13 +96,43 @@ def _on_text(where: object, wanted: Wanted | None) -> Where | None:
     return None if where is None else _Where(where, wanted)
 
 
+class _Along:
+    """A test of texts as one of tokens, asked once a text; equal for equal tests. A finished text was asked about."""
+
+    def __init__(self, test: object, constraint: Constraint) -> None:
+        self._test, self._vocabulary = test, constraint.vocabulary
+        self._judged: dict[str, bool] = {}
+
+    def __call__(self, token_ids: tuple[int, ...], done: bool) -> bool:
+        text = codecs.getincrementaldecoder("utf-8")("ignore").decode(self._vocabulary.decode(token_ids))
+        if done or not token_ids:
+            return True
+        if text not in self._judged:
+            self._judged[text] = bool(self._test(text))  # type: ignore[operator]
+        return self._judged[text]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Along) and self._test == other._test
+
+    def __hash__(self) -> int:
+        return hash(self._test)
+
+
+def _on_tokens(along: object, constraint: Constraint) -> Along | None:
+    return None if along is None else _Along(along, constraint)
+
+
 def _log_z(drawn: Sequence[Drawn], trie: SampleTrie) -> float:
-    """The mean of what all attempts estimate P(language) at, kept within what is proved; the least without any."""
-    estimates = [estimate for one in drawn for estimate in one.log_estimates]
+    """What all attempts estimate P(language) at, kept within what is proved; the least without any.
+
+    An estimate that could not exceed `most` has a variance of at most P(language) · most, so each counts by 1 / most.
+    The plain mean is carried by the few that began with a loose bound and succeeded all the same.
+    """
+    pairs = [pair for one in drawn for pair in one.log_estimates]
     low, high = trie.log_mass
-    if not estimates:
+    if not pairs:
         return low
-    return min(high, max(low, log_sum(estimates) - math.log(len(estimates))))
+    return min(high, max(low, log_sum([value - most for value, most in pairs]) - log_sum([-most for _, most in pairs])))
 
 
 def _acceptance(drawn: Sequence[Drawn], target: Target) -> float | None:

@@ -58,7 +58,8 @@ class Samples(Sequence[Sample]):
     | `guarantee`    | of the texts taken as they are: "exact i.i.d.", "asymptotic" or "local"; "properly weighted": |
     |                | only together with their weights; "the likeliest": of all, in order                           |
     | `log_mass`     | (lower, upper): proved bounds on log P(language | prompt), within the budget, after the knobs |
-    | `log_z`        | an estimate of the same, from all attempts                                                    |
+    | `log_z`        | an estimate of the same, from all attempts; of "cars" and "asap" those count most that began  |
+    |                | with the tightest bound                                                                       |
     | `ess`          | how many equally weighted texts they are worth: (Σw)² / Σw²                                   |
     | `acceptance`   | the share of the steps of "mcmc" that moved, None for other methods: near 0, take more steps  |
     | `kl_estimate`  | of KL(law of a text without its weight ‖ p(. | language)), in nats; None where not known      |
@@ -97,13 +98,15 @@ class SampleOptions:
     """The arguments of `sample` that `generate` does not have; raises ValueError for what they cannot be."""
 
     where: Callable[[Any], object] | None = None
+    along: Callable[[str], object] | None = None
     trie: SampleTrie | None = None
     max_attempts: int = 1000
+    max_checks: int = 64
     steps: int = 10
     positions: Positions = "restart"
 
     def __post_init__(self) -> None:
-        for name, least in (("max_attempts", 1), ("steps", 0)):
+        for name, least in (("max_attempts", 1), ("max_checks", 1), ("steps", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer >= {least}, not {value!r}")
@@ -111,6 +114,8 @@ class SampleOptions:
             raise ValueError(f"positions must be {' or '.join(map(repr, POSITIONS))}, not {self.positions!r}")
         if self.where is not None and not callable(self.where):
             raise ValueError(f"where must be a function of a value, not {self.where!r}")
+        if self.along is not None and not callable(self.along):
+            raise ValueError(f"along must be a function of a text, not {self.along!r}")
 
 
 def sample(
@@ -133,8 +138,10 @@ def sample(
     seed: int | None = None,
     validate: bool = True,
     where: Callable[[Any], object] | None = None,
+    along: Callable[[str], object] | None = None,
     trie: SampleTrie | None = None,
     max_attempts: int = 1000,
+    max_checks: int = 64,
     steps: int = 10,
     positions: Positions = "restart",
     **options: Unpack[SchemaOptions],
@@ -152,16 +159,18 @@ def sample(
     the law of `gcd.generate`. The last two give each text the weight that makes up for it. "mcmc" draws the end of a
     chain of `steps`, each of which completes the text anew from one of its `positions`: its beginning ("restart"), any
     ("uniform"), or where the model is in doubt ("priority"). "smc" draws all n as one population, with weights, and
-    fewer where some died. "best_first" draws nothing: it searches the n likeliest texts, which weigh what they are
-    likely; `max_attempts` bounds the prefixes that one may take. `docs/alignment.md` says which to choose.
+    what died is made up for by another one; "awrs" does so too, and where a token fails a test (`along`, `where`) it
+    tries others, up to `max_checks`. "best_first" draws nothing: it searches the n likeliest texts, which weigh what
+    they are likely; `max_attempts` bounds the prefixes that one may take. `docs/alignment.md` says which to choose.
 
     `temperature`, `top_k`, `top_p` and `min_p` change the model *before* the language is looked at, unlike those of
     `gcd.generate(method="mask")`: the law that is drawn from is that of the changed model, given the language.
     `max_new_tokens` is part of the language: a text that would take more is refused, no mask is narrowed.
 
     `where`: a test of the value (of the text, where there is no schema) that is part of the language too; a text whose
-    value cannot be made fails it. `trie`: the `.trie` of an earlier call with the same arguments, to go on from.
-    `max_attempts`: for one text, or for the population of "smc".
+    value cannot be made fails it. `along`: a test of the text so far, its complete characters, asked after each token;
+    nothing may begin with what fails it. `trie`: the `.trie` of an earlier call with the same arguments, to go on from.
+    `max_attempts`: for one text, or that many populations of "smc" and "awrs", which then give fewer texts.
 
     Raises what `gcd.generate` raises, and ZeroProbability or AttemptsExhausted where no text is to be had.
     """
@@ -171,7 +180,7 @@ def sample(
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed, validate=validate, free=True,
         **options,
     )  # fmt: skip
-    extra = SampleOptions(where, trie, max_attempts, steps, positions)
+    extra = SampleOptions(where, along, trie, max_attempts, max_checks, steps, positions)
     from gcd.run_samples import run_samples
 
     return run_samples(request, extra)

@@ -119,12 +119,63 @@ def test_the_likeliest_texts_are_found_in_order():
     )
 
 
-def test_particles_that_die_are_left_out():
-    out = sample(200, regex="[ab]{1,4}", method="smc", where=lambda text: text[-1] == "a")
-    assert 50 < len(out) < 200
+@pytest.mark.parametrize("method", ["smc", "awrs"])
+def test_particles_that_die_are_made_up_for_by_another_population(method):
+    out = sample(200, regex="[ab]{1,4}", method=method, where=lambda text: text[-1] == "a")
+    assert (len(out), out.guarantee) == (200, "properly weighted")
     assert all(one.text[-1] == "a" for one in out)
+    assert {one.attempts for one in out} == {1, 2}
     truth = sum(0.625**k * 0.5 * 0.25 for k in range(4))
     assert out.log_z == pytest.approx(math.log(truth), abs=0.3)
+
+
+def test_fewer_texts_come_where_the_populations_run_out():
+    out = sample(200, regex="[ab]{1,4}", method="smc", where=lambda text: text[-1] == "a", max_attempts=1)
+    assert 50 < len(out) < 200
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_along_is_part_of_the_language(method):
+    """Of [ab]{1,4} what never has two b in a row, asked about beginnings only, each once."""
+    seen = []
+
+    def alternates(text: str) -> bool:
+        seen.append(text)
+        return "bb" not in text
+
+    out = sample(30, regex="[ab]{1,4}", along=alternates, method=method)
+    assert len(out) == (18 if method == "best_first" else 30)
+    assert not any("bb" in one.text for one in out)
+    assert len(seen) == len(set(seen))
+    assert all(len(text) <= 4 for text in seen)
+
+
+def test_along_gets_complete_characters():
+    seen = []
+    model = gcd.ScriptedLM(
+        lambda p: [0, 0, 0, 0, 0, 0, 1, 0] if not p else [0] * 7 + [1] if len(p) == 1 else [0] * 5 + [1, 0, 0],
+        eos_token_ids=[EOS], vocab_size=8,
+    )  # fmt: skip
+    out = sample(2, model=model, choices=["é"], along=lambda text: seen.append(text) or True)
+    assert ([one.text for one in out], seen) == (["é", "é"], ["", "é"])
+
+
+def test_awrs_tries_other_tokens_where_smc_dies():
+    """A token in ten passes. Four particles of smc often die at the first one, of awrs never within `max_checks`."""
+    letters = gcd.Vocabulary([*(bytes([97 + i]) for i in range(10)), b""], eos_token_ids=[10])
+    model = gcd.ScriptedLM([1.0] * 10 + [3.0], eos_token_ids=[10])
+    options = {"regex": "[a-j]{2}", "tokenizer": letters, "max_new_tokens": 3, "max_attempts": 1}
+
+    def dies(seed: int, method: str, **more) -> bool:
+        try:
+            gcd.sample(model, "", 4, method=method, along=lambda t: set(t) == {"a"}, seed=seed, **options, **more)
+        except AttemptsExhausted:
+            return True
+        return False
+
+    assert sum(dies(seed, "smc") for seed in range(20)) >= 8
+    assert sum(dies(seed, "awrs", max_checks=1) for seed in range(20)) >= 8
+    assert not any(dies(seed, "awrs", max_checks=10) for seed in range(20))
 
 
 def test_values_are_made_and_validated():
@@ -291,6 +342,8 @@ def test_a_language_without_probability_is_an_error(options, method):
 def test_a_predicate_that_never_holds_is_an_error(method):
     proved = message_of(ZeroProbability, lambda: sample(choices=["a", "c"], where=lambda text: False, method=method))
     assert proved == NONE_LEFT.replace("of the language", "of the language that passes where=")
+    proved = message_of(ZeroProbability, lambda: sample(regex="[ab]{1,2}", along=lambda text: False, method=method))
+    assert proved == NONE_LEFT.replace("of the language", "of the language that passes along= (or canonical=)")
     if method == "best_first":  # it has a message of its own
         return
     text = message_of(
@@ -374,6 +427,10 @@ def test_other_bad_input():
         sample(choices=["a"], positions="end")
     with pytest.raises(ValueError, match=r"^where must be a function of a value, not 'x'$"):
         sample(choices=["a"], where="x")
+    with pytest.raises(ValueError, match=r"^along must be a function of a text, not 'x'$"):
+        sample(choices=["a"], along="x")
+    with pytest.raises(ValueError, match=r"^max_checks must be an integer >= 1, not 0$"):
+        sample(choices=["a"], max_checks=0)
     with pytest.raises(ValueError, match=r"^samples are of one prompt: call gcd\.sample once for each$"):
         gcd.sample(A_OR_C, [[0], [1]], 2, choices=["a"], tokenizer=TOY)
     with pytest.raises(
@@ -403,6 +460,7 @@ def test_a_trie_of_another_law_is_refused():
         ({"choices": ["a", "c"], "max_new_tokens": 9}, "max_new_tokens"),
         ({"choices": ["a", "c"], "top_k": 2}, "temperature, top_k, top_p or min_p"),
         ({"choices": ["a", "c"], "where": bool}, "where"),
+        ({"choices": ["a", "c"], "along": bool}, "along or canonical"),
         ({"choices": ["a", "b"], "max_new_tokens": 9}, "grammar or tokenizer (give constraint=trie.constraint) and "
          "another max_new_tokens"),
     ]:  # fmt: skip

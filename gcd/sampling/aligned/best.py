@@ -59,16 +59,17 @@ def likeliest(trie: SampleTrie, rows: Rows, *, most: int) -> Iterator[tuple[Node
             logps, raws = rows.of(node)
             child = node.children.get(token) or trie.split(node, token, logps, raws)
             join(node, -minus_log_p - float(logps[token]), (float(logps[token]), token))
+            touched.append(child)
+            if not trie.judge(child):
+                continue
             if not child.done:
                 gone_on += 1
                 if gone_on > most:
                     raise AttemptsExhausted(most, trie.log_mass, searched=True)
                 go_on(child, -minus_log_p)
                 continue
-            touched.append(child)
-            if trie.judge(child):
-                yield child, gone_on
-                gone_on = 0
+            yield child, gone_on
+            gone_on = 0
     finally:
         for node in touched:
             trie.update(node)

@@ -13,11 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from gcd.errors import AttemptsExhausted, ZeroProbability
+from gcd.sampling.aligned.awrs import by_trial
 from gcd.sampling.aligned.best import likeliest
-from gcd.sampling.aligned.dice import log_sum
 from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.rows import Rows
-from gcd.sampling.aligned.smc import population
+from gcd.sampling.aligned.smc import by_mask, population
 from gcd.sampling.aligned.trie import SampleTrie
 from gcd.sampling.aligned.walk import Kind, walk
 
@@ -33,8 +33,8 @@ __all__ = ["METHODS", "Drawn", "Method", "Target"]
 class Target:
     """The law to draw from: what is known of it, and the model; and how a method goes about it.
 
-    `max_attempts`: for one text, or one population of `smc`. `steps`, `positions`: of `mcmc`. `particles`: of `smc`
-    where one text is drawn by itself.
+    `max_attempts`: for one text, or populations of `smc` and `awrs`. `steps`, `positions`: of `mcmc`. `particles`: of
+    `smc` and `awrs` where one text is drawn by itself. `checks`: the tokens that `awrs` tries for one.
     """
 
     trie: SampleTrie
@@ -43,21 +43,23 @@ class Target:
     steps: int = 10
     positions: Positions = "restart"
     particles: int = 16
+    checks: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """One text: its last node, its weight, the attempts that it took, and at what each of them estimates log P(L).
 
-    `log_drawn` is log of the probability with which the last attempt ended in it, nan where it is not known; `visited`
-    the tokens of all attempts, those that were refused included; `moves` how many steps of `mcmc` moved.
+    `log_estimates` are pairs: the estimate, and what it could not exceed, as was known before the attempt. `log_drawn`
+    is log of the probability with which the last attempt ended in it, nan where it is not known; `visited` the tokens
+    of all attempts, those that were refused included; `moves` how many steps of `mcmc` moved.
     """
 
     end: Node
     log_weight: float
     attempts: int
     log_drawn: float
-    log_estimates: tuple[float, ...] = ()
+    log_estimates: tuple[tuple[float, float], ...] = ()
     visited: int = 0
     moves: int = 0
 
@@ -104,18 +106,23 @@ def log_law(node: Node) -> float:
 def draw(target: Target, dice: Dice, kind: Kind) -> Drawn:
     """One text; raises ZeroProbability, AttemptsExhausted and BadLogits."""
     trie = target.trie
-    estimates: list[float] = []
+    estimates: list[tuple[float, float]] = []
     visited = 0
     while len(estimates) < target.max_attempts:
         if trie.root.log_kept == -math.inf:
-            raise ZeroProbability(trie.budget, attempts=len(estimates), where=trie.where is not None)
+            raise _nothing(trie, len(estimates))
         attempt = walk(trie, target.rows, dice, kind)
-        estimates.append(attempt.log_estimate)
+        estimates.append((attempt.log_estimate, attempt.log_most))
         visited += attempt.visited
         if attempt.end is not None:
             log_drawn = log_law(attempt.end) - attempt.log_estimate
             return Drawn(attempt.end, attempt.log_weight, len(estimates), log_drawn, tuple(estimates), visited)
     raise AttemptsExhausted(target.max_attempts, trie.log_mass)
+
+
+def _nothing(trie: SampleTrie, attempts: int) -> ZeroProbability:
+    where, along = trie.where is not None, trie.along is not None
+    return ZeroProbability(trie.budget, attempts=attempts, where=where, along=along)
 
 
 def chain(target: Target, dice: Dice) -> Drawn:
@@ -128,33 +135,33 @@ def chain(target: Target, dice: Dice) -> Drawn:
     return Drawn(end, 0.0, first.attempts + target.steps, math.nan, first.log_estimates, visited, moves)
 
 
-def particles(target: Target, dice: Sequence[Dice]) -> list[Drawn]:
-    """The texts of a population of `smc` that live, each with its weight; raises what `draw` raises.
+def populations(target: Target, dice: Sequence[Dice], *, trial: bool = False) -> Iterator[Drawn]:
+    """As many texts as there are dice, each with its weight, from as many populations of that size as it takes.
 
-    A population that died is drawn anew, and counts as one of weight 0.
+    Particles that died count as those of weight 0; with `trial`, tokens are tried against the tests (`awrs`). Fewer
+    texts where `max_attempts` populations do not have as many; raises what `draw` raises where they have none.
     """
-    trie, died, visited = target.trie, 0, 0
-    while died < target.max_attempts:
-        if trie.root.log_kept == -math.inf:
-            raise ZeroProbability(trie.budget, attempts=died, where=trie.where is not None)
-        found, new = population(trie, target.rows, dice)
-        visited += new
-        weights = [weight for _, weight in found]
-        if log_sum(weights) > -math.inf:
-            nothing = (-math.inf,) * (len(dice) * died)
-            texts = [
-                Drawn(end, weight, 1 + died, math.nan, (weight,)) for end, weight in found if end is not None
-            ]  # fmt: skip
-            dead = (-math.inf,) * (len(dice) - len(texts))
-            first = replace(texts[0], log_estimates=(*texts[0].log_estimates, *dead, *nothing), visited=visited)
-            return [first, *texts[1:]]
-        died += 1
-    raise AttemptsExhausted(target.max_attempts, trie.log_mass)
+    trie = target.trie
+    grow = partial(by_trial, checks=target.checks) if trial else by_mask
+    found = tried = visited = 0
+    estimates: list[tuple[float, float]] = []
+    while tried < target.max_attempts and found < len(dice) and trie.root.log_kept > -math.inf:
+        ends, new = population(trie, target.rows, dice, grow=grow)
+        tried, visited = tried + 1, visited + new
+        estimates += [(weight, 0.0) for _, weight in ends]
+        for end, weight in ends:
+            if end is not None and found < len(dice):
+                yield Drawn(end, weight, tried, math.nan, tuple(estimates), visited)
+                found, visited, estimates = found + 1, 0, []
+    if not found and trie.root.log_kept == -math.inf:
+        raise _nothing(trie, tried)
+    if not found:
+        raise AttemptsExhausted(target.max_attempts, trie.log_mass)
 
 
-def particle(target: Target, dice: Dice) -> Drawn:
-    """One text of a population, drawn by weight, and so without one."""
-    texts = particles(target, [dice] * target.particles)
+def particle(target: Target, dice: Dice, *, trial: bool = False) -> Drawn:
+    """One text of some, drawn by weight, and so without one."""
+    texts = list(populations(target, [dice] * target.particles, trial=trial))
     chosen = texts[dice.pick([text.log_weight for text in texts])]
     return replace(chosen, log_weight=0.0)
 
@@ -168,7 +175,7 @@ def best(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
         if found == len(dice):
             return
     if not found:
-        raise ZeroProbability(target.trie.budget, attempts=1, where=target.trie.where is not None)
+        raise _nothing(target.trie, 1)
 
 
 def each(one: Callable[[Target, Dice], Drawn]) -> Sampler:
@@ -186,5 +193,6 @@ METHODS: dict[str, Method] = {
     "cars": _method("exact i.i.d.", partial(draw, kind="cars"), exact),
     "mcmc": _method("asymptotic", chain, unknown),
     "best_first": Method("the likeliest", best, lambda target, dice: next(best(target, [dice])), unknown),
-    "smc": Method("properly weighted", lambda target, dice: iter(particles(target, dice)), particle, unknown),
+    "smc": Method("properly weighted", populations, particle, unknown),
+    "awrs": Method("properly weighted", partial(populations, trial=True), partial(particle, trial=True), unknown),
 }

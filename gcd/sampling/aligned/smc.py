@@ -4,14 +4,16 @@ Place in the walk: beside `walk`, over the same trie. Each particle takes one ma
 multiplied by Z(u), the mass that the mask allowed. When the effective number of particles falls below a half of them,
 all are drawn anew in proportion to their weights, and each then weighs the mean. So the mean over the particles of
 weight · f(text) has the expectation Σ_L P(w) f(w) throughout, which is what makes them properly weighted. A particle
-in a dead end, over the budget or refused by `where` weighs nothing. Finished texts take part until the end.
+in a dead end, over the budget or refused by a test weighs nothing. Finished texts take part until the end.
+
+How a particle takes its token is given as `grow`: here by the mask, in `awrs.py` by trying tokens against the tests.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from gcd.sampling.aligned.dice import log_sum
 from gcd.sampling.aligned.walk import step
@@ -21,14 +23,25 @@ if TYPE_CHECKING:
     from gcd.sampling.aligned.rows import Rows
     from gcd.sampling.aligned.trie import Node, SampleTrie
 
-__all__ = ["LEAST", "population"]
+__all__ = ["LEAST", "Grow", "by_mask", "population"]
+
+Grow: TypeAlias = "Callable[[SampleTrie, Rows, Dice, Node], tuple[Node, float]]"
+"""A known node -> one of its children and the log of a factor of weight, with E[factor; child] = P(child); or -inf."""
 
 LEAST = 0.5
 """The share of the particles that must be effective, (Σw)² / Σw² over their number."""
 
 
+def by_mask(trie: SampleTrie, rows: Rows, dice: Dice, node: Node) -> tuple[Node, float]:
+    """A child drawn by P over the mask, and Z of the node; a child that fails a test weighs nothing."""
+    if node.log_z == -math.inf:
+        return node, -math.inf
+    child = step(trie, rows, dice, node, bounded=False)
+    return child, node.log_z if trie.judge(child) else -math.inf
+
+
 def population(
-    trie: SampleTrie, rows: Rows, dice: Sequence[Dice], *, least: float = LEAST
+    trie: SampleTrie, rows: Rows, dice: Sequence[Dice], *, least: float = LEAST, grow: Grow = by_mask
 ) -> tuple[list[tuple[Node | None, float]], int]:
     """One particle for each of the dice, and how many tokens were drawn.
 
@@ -37,7 +50,7 @@ def population(
     """
     nodes: list[Node] = [trie.root for _ in dice]
     weights = [0.0 for _ in dice]
-    touched: list[Node] = []
+    touched: dict[Node, None] = {}
     visited = 0
     try:
         while live := [i for i, node in enumerate(nodes) if not node.done and weights[i] > -math.inf]:
@@ -46,13 +59,9 @@ def population(
                 node = nodes[i]
                 if not node.known:
                     trie.learn(node, rows.of(node)[0])
-                    touched.append(node)
-                weights[i] += node.log_z
-                if weights[i] > -math.inf:
-                    nodes[i] = step(trie, rows, dice[i], node, bounded=False)
-                    touched.append(nodes[i])
-                    if nodes[i].done and not trie.judge(nodes[i]):
-                        weights[i] = -math.inf
+                nodes[i], factor = grow(trie, rows, dice[i], node)
+                weights[i] += factor
+                touched |= {node: None, nodes[i]: None}
             growing = any(not node.done and w > -math.inf for node, w in zip(nodes, weights, strict=True))
             if growing and _effective(weights) < least * len(dice):
                 mean = log_sum(weights) - math.log(len(dice))

@@ -41,9 +41,10 @@ SAME_MODEL = 0.01
 
 
 def save_trie(trie: SampleTrie, path: Path | str) -> None:
-    """Write it to that very path. Raises InvalidTrie for one made with `where=`, a function that cannot be written."""
-    if trie.where is not None:
-        raise InvalidTrie("a trie that was made with where= holds for that function alone, and cannot be written down")
+    """Write it to that very path. Raises InvalidTrie for one made with a test, a function that cannot be written."""
+    if trie.tested:
+        name = "where=" if trie.where is not None else "along= or canonical="
+        raise InvalidTrie(f"a trie that was made with {name} holds for that function alone, and cannot be written down")
     nodes = [trie.root]
     for node in nodes:  # grows: parents come before their children
         nodes += node.children.values()

@@ -13,7 +13,7 @@ from gcd.models.kv_tree import open_tree
 from gcd.sampling.aligned.methods import Target
 from gcd.sampling.aligned.rows import Rows
 from gcd.sampling.aligned.store import check_model
-from gcd.sampling.aligned.trie import SampleTrie, Where
+from gcd.sampling.aligned.trie import Along, SampleTrie, Where
 
 if TYPE_CHECKING:
     from gcd.models.protocols import LanguageModel
@@ -25,10 +25,10 @@ __all__ = ["open_target"]
 
 def open_target(
     model: LanguageModel, prompt_ids: Sequence[int], constraint: Constraint, *, budget: int, warp: Warp,
-    where: Where | None = None, trie: SampleTrie | None = None,
+    where: Where | None = None, along: Along | None = None, trie: SampleTrie | None = None,
 ) -> Target:  # fmt: skip
     """The law to draw from. Raises InvalidTrie for a trie of another law, naming what differs."""
-    fresh = SampleTrie(constraint, budget=budget, prompt_ids=tuple(prompt_ids), warp=warp, where=where)
+    fresh = SampleTrie(constraint, budget=budget, prompt_ids=tuple(prompt_ids), warp=warp, where=where, along=along)
     rows = Rows(open_tree(model, prompt_ids), warp, constraint.vocabulary)
     if trie is not None:
         _check(trie, fresh)
@@ -43,6 +43,7 @@ def _check(given: SampleTrie, wanted: SampleTrie) -> None:
         "max_new_tokens": given.budget == wanted.budget,
         "temperature, top_k, top_p or min_p": given.warp == wanted.warp,
         "where": given.where == wanted.where,
+        "along or canonical": given.along == wanted.along,
     }
     if others := [name for name, equal in same.items() if not equal]:
         raise InvalidTrie(f"trie= was made for another {' and another '.join(others)}: what it knows is not true here")

@@ -32,13 +32,16 @@ from gcd.sampling.logits import Warp
 if TYPE_CHECKING:
     from tokenizer_align.constraint import Constraint, State
 
-__all__ = ["ROUNDING", "Node", "SampleTrie", "Where"]
+__all__ = ["ROUNDING", "Along", "Node", "SampleTrie", "Where"]
 
 ROUNDING = 1e-9
 """How much wider `log_mass` is than what was summed, in nats: sums in float64 over 250,000 tokens err by 1e-10."""
 
 Where = Callable[[str], bool]
 """A test of a finished text, beyond what the constraint says."""
+
+Along = Callable[[tuple[int, ...], bool], bool]
+"""A test of the tokens so far, their EOS left out, and whether they are all: what fails it, nothing can begin with."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +59,7 @@ class Node:
     | `ends`        | the allowed EOS tokens with their log-probabilities                               |
     | `perplexity`  | exp of the entropy of the model's law over what the mask allows                   |
     | `digest`      | a checksum of the mask                                                            |
+    | `judged`      | the tests of the trie were asked; without any it stays False                      |
     | `log_kept`    | an upper bound on log c                                                           |
     | `log_sure`    | a lower bound on log c                                                            |
     """
@@ -73,6 +77,7 @@ class Node:
     ends: tuple[tuple[int, float], ...] = ()
     perplexity: float = 1.0
     digest: int = 0
+    judged: bool = False
     children: dict[int, Node] = field(default_factory=dict)
     log_kept: float = 0.0
     log_sure: float = -math.inf
@@ -99,10 +104,10 @@ class SampleTrie:
 
     def __init__(
         self, constraint: Constraint, *, budget: int, prompt_ids: tuple[int, ...] = (), warp: Warp | None = None,
-        where: Where | None = None,
+        where: Where | None = None, along: Along | None = None,
     ) -> None:  # fmt: skip
         self.constraint, self.budget, self.prompt_ids = constraint, budget, tuple(prompt_ids)
-        self.warp, self.where = warp or Warp(), where
+        self.warp, self.where, self.along = warp or Warp(), where, along
         self.root = Node(None, -1, 0, 0.0, 0.0, constraint.start)
         self.eos = np.array(constraint.vocabulary.eos_token_ids)
         self._judged: dict[str, bool] = {}
@@ -115,6 +120,11 @@ class SampleTrie:
             count += 1
             stack += stack.pop().children.values()
         return count
+
+    @property
+    def tested(self) -> bool:
+        """Whether there is more to the language than the constraint says."""
+        return self.where is not None or self.along is not None
 
     @property
     def log_mass(self) -> tuple[float, float]:
@@ -164,23 +174,32 @@ class SampleTrie:
         done = token_id in self.constraint.vocabulary.eos_token_ids
         state = None if done else self.constraint.advance(self.state(node), token_id)
         child = Node(node, token_id, node.depth + 1, float(logps[token_id]), float(raws[token_id]), state, done)
-        if done and self.where is None:
+        if done and not self.tested:
             child.log_sure = 0.0
         node.children[token_id] = child
         node.log_rest = log_sum_array(logps[self.rest(node)])
         return child
 
     def judge(self, node: Node) -> bool:
-        """Whether a finished text passes `where`, asked once a text; what fails is removed."""
-        if self.where is not None and node.log_sure == -math.inf and node.log_kept == 0.0:
-            text = self.constraint.vocabulary.decode(node.token_ids()).decode("utf-8", "surrogateescape")
-            if text not in self._judged:
-                self._judged[text] = self.where(text)
-            if self._judged[text]:
-                node.log_sure = 0.0
-            else:
+        """Whether a prefix passes `along`, and a finished text `where` too, each asked once; what fails is removed."""
+        if self.tested and not node.judged:
+            node.judged = True
+            token_ids = node.token_ids()
+            if not self._passes(token_ids[:-1] if node.done else token_ids, done=node.done):
                 node.log_kept = -math.inf
-        return node.log_kept == 0.0
+            elif node.done:
+                node.log_sure = 0.0
+        return node.log_kept > -math.inf
+
+    def _passes(self, token_ids: tuple[int, ...], *, done: bool) -> bool:
+        if self.along is not None and not self.along(token_ids, done):
+            return False
+        if self.where is None or not done:
+            return True
+        text = self.constraint.vocabulary.decode(token_ids).decode("utf-8", "surrogateescape")
+        if text not in self._judged:
+            self._judged[text] = self.where(text)
+        return self._judged[text]
 
     def update(self, node: Node) -> None:
         """Bring the bounds up to date, from a node to the root."""
@@ -192,7 +211,7 @@ class SampleTrie:
         if node.known:
             children = node.children.values()
             node.log_kept = log_sum([node.log_rest, *(child.logp + child.log_kept for child in children)])
-            ends = [] if self.where else [logp for token, logp in node.ends if token not in node.children]
+            ends = [] if self.tested else [logp for token, logp in node.ends if token not in node.children]
             node.log_sure = log_sum([*ends, *(child.logp + child.log_sure for child in children)])
 
     def save(self, path: Path | str) -> None:

@@ -52,13 +52,15 @@ Kind: TypeAlias = Literal["mask", "asap", "cars"]
 class Attempt:
     """How one walk ended: at a finished text, or (`end` None) with nothing.
 
-    `log_weight` is that of the table, -inf with nothing; exp of `log_estimate` is an unbiased estimate of P(language).
-    `visited`: the nodes at which a token was drawn, or refused.
+    `log_weight` is that of the table, -inf with nothing; exp of `log_estimate` is an unbiased estimate of P(language),
+    `log_most` what it could not exceed, as was known before. `visited`: the nodes at which a token was drawn, or
+    refused.
     """
 
     end: Node | None
     log_weight: float
     log_estimate: float
+    log_most: float
     visited: int
 
 
@@ -85,17 +87,17 @@ def walk(trie: SampleTrie, rows: Rows, dice: Dice, kind: Kind, *, start: Node | 
             if new or not bounded:
                 log_weight += node.log_z
             if node.log_z == -math.inf or (new and kind == "cars" and not dice.coin(node.log_z)):
-                return Attempt(None, -math.inf, -math.inf, visited)
+                return Attempt(None, -math.inf, -math.inf, log_kept if bounded else 0.0, visited)
             before, node = node, step(trie, rows, dice, node, bounded=bounded)
             certain = certain and _alone(before, node)
-        if not trie.judge(node):
-            return Attempt(None, -math.inf, -math.inf, visited)
+            if not trie.judge(node):
+                return Attempt(None, -math.inf, -math.inf, log_kept if bounded else 0.0, visited)
     finally:
         # without it the parents would count a learnt node as worth 1, and their draws no longer telescope
         trie.update(node)
     if kind == "cars":
-        return Attempt(node, 0.0, log_kept, visited)
-    return Attempt(node, log_weight, log_weight, visited)
+        return Attempt(node, 0.0, log_kept, log_kept, visited)
+    return Attempt(node, log_weight, log_weight, log_kept if bounded else 0.0, visited)
 
 
 def _alone(node: Node, child: Node) -> bool:
