@@ -142,13 +142,28 @@ def _zero_probability(budget: int, attempts: int, where: bool, along: bool) -> Z
 class AttemptsExhausted(GenerationError):
     """None of `attempts` attempts ended in the language; `log_mass` bounds the log of the probability that it has.
 
-    `searched`: they were prefixes that "best_first" went on with.
+    `searched`: they were prefixes that "best_first" went on with. `method`: "beam", where they are its width, or
+    "distinct", where they are prefixes too.
     """
 
-    def __init__(self, attempts: int, log_mass: tuple[float, float], *, searched: bool = False) -> None:
-        self.attempts, self.log_mass, self.searched = attempts, log_mass, searched
+    def __init__(
+        self, attempts: int, log_mass: tuple[float, float], *, searched: bool = False, method: str | None = None
+    ) -> None:
+        self.attempts, self.log_mass, self.searched, self.method = attempts, log_mass, searched, method
         at_most = math.exp(log_mass[1])
-        if searched:
+        if method == "beam":
+            message = (
+                f"none of the {attempts:,} prefixes on the beam ended in the language, to which the model gives a "
+                f"probability of at most {at_most:.3g}\n"
+                "Raise width= or max_new_tokens=, or take a method that cuts nothing off: 'best_first' or 'cars'"
+            )
+        elif method == "distinct":
+            message = (
+                f"{attempts:,} prefixes were gone on with, and none of them ended in a text of the language that is "
+                "another one\n"
+                "Raise max_attempts=, or ask for fewer texts: to weigh n of them takes one more"
+            )
+        elif searched:
             message = (
                 f"the likeliest text, or the next one, is not among those that begin with the {attempts:,} likeliest "
                 "prefixes\n"
@@ -164,11 +179,13 @@ class AttemptsExhausted(GenerationError):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _attempts_exhausted, (self.attempts, self.log_mass, self.searched)
+        return _attempts_exhausted, (self.attempts, self.log_mass, self.searched, self.method)
 
 
-def _attempts_exhausted(attempts: int, log_mass: tuple[float, float], searched: bool) -> AttemptsExhausted:
-    return AttemptsExhausted(attempts, log_mass, searched=searched)
+def _attempts_exhausted(
+    attempts: int, log_mass: tuple[float, float], searched: bool, method: str | None
+) -> AttemptsExhausted:
+    return AttemptsExhausted(attempts, log_mass, searched=searched, method=method)
 
 
 class ValidationFailed(GenerationError):

@@ -26,7 +26,7 @@ __all__ = ["AsyncStream", "Generation", "Options", "Request", "Stream", "agenera
 Chat: TypeAlias = list[dict[str, Any]] | list[dict[str, str]]
 OnePrompt: TypeAlias = str | list[int] | Chat
 Prompts: TypeAlias = list[str] | list[list[int]] | list[list[dict[str, Any]]] | list[list[dict[str, str]]]
-Method: TypeAlias = Literal["mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first"]
+Method: TypeAlias = Literal["mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct"]
 JumpAhead: TypeAlias = Literal["forced", "off", "canonical"]
 
 
@@ -110,7 +110,7 @@ class Request:
 
 
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "method": ("mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first"),
+    "method": ("mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct"),
     "errors": ("raise", "return"),
     "jump_ahead": ("forced", "off", "canonical"),
 }

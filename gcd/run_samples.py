@@ -40,8 +40,9 @@ def run_samples(request: Request, extra: SampleOptions) -> Samples:
         where=_on_text(extra.where, job.wanted), along=_on_tokens(extra.along, constraint), trie=extra.trie,
     )  # fmt: skip
     target = replace(
-        target, max_attempts=extra.max_attempts, checks=extra.max_checks, steps=extra.steps, positions=extra.positions
-    )
+        target, max_attempts=extra.max_attempts, checks=extra.max_checks, steps=extra.steps, positions=extra.positions,
+        width=extra.width, patience=extra.patience, length_power=extra.length_power,
+    )  # fmt: skip
     method = METHODS[request.method]
     dice = [RandomDice(job.row.rng) for job in plan.jobs if job.row is not None]
     found: list[Sample] = []

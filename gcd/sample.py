@@ -6,6 +6,7 @@ the work. Importing this module imports neither torch nor the engine.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Guarantee", "Sample", "SampleOptions", "Samples", "sample"]
 
-Guarantee: TypeAlias = Literal["exact i.i.d.", "properly weighted", "asymptotic", "local", "the likeliest"]
+Guarantee: TypeAlias = Literal[
+    "exact i.i.d.",
+    "properly weighted",
+    "asymptotic",
+    "local",
+    "the likeliest",
+    "found by a search",
+    "without replacement",
+]
 
 
 Positions: TypeAlias = Literal["restart", "uniform", "priority"]
@@ -56,7 +65,8 @@ class Samples(Sequence[Sample]):
     | field          | what it is                                                                                    |
     |----------------|-----------------------------------------------------------------------------------------------|
     | `guarantee`    | of the texts taken as they are: "exact i.i.d.", "asymptotic" or "local"; "properly weighted": |
-    |                | only together with their weights; "the likeliest": of all, in order                           |
+    |                | only together with their weights; "the likeliest": of all, in order; "found by a search":     |
+    |                | likely ones; "without replacement": exact draws from what the ones before left               |
     | `log_mass`     | (lower, upper): proved bounds on log P(language | prompt), within the budget, after the knobs |
     | `log_z`        | an estimate of the same, from all attempts; of "cars" and "asap" those count most that began  |
     |                | with the tightest bound                                                                       |
@@ -104,12 +114,19 @@ class SampleOptions:
     max_checks: int = 64
     steps: int = 10
     positions: Positions = "restart"
+    width: int = 8
+    patience: float = 1.0
+    length_power: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("max_attempts", 1), ("max_checks", 1), ("steps", 0)):
+        for name, least in (("max_attempts", 1), ("max_checks", 1), ("steps", 0), ("width", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be an integer >= {least}, not {value!r}")
+        if not isinstance(self.patience, int | float) or not self.patience > 0:
+            raise ValueError(f"patience must be a number > 0, not {self.patience!r}")
+        if not isinstance(self.length_power, int | float) or not 0 <= self.length_power < math.inf:
+            raise ValueError(f"length_power must be a finite number >= 0, not {self.length_power!r}")
         if self.positions not in POSITIONS:
             raise ValueError(f"positions must be {' or '.join(map(repr, POSITIONS))}, not {self.positions!r}")
         if self.where is not None and not callable(self.where):
@@ -144,6 +161,9 @@ def sample(
     max_checks: int = 64,
     steps: int = 10,
     positions: Positions = "restart",
+    width: int = 8,
+    patience: float = 1.0,
+    length_power: float = 0.0,
     **options: Unpack[SchemaOptions],
 ) -> Samples:
     """Draw `n` texts that follow p(. | the text is in the language and takes at most `max_new_tokens`, EOS included).
@@ -161,7 +181,10 @@ def sample(
     ("uniform"), or where the model is in doubt ("priority"). "smc" draws all n as one population, with weights, and
     what died is made up for by another one; "awrs" does so too, and where a token fails a test (`along`, `where`) it
     tries others, up to `max_checks`. "best_first" draws nothing: it searches the n likeliest texts, which weigh what
-    they are likely; `max_attempts` bounds the prefixes that one may take. `docs/alignment.md` says which to choose.
+    they are likely; `max_attempts` bounds the prefixes that one may take. "beam" finds likely ones: it keeps `width`
+    prefixes (n where that is more) until `patience` times as many texts are finished, and orders these by
+    log P / tokens ** `length_power`. "distinct" draws n different texts, each from those that are left; its weights
+    make up for that there is none twice. `docs/alignment.md` says which to choose.
 
     `temperature`, `top_k`, `top_p` and `min_p` change the model *before* the language is looked at, unlike those of
     `gcd.generate(method="mask")`: the law that is drawn from is that of the changed model, given the language.
@@ -180,7 +203,7 @@ def sample(
         temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed, validate=validate, free=True,
         **options,
     )  # fmt: skip
-    extra = SampleOptions(where, along, trie, max_attempts, max_checks, steps, positions)
+    extra = SampleOptions(where, along, trie, max_attempts, max_checks, steps, positions, width, patience, length_power)
     from gcd.run_samples import run_samples
 
     return run_samples(request, extra)

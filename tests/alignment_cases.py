@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from every_choice import ScriptedDice, every_choice
 
@@ -29,6 +30,12 @@ VOCABULARY = gcd.Vocabulary(TOKENS, eos_token_ids=ENDS)
 REGEXES = ["a|ab|bb", "(ab)*", "a*b?", "(a|b){1,2}", "b+|aab", "(aa|b)*a", "ab(ab)?", "a{2}|b{2}|ab", "(ba|a)+"]
 
 
+@lru_cache(maxsize=100_000)
+def _row(seed: int, prefix: tuple[int, ...]) -> list[float]:
+    rng = random.Random(f"{seed} {prefix}")
+    return [0.0 if rng.random() < 0.15 else rng.random() ** 3 + 1e-3 for _ in TOKENS[1:]] + [0.5]
+
+
 @dataclass(frozen=True)
 class Case:
     """A random model under a regex, and how many tokens a text may take."""
@@ -38,11 +45,7 @@ class Case:
     budget: int
 
     def model(self) -> gcd.ScriptedLM:
-        def row(prefix: tuple[int, ...]) -> list[float]:
-            rng = random.Random(f"{self.seed} {prefix}")
-            return [0.0 if rng.random() < 0.15 else rng.random() ** 3 + 1e-3 for _ in TOKENS[1:]] + [0.5]
-
-        return gcd.ScriptedLM(row, eos_token_ids=ENDS, vocab_size=len(TOKENS))
+        return gcd.ScriptedLM(partial(_row, self.seed), eos_token_ids=ENDS, vocab_size=len(TOKENS))
 
     def constraint(self) -> Constraint:
         return gcd.compile(regex=self.regex, tokenizer=VOCABULARY)

@@ -144,7 +144,7 @@ def test_along_is_part_of_the_language(method):
         return "bb" not in text
 
     out = sample(30, regex="[ab]{1,4}", along=alternates, method=method)
-    assert len(out) == (18 if method == "best_first" else 30)
+    assert len(out) == (18 if method in ("best_first", "beam", "distinct") else 30)
     assert not any("bb" in one.text for one in out)
     assert len(seen) == len(set(seen))
     assert all(len(text) <= 4 for text in seen)
@@ -176,6 +176,45 @@ def test_awrs_tries_other_tokens_where_smc_dies():
     assert sum(dies(seed, "smc") for seed in range(20)) >= 8
     assert sum(dies(seed, "awrs", max_checks=1) for seed in range(20)) >= 8
     assert not any(dies(seed, "awrs", max_checks=10) for seed in range(20))
+
+
+def test_a_beam_finds_likely_texts():
+    out = sample(10, choices=["a", "ab", "c", "ba"], method="beam")
+    assert (out.guarantee, [one.text for one in out]) == ("found by a search", ["a", "c", "ab", "ba"])
+    assert [math.exp(one.log_weight) for one in out] == pytest.approx([0.125, 1 / 32, 1 / 64, 1 / 64])
+    options = {"regex": "a{1,4}", "method": "beam", "width": 2, "patience": 9}
+    by_length = {
+        power: [one.text for one in sample(4, length_power=power, **options)] for power in (0, 1)
+    }  # fmt: skip
+    assert by_length == {0: ["a", "aa", "aaa", "aaaa"], 1: ["aaaa", "aaa", "aa", "a"]}
+    one = gcd.generate(A_OR_C, [4], choices=["a", "ab", "c"], tokenizer=TOY, method="beam", max_new_tokens=4)
+    assert (one.text, one.finish_reason) == ("a", "stop")
+    text = message_of(
+        AttemptsExhausted, lambda: sample(1, regex="a{3}|b{9}", method="beam", width=1, where=lambda t: t[0] == "b")
+    )
+    assert text == (
+        "none of the 1 prefixes on the beam ended in the language, to which the model gives a probability of at most "
+        "0.125\n"
+        "Raise width= or max_new_tokens=, or take a method that cuts nothing off: 'best_first' or 'cars'"
+    )
+
+
+def test_distinct_texts_come_once_each_with_the_weight_that_makes_up_for_it():
+    out = sample(10, choices=list(TRUTH), method="distinct")
+    assert (out.guarantee, sorted(one.text for one in out)) == ("without replacement", ["a", "ab", "c"])
+    assert out.log_z == pytest.approx(math.log(sum(TRUTH.values())), abs=1e-6)
+    few = sample(2, regex="[ab]{1,6}", method="distinct")
+    assert len({one.text for one in few}) == 2
+    assert gcd.generate(A_OR_C, [4], choices=["c"], tokenizer=TOY, method="distinct", max_new_tokens=4).text == "c"
+    endless = gcd.ScriptedLM([0.9, 0.05, 0, 0, 0.05, 0, 0, 0], eos_token_ids=[EOS])
+    text = message_of(
+        AttemptsExhausted,
+        lambda: sample(1, model=endless, regex="[ab]*c", method="distinct", max_new_tokens=30, max_attempts=9),
+    )
+    assert text == (
+        "9 prefixes were gone on with, and none of them ended in a text of the language that is another one\n"
+        "Raise max_attempts=, or ask for fewer texts: to weigh n of them takes one more"
+    )
 
 
 def test_values_are_made_and_validated():
@@ -289,7 +328,7 @@ def test_generate_takes_the_same_methods():
     one = gcd.generate(A_OR_C, [0], method="cars", **options)
     assert (one.finish_reason, one.budget_bound_at, one.error) == ("stop", None, None)
     assert one.logprob <= one.masked_logprob <= 0  # in an attempt, what is refused already is left out
-    for method in ("asap", "mcmc", "smc"):
+    for method in ("asap", "mcmc", "smc", "awrs", "distinct"):
         found = gcd.generate(A_OR_C, [0], n=100, method=method, **options)
         assert Counter(g.text for g in found)["a"] / 100 == pytest.approx(0.125 / 0.171875, abs=0.15)
 
@@ -344,7 +383,7 @@ def test_a_predicate_that_never_holds_is_an_error(method):
     assert proved == NONE_LEFT.replace("of the language", "of the language that passes where=")
     proved = message_of(ZeroProbability, lambda: sample(regex="[ab]{1,2}", along=lambda text: False, method=method))
     assert proved == NONE_LEFT.replace("of the language", "of the language that passes along= (or canonical=)")
-    if method == "best_first":  # it has a message of its own
+    if method in ("best_first", "beam", "distinct"):  # they have messages of their own
         return
     text = message_of(
         AttemptsExhausted, lambda: sample(regex="[abc]{1,7}", where=lambda t: False, method=method, max_attempts=5)
@@ -431,6 +470,12 @@ def test_other_bad_input():
         sample(choices=["a"], along="x")
     with pytest.raises(ValueError, match=r"^max_checks must be an integer >= 1, not 0$"):
         sample(choices=["a"], max_checks=0)
+    with pytest.raises(ValueError, match=r"^width must be an integer >= 1, not 0$"):
+        sample(choices=["a"], width=0)
+    with pytest.raises(ValueError, match=r"^patience must be a number > 0, not 0$"):
+        sample(choices=["a"], patience=0)
+    with pytest.raises(ValueError, match=r"^length_power must be a finite number >= 0, not -1$"):
+        sample(choices=["a"], length_power=-1)
     with pytest.raises(ValueError, match=r"^samples are of one prompt: call gcd\.sample once for each$"):
         gcd.sample(A_OR_C, [[0], [1]], 2, choices=["a"], tokenizer=TOY)
     with pytest.raises(
@@ -471,7 +516,8 @@ def test_a_trie_of_another_law_is_refused():
 
 def test_errors_survive_pickling():
     exhausted = AttemptsExhausted(5, (-9.0, -1.0)), AttemptsExhausted(5, (-9.0, -1.0), searched=True)
-    for error in (ZeroProbability(8, attempts=3, where=True), *exhausted):
+    more = AttemptsExhausted(5, (-9.0, -1.0), method="beam"), ZeroProbability(8, attempts=3, where=True, along=True)
+    for error in (ZeroProbability(8, attempts=3, where=True), *exhausted, *more):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 

@@ -1,7 +1,7 @@
 """Dice: every random choice that an aligned sampler makes, so that a test can make all of them in turn.
 
-Place in the walk: given to `walk`, `mcmc`, `smc`. A sampler that draws by nothing else has a law that can be enumerated
-exactly (`tests/every_choice.py`), and not only estimated.
+Place in the walk: given to `walk`, `mcmc`, `smc`. A sampler that draws by picks and coins alone has a law that can be
+enumerated exactly (`tests/every_choice.py`), and not only estimated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Dice", "RandomDice", "log_sum"]
 
 
 class Dice(Protocol):
-    """The two kinds of choices that there are."""
+    """The kinds of choices that there are."""
 
     def pick(self, log_weights: NDArray[np.float64] | Sequence[float]) -> int:
         """An index, with probability proportional to exp of its weight; some weight is finite."""
@@ -25,6 +25,10 @@ class Dice(Protocol):
 
     def coin(self, log_probability: float) -> bool:
         """True with that probability."""
+        ...
+
+    def exponential(self) -> float:
+        """A time > 0 with P(longer than t) = exp(-t)."""
         ...
 
 
@@ -43,6 +47,9 @@ class RandomDice:
 
     def coin(self, log_probability: float) -> bool:
         return bool(self._rng.random() < math.exp(min(0.0, log_probability)))
+
+    def exponential(self) -> float:
+        return float(self._rng.standard_exponential()) or 5e-324  # 0 comes once in 2 ** 53
 
 
 def log_sum(values: Sequence[float]) -> float:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gcd.errors import AttemptsExhausted, ZeroProbability
 from gcd.sampling.aligned.awrs import by_trial
+from gcd.sampling.aligned.beam import beams
 from gcd.sampling.aligned.best import likeliest
 from gcd.sampling.aligned.mcmc import move
+from gcd.sampling.aligned.race import log_chance, race
 from gcd.sampling.aligned.rows import Rows
 from gcd.sampling.aligned.smc import by_mask, population
 from gcd.sampling.aligned.trie import SampleTrie
@@ -34,7 +36,8 @@ class Target:
     """The law to draw from: what is known of it, and the model; and how a method goes about it.
 
     `max_attempts`: for one text, or populations of `smc` and `awrs`. `steps`, `positions`: of `mcmc`. `particles`: of
-    `smc` and `awrs` where one text is drawn by itself. `checks`: the tokens that `awrs` tries for one.
+    `smc` and `awrs` where one text is drawn by itself. `checks`: the tokens that `awrs` tries for one. `width`,
+    `patience`, `length_power`: of `beam`.
     """
 
     trie: SampleTrie
@@ -44,6 +47,9 @@ class Target:
     positions: Positions = "restart"
     particles: int = 16
     checks: int = 64
+    width: int = 8
+    patience: float = 1.0
+    length_power: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,47 @@ def best(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
         raise _nothing(target.trie, 1)
 
 
+def beam(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
+    """As many of the best texts on a beam as there are dice, which are not thrown; fewer where it has no more."""
+    trie, width = target.trie, max(target.width, len(dice))
+    ends, gone_on = beams(
+        trie, target.rows, n=len(dice), width=width, patience=target.patience, power=target.length_power
+    )  # fmt: skip
+    if not ends and trie.root.log_kept == -math.inf:
+        raise _nothing(trie, 1)
+    if not ends:
+        raise AttemptsExhausted(width, trie.log_mass, method="beam")
+    for end in ends:
+        yield Drawn(end, log_law(end), gone_on, 0.0, visited=gone_on)
+        gone_on = 0
+
+
+def distinct(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
+    """As many different texts as there are dice, of which the first is thrown; fewer where there are no more.
+
+    One more is looked for, whose time says with what chance each of the others was taken.
+    """
+    taken: list[tuple[Node, int]] = []
+    log_time = math.inf
+    for end, arrival, gone_on in race(target.trie, target.rows, dice[0], most=target.max_attempts):
+        if len(taken) == len(dice):
+            log_time = arrival
+            break
+        taken.append((end, gone_on))
+    if not taken:
+        raise _nothing(target.trie, 1)
+    for end, gone_on in taken:
+        log_weight = log_law(end) - log_chance(log_law(end), log_time) + math.log(len(taken))
+        yield Drawn(end, log_weight, gone_on, math.nan, ((log_weight, 0.0),), gone_on + 1)
+
+
+def first_of_race(target: Target, dice: Dice) -> Drawn:
+    """One text, from p(. | L) exactly."""
+    for end, _, gone_on in race(target.trie, target.rows, dice, most=target.max_attempts):
+        return Drawn(end, 0.0, gone_on, math.nan, (), gone_on + 1)
+    raise _nothing(target.trie, 1)
+
+
 def each(one: Callable[[Target, Dice], Drawn]) -> Sampler:
     """The sampler that draws one text for each of the dice."""
     return lambda target, dice: (one(target, some) for some in dice)
@@ -193,6 +240,8 @@ METHODS: dict[str, Method] = {
     "cars": _method("exact i.i.d.", partial(draw, kind="cars"), exact),
     "mcmc": _method("asymptotic", chain, unknown),
     "best_first": Method("the likeliest", best, lambda target, dice: next(best(target, [dice])), unknown),
+    "beam": Method("found by a search", beam, lambda target, dice: next(beam(target, [dice])), unknown),
+    "distinct": Method("without replacement", distinct, first_of_race, unknown),
     "smc": Method("properly weighted", populations, particle, unknown),
     "awrs": Method("properly weighted", partial(populations, trial=True), partial(particle, trial=True), unknown),
 }
