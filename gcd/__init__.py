@@ -10,6 +10,7 @@
 | `Generation`, `Stream`, `AsyncStream`          | what they return                                             |
 | `sample`                                       | many texts from the model's own law inside the language      |
 | `Sample`, `Samples`, `SampleTrie`              | what it returns, and what it learns                          |
+| `next_bytes`, `NextBytes`                      | the law of the next byte, summed over all spellings          |
 | `compile`, `check`                             | what is wanted -> a Constraint for a tokenizer; -> a Report  |
 | `load`                                         | a model by name or path, loaded once                         |
 | `library`                                      | a ready-made grammar by name, as text for `grammar=`         |
@@ -63,6 +64,7 @@ from gcd.sample import sample  # noqa: E402
 
 if TYPE_CHECKING:
     from gcd import diffusion, errors
+    from gcd.byte_law import NextBytes, next_bytes
     from gcd.compile import Report
     from gcd.generation import AsyncStream, Generation, Stream
     from gcd.integrations.logits_processor import GrammarLogitsProcessor
@@ -96,11 +98,11 @@ if TYPE_CHECKING:
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
-    "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "Report",
-    "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
+    "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "NextBytes",
+    "Report", "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
     "apply_bitmask_", "astream", "capture", "check", "choices", "compile", "containing", "diffusion", "errors",
-    "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load", "regex", "sample", "schema", "special",
-    "stream", "structural_tag", "substring", "tags", "until", "without",
+    "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load", "next_bytes", "regex", "sample", "schema",
+    "special", "stream", "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -110,6 +112,7 @@ _LAZY = {
     "GrammarLogitsProcessor": "gcd.integrations.logits_processor",
     "Language": "gcd.language",
     "LanguageModel": "gcd.models.protocols",
+    "NextBytes": "gcd.byte_law",
     "Report": "gcd.compile",
     "Sample": "gcd.sample",
     "SampleTrie": "gcd.sampling.aligned.trie",
@@ -128,6 +131,7 @@ _LAZY = {
     "library": "grammars.library",
     "literal": "gcd.language",
     "load": "gcd.models.load",
+    "next_bytes": "gcd.byte_law",
     "regex": "gcd.language",
     "schema": "gcd.language",
     "special": "gcd.language",

@@ -27,6 +27,7 @@ Chat: TypeAlias = list[dict[str, Any]] | list[dict[str, str]]
 OnePrompt: TypeAlias = str | list[int] | Chat
 Prompts: TypeAlias = list[str] | list[list[int]] | list[list[dict[str, Any]]] | list[list[dict[str, str]]]
 Method: TypeAlias = Literal["mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct"]
+Boundary: TypeAlias = Literal["token", "heal"]
 JumpAhead: TypeAlias = Literal["forced", "off", "canonical"]
 
 
@@ -47,6 +48,7 @@ class Options(SchemaOptions, total=False):
     min_p: float | None
     seed: int | None
     errors: Literal["raise", "return"]
+    boundary: Boundary
     jump_ahead: JumpAhead
     validate: bool
     batch_size: int
@@ -82,6 +84,7 @@ class Request:
     schemas: Schemas | None = None
     strings: Spelling = "any"
     integers: Integers = "plain"
+    boundary: Boundary = "token"
     jump_ahead: JumpAhead = "forced"
     validate: bool = True
     batch_size: int = 32
@@ -112,6 +115,7 @@ class Request:
 ALLOWED: dict[str, tuple[str, ...]] = {
     "method": ("mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct"),
     "errors": ("raise", "return"),
+    "boundary": ("token", "heal"),
     "jump_ahead": ("forced", "off", "canonical"),
 }
 """Argument -> the words that it may be."""
@@ -152,6 +156,7 @@ def generate(
     schemas: Schemas | None = None,
     strings: Spelling = "any",
     integers: Integers = "plain",
+    boundary: Boundary = "token",
     jump_ahead: JumpAhead = "forced",
     validate: bool = True,
     batch_size: int = 32,
@@ -185,6 +190,8 @@ def generate(
     them.
     Other methods follow the model's law given the language ("cars" exactly), as `gcd.sample` describes them, which is
     also what the knobs and the budget mean there; samples of one prompt learn from each other, and `jump_ahead` is off.
+    `boundary="heal"`: where the prompt ends inside a token, its last tokens are taken back and spelled again with the
+    text, which begins behind them; they count in `token_ids`, `logprob` and the budget.
     `seed`: sample j of prompt i has its own random numbers, whatever the batch around it; None draws a seed.
     `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
     also spells forced text as the tokenizer would, which changes the law. `batch_size`: rows in one forward pass.

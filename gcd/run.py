@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from gcd.boundary import after, healed
 from gcd.compile import align_wanted, vocabulary_of, wanted_of
 from gcd.errors import (
     AlignmentError,
@@ -61,6 +62,8 @@ class Job:
     row: Row | None = None
     error: Any = None
     calls: int = 0
+    tail: bytes = b""
+    """The end of the prompt that is written once more, ahead of the text."""
 
     def sample(self, rng: np.random.Generator) -> Job:
         """A copy with a row of its own at the start."""
@@ -132,13 +135,15 @@ def _pieces(plan: Plan) -> Iterator[str | Generation]:
     """Pieces of the text, cut between characters, then the Generation."""
     (job,) = plan.jobs
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    seen = 0
+    seen, hidden = 0, len(job.tail)
     for _ in _sample(plan, [job]):
         assert job.row is not None
         new = job.row.token_ids[seen:]
         seen += len(new)
-        if piece := decoder.decode(job.row.constraint.vocabulary.decode(new)):
+        data = job.row.constraint.vocabulary.decode(new)
+        if piece := decoder.decode(data[hidden:]):
             yield piece
+        hidden = max(0, hidden - len(data))
     if piece := decoder.decode(b"", final=True):
         yield piece
     generation = _finish(plan, job)
@@ -180,6 +185,15 @@ def _make_ready(
             "tokens were added"
         )
     job.prompt_ids = encode_prompt(prompt, model, tokenizer)
+    if request.boundary == "heal":
+        job.prompt_ids, job.tail = healed(job.prompt_ids, model, constraint.vocabulary)
+        if job.tail and job.wanted is None:
+            raise TypeError(
+                "boundary='heal' puts the end of the prompt before the language, and of a constraint= that gcd.compile "
+                "did not make the language is not known: give schema=, regex=, grammar= or choices="
+            )
+        if job.tail and job.wanted is not None:
+            constraint = align_wanted(after(job.tail, job.wanted), constraint.vocabulary)
     job.budget = _budget(request, job.prompt_ids, model, constraint)
     job.constraint = constraint
 
@@ -299,7 +313,7 @@ def _finish(plan: Plan, job: Job) -> Generation:
     if job.row is None:
         return Generation(None, "", (), 0.0, 0.0, "error", None, plan.seed, 0, job.prompt_ids, job.error)
     row = job.row
-    text = row.data.decode("utf-8", "surrogateescape")
+    text = row.data[len(job.tail) :].decode("utf-8", "surrogateescape")
     value, error, named = None, job.error or row.error, dict[str, tuple[str, ...]]()
     reason = "error" if error is not None else "stop" if row.bound_at is None else "length"
     if error is None:

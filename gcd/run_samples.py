@@ -5,14 +5,14 @@ Place in the walk: beside `gcd.run`, whose plan it takes; above `gcd.sampling.al
 
 from __future__ import annotations
 
-import codecs
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from gcd.errors import GenerationError, ValidationFailed
-from gcd.run import Job, make_plan, read_text
+from gcd.errors import GenerationError
+from gcd.predicates import AlongText, Both, WhereValue, canonical_of
+from gcd.run import Job, Plan, make_plan, read_text
 from gcd.sample import Guarantee, Sample, SampleOptions, Samples
 from gcd.sampling.aligned.dice import RandomDice, log_sum
 from gcd.sampling.aligned.methods import METHODS, Drawn, Target
@@ -20,8 +20,7 @@ from gcd.sampling.aligned.targets import open_target
 
 if TYPE_CHECKING:
     from gcd.generate import Request
-    from gcd.parse import Wanted
-    from gcd.sampling.aligned.trie import Along, SampleTrie, Where
+    from gcd.sampling.aligned.trie import Along, SampleTrie
     from tokenizer_align.constraint import Constraint
 
 __all__ = ["run_samples"]
@@ -37,7 +36,8 @@ def run_samples(request: Request, extra: SampleOptions) -> Samples:
     constraint = job.row.constraint
     target = open_target(
         plan.model, job.prompt_ids, constraint, budget=job.budget, warp=plan.warp,
-        where=_on_text(extra.where, job.wanted), along=_on_tokens(extra.along, constraint), trie=extra.trie,
+        where=None if extra.where is None else WhereValue(extra.where, job.wanted, job.tail),
+        along=_along(extra, job, plan, constraint), trie=extra.trie,
     )  # fmt: skip
     target = replace(
         target, max_attempts=extra.max_attempts, checks=extra.max_checks, steps=extra.steps, positions=extra.positions,
@@ -68,59 +68,21 @@ def _read(drawn: Drawn, job: Job, *, validate: bool) -> Sample:
     assert job.row is not None
     constraint, token_ids = job.row.constraint, drawn.end.token_ids()
     data = constraint.vocabulary.decode(token_ids)
-    text = data.decode("utf-8", "surrogateescape")
+    text = data[len(job.tail) :].decode("utf-8", "surrogateescape")
     value = read_text(text, data, constraint, job.wanted, validate=validate)
     return Sample(token_ids, text, value, drawn.logprob, drawn.log_weight, drawn.attempts)
 
 
-class _Where:
-    """A test of values as one of texts; equal for equal tests, so that a trie knows its own."""
-
-    def __init__(self, test: object, wanted: Wanted | None) -> None:
-        self._test, self._wanted = test, wanted
-
-    def __call__(self, text: str) -> bool:
-        try:
-            value = text if self._wanted is None else self._wanted.to_value(text, validate=False)
-        except ValidationFailed:
-            return False
-        return bool(self._test(value))  # type: ignore[operator]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Where) and self._test == other._test
-
-    def __hash__(self) -> int:
-        return hash(self._test)
-
-
-def _on_text(where: object, wanted: Wanted | None) -> Where | None:
-    return None if where is None else _Where(where, wanted)
-
-
-class _Along:
-    """A test of texts as one of tokens, asked once a text; equal for equal tests. A finished text was asked about."""
-
-    def __init__(self, test: object, constraint: Constraint) -> None:
-        self._test, self._vocabulary = test, constraint.vocabulary
-        self._judged: dict[str, bool] = {}
-
-    def __call__(self, token_ids: tuple[int, ...], done: bool) -> bool:
-        text = codecs.getincrementaldecoder("utf-8")("ignore").decode(self._vocabulary.decode(token_ids))
-        if done or not token_ids:
-            return True
-        if text not in self._judged:
-            self._judged[text] = bool(self._test(text))  # type: ignore[operator]
-        return self._judged[text]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Along) and self._test == other._test
-
-    def __hash__(self) -> int:
-        return hash(self._test)
-
-
-def _on_tokens(along: object, constraint: Constraint) -> Along | None:
-    return None if along is None else _Along(along, constraint)
+def _along(extra: SampleOptions, job: Job, plan: Plan, constraint: Constraint) -> Along | None:
+    """What is asked of beginnings: `along=`, `canonical=`, both or nothing."""
+    tests: list[Along] = []
+    if extra.along is not None:
+        tests.append(AlongText(extra.along, constraint.vocabulary, job.tail))
+    if extra.canonical:
+        given = plan.request.tokenizer
+        tokenizer = given if given is not None else getattr(plan.model, "tokenizer", None)
+        tests.append(canonical_of(tokenizer, constraint.vocabulary))
+    return None if not tests else tests[0] if len(tests) == 1 else Both(*tests)
 
 
 def _log_z(drawn: Sequence[Drawn], trie: SampleTrie) -> float:

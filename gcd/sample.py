@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
-from gcd.generate import Method, OnePrompt, Request
+from gcd.generate import Boundary, Method, OnePrompt, Request
 from grammars.frontends.schema_options import SchemaOptions
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class SampleOptions:
     width: int = 8
     patience: float = 1.0
     length_power: float = 0.0
+    canonical: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("max_attempts", 1), ("max_checks", 1), ("steps", 0), ("width", 1)):
@@ -154,6 +155,8 @@ def sample(
     min_p: float | None = None,
     seed: int | None = None,
     validate: bool = True,
+    boundary: Boundary = "token",
+    canonical: bool = False,
     where: Callable[[Any], object] | None = None,
     along: Callable[[str], object] | None = None,
     trie: SampleTrie | None = None,
@@ -172,8 +175,8 @@ def sample(
     >>> out.guarantee, out.log_mass
     ('exact i.i.d.', (-3.5, -3.5))
 
-    `model`, `prompt` (one), `schema`, `regex`, `grammar`, `choices`, `constraint`, `tokenizer`, `validate` and the
-    options of schemas are those of `gcd.generate`.
+    `model`, `prompt` (one), `schema`, `regex`, `grammar`, `choices`, `constraint`, `tokenizer`, `validate`, `boundary`
+    and the options of schemas are those of `gcd.generate`.
 
     `method`: "cars" draws exactly, by rejection that learns; "asap" never refuses, and is exact in the limit; "mask" is
     the law of `gcd.generate`. The last two give each text the weight that makes up for it. "mcmc" draws the end of a
@@ -192,7 +195,8 @@ def sample(
 
     `where`: a test of the value (of the text, where there is no schema) that is part of the language too; a text whose
     value cannot be made fails it. `along`: a test of the text so far, its complete characters, asked after each token;
-    nothing may begin with what fails it. `trie`: the `.trie` of an earlier call with the same arguments, to go on from.
+    nothing may begin with what fails it. `canonical`: only texts in the spelling that the tokenizer gives them.
+    `trie`: the `.trie` of an earlier call with the same arguments, to go on from.
     `max_attempts`: for one text, or that many populations of "smc" and "awrs", which then give fewer texts.
 
     Raises what `gcd.generate` raises, and ZeroProbability or AttemptsExhausted where no text is to be had.
@@ -200,10 +204,12 @@ def sample(
     request = Request(
         model=model, prompt=prompt, n=n, schema=schema, regex=regex, grammar=grammar, choices=choices,
         constraint=constraint, tokenizer=tokenizer, method=method, max_new_tokens=max_new_tokens,
-        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed, validate=validate, free=True,
-        **options,
+        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed, validate=validate, boundary=boundary,
+        free=True, **options,
     )  # fmt: skip
-    extra = SampleOptions(where, along, trie, max_attempts, max_checks, steps, positions, width, patience, length_power)
+    extra = SampleOptions(
+        where, along, trie, max_attempts, max_checks, steps, positions, width, patience, length_power, canonical
+    )
     from gcd.run_samples import run_samples
 
     return run_samples(request, extra)
