@@ -11,6 +11,7 @@
 | `sample`                                       | many texts from the model's own law inside the language      |
 | `Sample`, `Samples`, `SampleTrie`              | what it returns, and what it learns                          |
 | `next_bytes`, `NextBytes`                      | the law of the next byte, summed over all spellings          |
+| `sketch`, `Sketch`                             | a draft from anywhere -> a text of the language near to it   |
 | `compile`, `check`                             | what is wanted -> a Constraint for a tokenizer; -> a Report  |
 | `load`                                         | a model by name or path, loaded once                         |
 | `library`                                      | a ready-made grammar by name, as text for `grammar=`         |
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from gcd import diffusion, errors
     from gcd.byte_law import NextBytes, next_bytes
     from gcd.compile import Report
+    from gcd.drafts import Sketch, sketch
     from gcd.generation import AsyncStream, Generation, Stream
     from gcd.integrations.logits_processor import GrammarLogitsProcessor
     from gcd.language import (
@@ -99,10 +101,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "NextBytes",
-    "Report", "Sample", "SampleTrie", "Samples", "ScriptedLM", "Stream", "TransformersLM", "Vocabulary", "agenerate",
-    "apply_bitmask_", "astream", "capture", "check", "choices", "compile", "containing", "diffusion", "errors",
-    "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load", "next_bytes", "regex", "sample", "schema",
-    "special", "stream", "structural_tag", "substring", "tags", "until", "without",
+    "Report", "Sample", "SampleTrie", "Samples", "ScriptedLM", "Sketch", "Stream", "TransformersLM", "Vocabulary",
+    "agenerate", "apply_bitmask_", "astream", "capture", "check", "choices", "compile", "containing", "diffusion",
+    "errors", "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load", "next_bytes", "regex", "sample",
+    "schema", "sketch", "special", "stream", "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
@@ -117,6 +119,7 @@ _LAZY = {
     "Sample": "gcd.sample",
     "SampleTrie": "gcd.sampling.aligned.trie",
     "Samples": "gcd.sample",
+    "Sketch": "gcd.drafts",
     "ScriptedLM": "gcd.models.scripted",
     "Stream": "gcd.generation",
     "TransformersLM": "gcd.models.transformers_lm",
@@ -134,6 +137,7 @@ _LAZY = {
     "next_bytes": "gcd.byte_law",
     "regex": "gcd.language",
     "schema": "gcd.language",
+    "sketch": "gcd.drafts",
     "special": "gcd.language",
     "structural_tag": "gcd.language",
     "substring": "gcd.language",
