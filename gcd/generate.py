@@ -49,6 +49,8 @@ class Options(SchemaOptions, total=False):
     seed: int | None
     errors: Literal["raise", "return"]
     boundary: Boundary
+    draft: object
+    draft_tokens: int
     jump_ahead: JumpAhead
     validate: bool
     batch_size: int
@@ -85,6 +87,8 @@ class Request:
     strings: Spelling = "any"
     integers: Integers = "plain"
     boundary: Boundary = "token"
+    draft: object = None
+    draft_tokens: int = 8
     jump_ahead: JumpAhead = "forced"
     validate: bool = True
     batch_size: int = 32
@@ -96,10 +100,12 @@ class Request:
         for name, allowed in ALLOWED.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {getattr(self, name)!r}")
-        for name in ("n", "max_new_tokens", "batch_size"):
+        for name in ("n", "max_new_tokens", "batch_size", "draft_tokens"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an integer >= 1, not {value!r}")
+        if self.method != "mask" and self.draft is not None:
+            raise ValueError(f"draft= is for method='mask': method={self.method!r} keeps what was read of every text")
         if self.method != "mask" and self.jump_ahead == "canonical":
             raise ValueError(f"jump_ahead='canonical' changes the law, which method={self.method!r} is there to keep")
         if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
@@ -157,6 +163,8 @@ def generate(
     strings: Spelling = "any",
     integers: Integers = "plain",
     boundary: Boundary = "token",
+    draft: object = None,
+    draft_tokens: int = 8,
     jump_ahead: JumpAhead = "forced",
     validate: bool = True,
     batch_size: int = 32,
@@ -194,7 +202,10 @@ def generate(
     text, which begins behind them; they count in `token_ids`, `logprob` and the budget.
     `seed`: sample j of prompt i has its own random numbers, whatever the batch around it; None draws a seed.
     `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
-    also spells forced text as the tokenizer would, which changes the law. `batch_size`: rows in one forward pass.
+    also spells forced text as the tokenizer would, which changes the law. `draft`: up to `draft_tokens` tokens are read
+    ahead, and kept where they are what is drawn: the same texts, in fewer passes. "lookup" takes what followed the last
+    tokens when they came before; a model (or its name) of the same vocabulary writes them. A cache that cannot take
+    tokens back (recurrent, sliding windows) leaves them out. `batch_size`: rows in one forward pass.
 
     Returns a Generation; a list with `n > 1` or a batch of prompts (prompt by prompt, n each). Raises GrammarError,
     AlignmentError and GenerationError (`gcd.errors`); with `errors="return"` an error of one row is its `.error`.

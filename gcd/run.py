@@ -36,6 +36,7 @@ from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
 from gcd.sampling.aligned.dice import RandomDice
 from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.targets import open_target
+from gcd.sampling.draft import Draft, lookup_draft, model_draft, no_draft
 from gcd.sampling.jump import canonical_jump, forced_jump, no_jump
 from gcd.sampling.logits import Warp
 from gcd.sampling.masked import Jump, Row, sample_masked
@@ -69,6 +70,8 @@ class Job:
         """A copy with a row of its own at the start."""
         constraint = self.constraint
         row = None if constraint is None else Row(constraint, self.budget, rng, constraint.start)
+        if row is not None:
+            row.prompt_ids = self.prompt_ids
         return replace(self, row=row)
 
 
@@ -100,6 +103,7 @@ class Plan:
     batched: bool
     warp: Warp
     jump: Jump
+    draft: Draft
     targets: dict[tuple[object, ...], Target] = field(default_factory=dict)
     """What other methods than "mask" know of the prompt and constraint that they are at, by these."""
 
@@ -170,7 +174,7 @@ def make_plan(request: Request) -> Plan:
                 raise
             ready.error = error
         jobs += (ready.sample(np.random.default_rng((seed, i, j))) for j in range(request.n))
-    return Plan(request, model, seed, jobs, batched, warp, _jump(request, tokenizer))
+    return Plan(request, model, seed, jobs, batched, warp, _jump(request, tokenizer), _draft(request, model))
 
 
 def _make_ready(
@@ -270,6 +274,20 @@ def _jump(request: Request, tokenizer: Any) -> Jump:
     return {"forced": forced_jump, "off": no_jump}[request.jump_ahead]
 
 
+def _draft(request: Request, model: LanguageModel) -> Draft:
+    if request.draft is None:
+        return no_draft
+    if request.draft == "lookup":
+        return lookup_draft(request.draft_tokens)
+    drafter = as_model(request.draft, None)
+    if drafter.vocab_size != model.vocab_size:
+        raise VocabularyMismatch(
+            f"the logits of the model that drafts are {drafter.vocab_size:,} wide and those of the model "
+            f"{model.vocab_size:,}: a draft is made of the same tokens"
+        )
+    return model_draft(drafter, request.draft_tokens)
+
+
 def _sample(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
     """Sample the jobs that are ready, in one batch; notes for each after how many forward passes it was complete."""
     ready = [job for job in jobs if job.row is not None]
@@ -280,7 +298,7 @@ def _sample(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
         return
     rows = [cast(Row, job.row) for job in ready]
     session = open_session(plan.model, [job.prompt_ids for job in ready])
-    for _ in sample_masked(session, rows, plan.warp, plan.jump):
+    for _ in sample_masked(session, rows, plan.warp, plan.jump, plan.draft):
         for job, row in zip(ready, rows, strict=True):
             job.calls = job.calls or (session.calls if row.done else 0)
         yield

@@ -63,7 +63,7 @@ class KVSession:
     """
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]], *, ragged: bool, padded: bool = True) -> None:
-        self.ragged, self.calls, self._padded = ragged, 0, padded
+        self.ragged, self.forgets, self.calls, self._padded = ragged, ragged, 0, padded
         self._model, self._prompts = model, [list(prompt) for prompt in prompts]
         self._accepted = forward_parameters(model)
         name = cache_name(model)
@@ -104,6 +104,18 @@ class KVSession:
         self._attention, self._lengths = self._attention[places], self._lengths[places]
         self._rows = list(rows)
 
+    def forget(self, rows: Sequence[int], counts: Sequence[int]) -> None:
+        """The slots become padding: masked for ever, without a position. Those that no row needs are cut off."""
+        assert list(rows) == self._rows, "the rows of the last extend"
+        for place, count in enumerate(counts):
+            self._attention[place, self._attention.shape[1] - count :] = 0
+            self._lengths[place] -= count
+        if common := min(counts):
+            self._attention = self._attention[:, :-common]
+            layers: Any = self._cache.layers
+            for layer in layers:
+                layer.keys, layer.values = layer.keys[..., :-common, :], layer.values[..., :-common, :]
+
     @torch.no_grad()
     def _forward(self, tokens: Sequence[Sequence[int]], *, keep: Sequence[int]) -> list[torch.Tensor]:
         """One pass over new tokens, the shorter rows padded on the left; the last `keep[i]` logits of each row."""
@@ -132,7 +144,7 @@ class RowSession:
     Nor is there a mask: transformers' Mamba multiplies it, as wide as all that was read, with the one new token.
     """
 
-    ragged = True
+    ragged, forgets = True, False
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
         self.calls = 0
@@ -142,6 +154,9 @@ class RowSession:
     def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         self._sessions = {row: self._sessions[row] for row in rows if row in self._sessions}
         return [self._extend(row, new) for row, new in zip(rows, tokens, strict=True)]
+
+    def forget(self, rows: Sequence[int], counts: Sequence[int]) -> None:
+        raise NotImplementedError("a recurrent state cannot take tokens back")
 
     def _extend(self, row: int, tokens: Sequence[int]) -> torch.Tensor:
         parts: list[torch.Tensor] = []

@@ -43,10 +43,12 @@ class LanguageModel(Protocol):
 class Session(Protocol):
     """Some rows of tokens that grow, and the logits along them; what has been read is not read again.
 
-    `ragged`: the rows of one call may bring different numbers of tokens. `calls` counts forward passes.
+    `ragged`: the rows of one call may bring different numbers of tokens. `forgets`: they may be taken back. `calls`
+    counts forward passes.
     """
 
     ragged: bool
+    forgets: bool
     calls: int
 
     def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
@@ -55,6 +57,13 @@ class Session(Protocol):
         Returns for each of `rows` the logits of what follows each appended token, shape (len(tokens[i]), V). The first
         call reads the prompts as well, and there the result starts one earlier, with what follows the prompt:
         (1 + len(tokens[i]), V).
+        """
+        ...
+
+    def forget(self, rows: Sequence[int], counts: Sequence[int]) -> None:
+        """Take back the last `counts[i]` tokens that the last `extend` appended to row `rows[i]`, which are its rows.
+
+        Where `forgets` is False it is not called.
         """
         ...
 
@@ -90,7 +99,7 @@ class TreeModel(Protocol):
 class StatelessSession:
     """A Session over any LanguageModel, by asking for every prefix anew; one call of `next_logits` an extension."""
 
-    ragged = True
+    ragged = forgets = True
 
     def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]]) -> None:
         self._model = model
@@ -108,6 +117,10 @@ class StatelessSession:
         logits = self._model.next_logits(asked)
         ends = list(accumulate(len(new) + 1 - first for new in tokens))
         return [logits[begin:end] for begin, end in pairwise([0, *ends])]
+
+    def forget(self, rows: Sequence[int], counts: Sequence[int]) -> None:
+        for row, count in zip(rows, counts, strict=True):
+            del self._sequences[row][len(self._sequences[row]) - count :]
 
 
 def open_session(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> Session:

@@ -5,7 +5,8 @@ within its budget. It does *not* sample the model's distribution conditioned on 
 biased towards what is likely early (`logprob` and `masked_logprob` of a row are what a correction needs).
 
 A row decides tokens ahead of what the model has read: one drawn token, then the tokens that follow it in every text
-of the language. They are read in one forward pass, which scores them as well, so that jumping costs no pass.
+of the language. They are read in one forward pass, which scores them as well, so that jumping costs no pass. What
+`draft.py` proposes is read there too, and decided by nothing but the draws.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from gcd.errors import BadLogits
 from gcd.sampling.bitmask import apply_bitmask_
+from gcd.sampling.draft import Draft, no_draft
 from gcd.sampling.logits import Warp, diagnose, draw, unpack_bitmask, warp
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Row:
     bound_at: int | None = None
     done: bool = False
     error: BadLogits | None = None
+    prompt_ids: tuple[int, ...] = ()
 
     @property
     def data(self) -> bytes:
@@ -82,27 +85,66 @@ Jump: TypeAlias = Callable[[Row], Sequence[int]]
 """The tokens to append to a row without asking the model."""
 
 
-def sample_masked(session: Session, rows: Sequence[Row], knobs: Warp, jump: Jump) -> Iterator[None]:
-    """Run every row to its end; yields after each forward pass, when the rows' `token_ids` have grown."""
+def sample_masked(
+    session: Session, rows: Sequence[Row], knobs: Warp, jump: Jump, draft: Draft = no_draft
+) -> Iterator[None]:
+    """Run every row to its end; yields after each forward pass, when the rows' `token_ids` have grown.
+
+    What a row drafts is read in the same pass, where the session can take it back. A token is drawn all the same, from
+    the same random numbers, and the draft goes on as long as it is what was drawn: so texts are those without it.
+    """
     for row in rows:
         row.decide(jump(row))
     while live := [i for i, row in enumerate(rows) if not row.done]:
         queues = [rows[i].token_ids[rows[i].fed :] for i in live]
-        if not session.ragged:
+        if getattr(session, "forgets", False):
+            queues = [[*queue, *_ahead(rows[i], draft)] for i, queue in zip(live, queues, strict=True)]
+        elif not session.ragged:
             shortest = min(map(len, queues))
             queues = [queue[:shortest] for queue in queues]
-        ends: list[tuple[Row, torch.Tensor]] = []
-        for i, queue, logits in zip(live, queues, session.extend(live, queues), strict=True):
-            row = rows[i]
-            row.fed += len(queue)
-            known = row.token_ids[row.scored : row.scored + len(logits)]
-            if known:
-                _score(row, known, logits[: len(known)].float())
-            if len(known) < len(logits) and not row.done:
-                ends.append((row, logits[-1]))
-        if ends:
-            _step([row for row, _ in ends], torch.stack([last for _, last in ends]).float(), knobs, jump)
+        passes = [
+            Pass(rows[i], queue, rows[i].fed, rows[i].scored, logits)
+            for i, queue, logits in zip(live, queues, session.extend(live, queues), strict=True)
+        ]
+        while ends := [(one, last) for one in passes if (last := one.score()) is not None]:
+            _step([one.row for one, _ in ends], torch.stack([last for _, last in ends]).float(), knobs, jump)
+        for one in passes:
+            one.row.fed = one.agreed
+        wrong = [one.begin + len(one.read) - one.agreed for one in passes]
+        if any(wrong):
+            session.forget(live, wrong)
         yield
+
+
+def _ahead(row: Row, draft: Draft) -> Sequence[int]:
+    """The draft of a row, as far as its budget goes: a model has no positions beyond."""
+    return draft(row)[: max(0, row.budget - len(row.token_ids) - 1)]
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass read of a row from its token `begin` on, drafts included, and the logits from token `start` on."""
+
+    row: Row
+    read: list[int]
+    begin: int
+    start: int
+    logits: torch.Tensor
+
+    @property
+    def agreed(self) -> int:
+        """Up to which token what was read is the row's own."""
+        own = self.row.token_ids[self.begin : self.begin + len(self.read)]
+        pairs = enumerate(zip(self.read, own, strict=False))
+        return self.begin + next((i for i, (read, token) in pairs if read != token), len(own))
+
+    def score(self) -> torch.Tensor | None:
+        """Count what the row decided without the model; the logits of its next token, None where there are none."""
+        row, end = self.row, min(self.agreed + 1, self.start + len(self.logits))
+        if known := row.token_ids[row.scored : end]:
+            _score(row, known, self.logits[row.scored - self.start :][: len(known)].float())
+        at = len(row.token_ids)
+        return self.logits[at - self.start] if not row.done and row.scored == at < end else None
 
 
 def _score(row: Row, token_ids: Sequence[int], logits: torch.Tensor) -> None:
