@@ -1,6 +1,7 @@
 """How far are samplers from the model's own law inside a language, and what does each of them cost?
 
-    python bench/alignment.py [--toys] [--model smollm2] [--n 20] [--draws 10000] [--cold 1000] [--json FILE] [--readme]
+    python bench/alignment.py [--toys] [--model smollm2] [--n 20] [--draws 10000] [--cold 1000] [--case NAME]
+                              [--method NAME] [--json FILE] [--readme]
 
 `--toys`: the toys of `alignment_toys.py`, under models that are written down, so that the truth is known. For each the
 KL to it of `--draws` texts (an exact sampler has about (members - 1) / 2n of it: the noise), and for `cars` the tokens
@@ -43,6 +44,8 @@ from tokenizer_align.constraint import Constraint
 README = Path(__file__).with_name("README.md")
 BUDGET = 48
 KINDS = ("mask", "asap", "cars")
+SEARCHES, PREFIXES = ("best_first", "distinct"), 2000
+"""Their attempts are prefixes, of which a text has as many as tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,7 @@ def measure_case(model: gcd.TransformersLM, case: Case, method: str, n: int) -> 
     try:
         out = gcd.sample(
             model, case.prompt, n, constraint=case.constraint(model), method=method, max_new_tokens=BUDGET, seed=1,
-            max_attempts=20, steps=5,
+            max_attempts=PREFIXES if method in SEARCHES else 20, steps=5,
         )  # fmt: skip
     except GenerationError as error:
         row.error = str(error).partition("\n")[0]
@@ -312,6 +315,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10_000)
     parser.add_argument("--cold", type=int, default=1000)
     parser.add_argument("--method", action="append", choices=list(METHODS))
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--readme", action="store_true")
     arguments = parser.parse_args()
@@ -320,7 +324,7 @@ def main() -> None:
     rows: list[ModelRow] = []
     if arguments.model:
         model = gcd.load(arguments.model)
-        for case in CASES:
+        for case in [case for case in CASES if not arguments.case or case.name in arguments.case]:
             for method in arguments.method or METHODS:
                 rows.append(measure_case(model, case, method, arguments.n))
                 print(rows[-1], flush=True)
