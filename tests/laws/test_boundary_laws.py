@@ -20,7 +20,7 @@ from gcd.boundary import take_back
 from gcd.errors import PromptError, UnsupportedTokenizer
 from gcd.sampling.aligned.methods import METHODS
 
-CASES = int(os.environ.get("GCD_BOUNDARY_CASES", "4"))
+CASES = int(os.environ.get("GCD_BOUNDARY_CASES", "3"))
 EOS = 59
 
 
@@ -246,17 +246,17 @@ def test_canonical_texts_are_those_that_the_tokenizer_writes(method):
     vocabulary = gcd.Vocabulary.from_tokenizer(tokenizer, eos_token_ids=[tokenizer.token_to_id("<eos>")])
     model = gcd.ScriptedLM([1.0] * vocabulary.size, eos_token_ids=vocabulary.eos_token_ids)
     texts = ["".join(parts) for parts in product(["a", "b", "ab", " ", "é"], repeat=4)]
-    texts = sorted(set(texts))[::15]
+    texts = sorted(set(texts))[::30]
     options = {"choices": texts, "tokenizer": tokenizer, "seed": 1, "max_new_tokens": 12, "max_attempts": 100_000}
     options["constraint"] = gcd.compile(choices=options.pop("choices"), tokenizer=vocabulary)
-    n = len(texts) + 5 if method in ("best_first", "distinct") else 20
+    n = len(texts) + 5 if method in ("best_first", "distinct") else 10
     out = gcd.sample(model, "", n, canonical=True, method=method, **options)
     for one in out:
         assert list(one.token_ids[:-1]) == tokenizer.encode(one.text).ids
     if method in ("best_first", "distinct"):
         assert sorted(one.text for one in out) == texts
-        free = gcd.sample(model, "", 500, method="distinct", **options)
-        assert len(free) > 3 * len(texts)
+    if method == "distinct":
+        assert len(gcd.sample(model, "", 4 * len(texts), method="distinct", **options)) == 4 * len(texts)
 
 
 def test_canonical_needs_a_tokenizer_that_writes_the_text_and_nothing_else():

@@ -17,7 +17,7 @@ from gcd.parse import parse_wanted
 from grammars.compile import compile_grammar
 from grammars.nearest import nearest
 
-CASES = int(os.environ.get("GCD_NEAREST_CASES", "40"))
+CASES = int(os.environ.get("GCD_NEAREST_CASES", "20"))
 LONGEST = 6
 TEXTS = ["".join(letters) for length in range(LONGEST + 1) for letters in product("aé(", repeat=length)]
 

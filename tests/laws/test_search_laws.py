@@ -26,7 +26,7 @@ DRAWS = int(os.environ.get("GCD_ALIGNMENT_DRAWS", "2000"))
 
 @pytest.mark.parametrize("power", [0.0, 0.7, 1.0])
 def test_a_beam_that_is_wide_enough_finds_what_brute_force_finds(power):
-    for seed in range(8 * CASES):
+    for seed in range(4 * CASES):
         case = case_of(seed, budgets=(2, 3, 4))
         law = case.law()
         scores = {ids: math.log(p) / len(ids) ** power for ids, p in law.items()}
@@ -71,7 +71,7 @@ def narrow(case: Case, width: int, patience: float) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize("patience", [0.5, 1.0, 2.0])
 def test_a_narrow_beam_keeps_what_it_says(width, patience):
     compared = 0
-    for seed in range(6 * CASES):
+    for seed in range(4 * CASES):
         case = case_of(seed, budgets=(3, 4, 5))
         if not case.law():
             continue
@@ -79,7 +79,7 @@ def test_a_narrow_beam_keeps_what_it_says(width, patience):
         ends, _ = beams(target.trie, target.rows, n=1000, width=width, patience=patience)
         assert [end.token_ids() for end in ends] == narrow(case, width, patience), f"seed {seed}"
         compared += 1
-    assert compared > 2 * CASES
+    assert compared > CASES
 
 
 def orders(law: dict[tuple[int, ...], float], n: int) -> dict[tuple[tuple[int, ...], ...], float]:
@@ -103,7 +103,7 @@ def cases(least: int) -> list[Case]:
 @pytest.mark.parametrize("case", cases(3), ids=lambda case: str(case.seed))
 def test_texts_arrive_by_the_law_of_draws_without_replacement(case, warm):
     """Counts of ordered pairs against their probabilities; within 5 sigma each, and by chi-squared together."""
-    law, draws = case.law(), DRAWS // 5
+    law, draws = case.law(), DRAWS // 8
     expected = orders(law, 2)
     seen: Counter[tuple[tuple[int, ...], ...]] = Counter()
     for i in range(draws):
@@ -132,11 +132,11 @@ def drawn(case: Case, n: int, i: int) -> tuple[list, Target]:
     return list(METHODS["distinct"].sampler(target, dice)), target
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("case", cases(4), ids=lambda case: str(case.seed))
 def test_inclusion_weights_are_unbiased(case, n):
     """How often a text is among n, against the sum over all orders; and the mean of weight · 1[w] against P(w)."""
-    law, draws = case.law(), DRAWS // 8
+    law, draws = case.law(), DRAWS // 12
     included: Counter[tuple[int, ...]] = Counter()
     for order, p in orders(law, n).items():
         for ids in order:
@@ -153,7 +153,7 @@ def test_inclusion_weights_are_unbiased(case, n):
         chance = included[ids]
         assert abs(seen[ids] - draws * chance) <= 4.5 * math.sqrt(draws * chance * (1 - chance)) + 1, f"{ids}"
         sigma = weights[ids].std(ddof=1) / math.sqrt(draws)
-        if seen[ids] >= 30:  # of fewer the deviation is not known
+        if seen[ids] >= 25:  # of fewer the deviation is not known
             assert abs(weights[ids].mean() - p) <= 4.5 * sigma + 1e-9, f"{ids}"
 
 
