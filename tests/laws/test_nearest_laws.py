@@ -58,8 +58,8 @@ def compare(wanted: dict[str, str], is_member: Callable[[str], object], rng: ran
     compared = far = 0
     for _ in range(4):
         draft = "".join(rng.choices("aé((x😀", k=rng.randint(0, 4)))
-        least = min((distance(draft, text) for text in members), default=LONGEST)
-        if least > LONGEST + 1 - len(draft):
+        least = min((distance(draft, text) for text in members), default=LONGEST + 1)
+        if not members or least > LONGEST + 1 - len(draft):
             continue  # a longer member might be nearer
         found = nearest(automaton, draft)
         assert is_member(found.text), f"{wanted}: {draft!r} -> {found}"
