@@ -57,6 +57,12 @@ class AnewTree:
         self.tokens += len(sequence) if self._counts_all else 1
         return self._model.next_logits([sequence])[0]
 
+    def logits_of(self, prefixes: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        """The same of several continuations in one pass, (len(prefixes), V)."""
+        sequences = [[*self._prompt, *token_ids] for token_ids in prefixes]
+        self.tokens += sum(map(len, sequences)) if self._counts_all else len(sequences)
+        return self._model.next_logits(sequences)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:

@@ -78,7 +78,10 @@ class SessionModel(Protocol):
 
 
 class TreeSession(Protocol):
-    """The logits behind any continuation of one prompt, asked for in any order; `tokens` counts what the model read."""
+    """The logits behind any continuation of one prompt, asked for in any order; `tokens` counts what the model read.
+
+    It may have `logits_of(prefixes)`, shape (len(prefixes), V), which reads several in one pass.
+    """
 
     tokens: int
 

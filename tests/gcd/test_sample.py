@@ -312,6 +312,37 @@ def test_where_gets_values_and_what_has_none_fails_it():
         gcd.sample(model, "", 30, **options)
 
 
+@pytest.mark.parametrize("method", ["smc", "awrs", "beam"])
+def test_populations_and_beams_ask_for_many_prefixes_in_one_pass(method):
+    """The same texts as of a model that is asked for one at a time, from a few passes."""
+    passes: Counter[str] = Counter()
+
+    class Counting:
+        vocab_size, eos_token_ids = 8, (EOS,)
+
+        def next_logits(self, sequences):
+            passes["all"] += 1
+            return A_OR_C.next_logits(sequences)
+
+    class OneAtATime(Counting):
+        def open_tree(self, prompt):
+            class Tree:
+                tokens = 0
+
+                def logits(self, token_ids):
+                    self.tokens += 1
+                    return A_OR_C.next_logits([[*prompt, *token_ids]])[0]
+
+            return Tree()
+
+    options = {"regex": "[abc]{1,6}", "method": method, "n": 20, "along": lambda text: "bb" not in text}
+    many, one = sample(model=Counting(), **options), sample(model=OneAtATime(), **options)
+    assert many.samples == one.samples
+    assert (many.model_tokens, many.log_mass) == (one.model_tokens, one.log_mass)
+    assert passes["all"] <= 2 * 7
+    assert many.model_tokens > 3 * passes["all"]
+
+
 def test_a_trie_goes_on_where_it_was():
     first = sample(50, choices=["a", "ab", "c"])
     again = sample(50, choices=["a", "ab", "c"], trie=first.trie, seed=2)

@@ -40,6 +40,7 @@ def beams(
     gone_on = 0
     try:
         while live and len(done) < patience * width and not _settled(done, live, n, trie.budget**power):
+            rows.fetch(node for _, node in live)
             for _, node in live:
                 touched[node] = None
                 gone_on += 1

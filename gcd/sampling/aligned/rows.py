@@ -7,6 +7,7 @@ that what is computed of them twice is equal bit for bit; what was forgotten is 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,10 @@ __all__ = ["Rows"]
 
 MEMORY = 256 << 20
 """Bytes of logits that are remembered: 1,300 prefixes of a vocabulary of 50,000."""
+
+
+BATCH = 32
+"""The prefixes of one pass."""
 
 
 class Rows:
@@ -50,8 +55,22 @@ class Rows:
         if node in self._kept:
             self._kept.move_to_end(node)
             return self._kept[node]
+        return self._keep(node, self.session.logits(node.token_ids()))
+
+    def fetch(self, nodes: Iterable[Node]) -> None:
+        """Ask for rows that are wanted next, several in one pass where the session can; of each as `of` would."""
+        many = getattr(self.session, "logits_of", None)
+        new = [node for node in dict.fromkeys(nodes) if node not in self._kept]
+        if many is None or len(new) < 2:
+            return
+        for begin in range(0, len(new), BATCH):
+            some = new[begin : begin + BATCH]
+            for node, logits in zip(some, many([node.token_ids() for node in some]), strict=True):
+                self._keep(node, logits)
+
+    def _keep(self, node: Node, found: torch.Tensor) -> torch.Tensor:
         self.asked += 1
-        logits = self.session.logits(node.token_ids()).detach().float().cpu()
+        logits = found.detach().float().cpu()
         if not bool(logits.amax().isfinite()):  # NaN and +inf are carried along
             raise self._bad(node, logits)
         self._kept[node] = logits

@@ -55,6 +55,7 @@ def population(
     try:
         while live := [i for i, node in enumerate(nodes) if not node.done and weights[i] > -math.inf]:
             visited += len(live)
+            rows.fetch(nodes[i] for i in live if not nodes[i].known)
             for i in live:
                 node = nodes[i]
                 if not node.known:
