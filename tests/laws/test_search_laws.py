@@ -176,3 +176,9 @@ def test_all_texts_are_found_where_there_are_no_more(seed):
 def test_chances_do_not_cancel(log_p, log_time):
     exact = -math.expm1(-math.exp(min(log_p + log_time, 50)))
     assert log_chance(log_p, log_time) == pytest.approx(math.log(exact), abs=1e-12)
+
+
+def test_chances_below_all_floats_are_still_numbers():
+    assert log_chance(-900.0, 100.0) == -800.0
+    assert log_chance(-40.0, 5.0) == pytest.approx(-35.0, abs=1e-12)
+    assert log_chance(-5.0, math.inf) == 0.0

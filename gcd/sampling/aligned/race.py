@@ -118,4 +118,7 @@ def log_chance(log_p: float, log_time: float) -> float:
     >>> log_chance(math.log(0.5), math.inf)
     0.0
     """
-    return 0.0 if log_time == math.inf else math.log(-math.expm1(-math.exp(min(700.0, log_p + log_time))))
+    log_rate = log_p + log_time
+    if log_rate < -30:  # 1 - exp(-x) is x to the last bit, also where x underflows
+        return log_rate
+    return 0.0 if log_rate > 700 else math.log(-math.expm1(-math.exp(log_rate)))
