@@ -17,7 +17,7 @@ import numpy as np
 from records import Record, records
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-EOS, MASK = "<|end|>", "<|mask|>"
+EOS, MASK = "<|endoftext|>", "<|mask|>"
 TRAINING_SEED, HELD_OUT_SEED, HELD_OUT = 0, 1, 300
 
 
