@@ -19,14 +19,18 @@ PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loa
 LAWS_OF_OUR_OWN = tests/grammars/test_naive.py $(addprefix tests/laws/test_,mask_law.py mutants.py number_laws.py regex_laws.py state_laws.py distinct_laws.py alignment_laws.py forest_laws.py awrs_laws.py search_laws.py sampling_grammar_laws.py nearest_laws.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-nojit test-bounds test-floors test-wheel lint format docs standard bench bench-folders clean
+.PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel lint format docs standard bench bench-folders clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/demo.stamp ## install, then generate a validated object with the embedded model
 	@$(VENV)/bin/gcd warm-up
 	@$(RUN) examples/person.py
+
+demo-diffusion: $(VENV)/demo.stamp ## let the embedded diffusion model fill in a weather report, in any order
+	@$(VENV)/bin/gcd warm-up
+	@$(VENV)/bin/gcd generate --diffusion --schema examples/weather.json --temperature 0 "weather: It is 16 degrees in Athens. Fog. Wind from the west at 115 km/h. Warning issued. ->"
 
 test: $(VENV)/test.stamp ## install what the tests need, then run them all
 	@$(VENV)/bin/gcd warm-up

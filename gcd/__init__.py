@@ -20,6 +20,7 @@
 | `fill_bitmask`                                 | the masks of a batch, each row of its own grammar            |
 | `apply_bitmask_`                               | masks into logits in place, on CUDA by one kernel            |
 | `LanguageModel`, `ScriptedLM`, `TransformersLM`| what a model is; one written down; one of transformers       |
+| `DiffusionModel`, `MaskedDiffusionLM`          | the same for models that fill canvases                       |
 | `Language`                                     | what is wanted, put together from parts: `+`, `|`, `&`, `~`  |
 | `regex`, `choices`, `schema`, `lark`, `gbnf`   | such parts, by what they are written in                      |
 | `literal`, `special`, `substring`              | a text, a special token, whatever stands in a document       |
@@ -88,7 +89,8 @@ if TYPE_CHECKING:
         without,
     )
     from gcd.models.load import load
-    from gcd.models.protocols import LanguageModel
+    from gcd.models.masked_diffusion import MaskedDiffusionLM
+    from gcd.models.protocols import DiffusionModel, LanguageModel
     from gcd.models.scripted import ScriptedLM
     from gcd.models.transformers_lm import TransformersLM
     from gcd.sample import Sample, Samples
@@ -100,20 +102,23 @@ if TYPE_CHECKING:
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
-    "AsyncStream", "Constraint", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel", "NextBytes",
-    "Report", "Sample", "SampleTrie", "Samples", "ScriptedLM", "Sketch", "Stream", "TransformersLM", "Vocabulary",
-    "agenerate", "apply_bitmask_", "astream", "capture", "check", "choices", "compile", "containing", "diffusion",
-    "errors", "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load", "next_bytes", "regex", "sample",
-    "schema", "sketch", "special", "stream", "structural_tag", "substring", "tags", "until", "without",
+    "AsyncStream", "Constraint", "DiffusionModel", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel",
+    "MaskedDiffusionLM", "NextBytes", "Report", "Sample", "SampleTrie", "Samples", "ScriptedLM", "Sketch", "Stream",
+    "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "capture", "check", "choices", "compile",
+    "containing", "diffusion", "errors", "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load",
+    "next_bytes", "regex", "sample", "schema", "sketch", "special", "stream", "structural_tag", "substring", "tags",
+    "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
     "AsyncStream": "gcd.generation",
     "Constraint": "tokenizer_align.constraint",
+    "DiffusionModel": "gcd.models.protocols",
     "Generation": "gcd.generation",
     "GrammarLogitsProcessor": "gcd.integrations.logits_processor",
     "Language": "gcd.language",
     "LanguageModel": "gcd.models.protocols",
+    "MaskedDiffusionLM": "gcd.models.masked_diffusion",
     "NextBytes": "gcd.byte_law",
     "Report": "gcd.compile",
     "Sample": "gcd.sample",

@@ -7,15 +7,16 @@ module imports neither torch nor the engine.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, get_args, overload
 
 from gcd.generation import AsyncStream, Generation, Stream
 from grammars.frontends.schema_options import DEFAULTS, Approximate, SchemaOptions
 
 if TYPE_CHECKING:
+    from gcd.diffusion.policies import View
     from grammars.frontends.json_schema.registry import Schemas
     from grammars.frontends.json_schema.whitespace import Integers, KeyOrder, Whitespace
     from grammars.ir import Spelling
@@ -26,8 +27,12 @@ __all__ = ["AsyncStream", "Generation", "Options", "Request", "Stream", "agenera
 Chat: TypeAlias = list[dict[str, Any]] | list[dict[str, str]]
 OnePrompt: TypeAlias = str | list[int] | Chat
 Prompts: TypeAlias = list[str] | list[list[int]] | list[list[dict[str, Any]]] | list[list[dict[str, str]]]
-Method: TypeAlias = Literal["mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct"]
+Method: TypeAlias = Literal[
+    "mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct",
+    "exact", "trajectory", "dingo", "greedy-mask",
+]  # fmt: skip
 Boundary: TypeAlias = Literal["token", "heal"]
+Policy: TypeAlias = "Callable[[View], Sequence[int]]"
 JumpAhead: TypeAlias = Literal["forced", "off", "canonical"]
 
 
@@ -54,6 +59,10 @@ class Options(SchemaOptions, total=False):
     jump_ahead: JumpAhead
     validate: bool
     batch_size: int
+    steps: int | None
+    block_length: int | None
+    policy: Policy | None
+    particles: int | None
     progress: bool
 
 
@@ -92,6 +101,10 @@ class Request:
     jump_ahead: JumpAhead = "forced"
     validate: bool = True
     batch_size: int = 32
+    steps: int | None = None
+    block_length: int | None = None
+    policy: Policy | None = None
+    particles: int | None = None
     progress: bool = False
     free: bool = False
     """Masks are not narrowed by the budget, whatever the method: `gcd.sample` refuses texts that are over it."""
@@ -106,6 +119,10 @@ class Request:
                 raise ValueError(f"{name} must be an integer >= 1, not {value!r}")
         if self.method != "mask" and self.draft is not None:
             raise ValueError(f"draft= is for method='mask': method={self.method!r} keeps what was read of every text")
+        for name in ("steps", "block_length", "particles"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be an integer >= 1 or None, not {value!r}")
         if self.method != "mask" and self.jump_ahead == "canonical":
             raise ValueError(f"jump_ahead='canonical' changes the law, which method={self.method!r} is there to keep")
         if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
@@ -119,7 +136,7 @@ class Request:
 
 
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "method": ("mask", "asap", "cars", "mcmc", "smc", "awrs", "best_first", "beam", "distinct"),
+    "method": get_args(Method),
     "errors": ("raise", "return"),
     "boundary": ("token", "heal"),
     "jump_ahead": ("forced", "off", "canonical"),
@@ -168,6 +185,10 @@ def generate(
     jump_ahead: JumpAhead = "forced",
     validate: bool = True,
     batch_size: int = 32,
+    steps: int | None = None,
+    block_length: int | None = None,
+    policy: Policy | None = None,
+    particles: int | None = None,
     progress: bool = False,
 ) -> Generation | list[Generation]:
     """Let a model continue `prompt` inside a grammar; every result is complete, in the language and within the budget.
@@ -200,6 +221,10 @@ def generate(
     also what the knobs and the budget mean there; samples of one prompt learn from each other, and `jump_ahead` is off.
     `boundary="heal"`: where the prompt ends inside a token, its last tokens are taken back and spelled again with the
     text, which begins behind them; they count in `token_ids`, `logprob` and the budget.
+    With a diffusion model (a `DiffusionModel`, or "demo-diffusion") the methods are those of `gcd.diffusion.decode`:
+    "exact" (which "mask" means there), "trajectory" (by `particles`), "dingo" and "greedy-mask"; `max_new_tokens` is
+    how long the canvas may be, `steps` (32 by default) bounds the calls of the model for each block of `block_length`
+    positions, and `policy` says which of them to commit. Its `logprob` is nan, as nobody can sum it.
     `seed`: sample j of prompt i has its own random numbers, whatever the batch around it; None draws a seed.
     `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
     also spells forced text as the tokenizer would, which changes the law. `draft`: up to `draft_tokens` tokens are read

@@ -26,10 +26,12 @@ class Generation:
     | `text`            | the bytes of the tokens as UTF-8 (bytes that are none survive as surrogate escapes)        |
     | `token_ids`       | the generated tokens, the EOS that ended them included                                     |
     | `logprob`         | Σ log p(token | before) under the model alone, neither masked nor warped, EOS included     |
+    |                   | (nan, as `masked_logprob`, for a diffusion model, which has no such sum)                   |
     | `masked_logprob`  | Σ log of the probability with which each token was really drawn, 0 for a forced one; with  |
     |                   | another method than "mask", of the text in its last attempt (nan for "mcmc" and "smc")     |
     | `finish_reason`   | "stop"; "length" when the budget narrowed a mask, the text being complete all the same     |
-    | `budget_bound_at` | the first step at which it did, None with "stop"                                           |
+    | `budget_bound_at` | the first step at which it did, None with "stop"; for a diffusion model "length" is a text |
+    |                   | that fills its canvas to the end, where this is how long it is                             |
     | `seed`            | the seed of the call: drawn from the operating system when none was given                  |
     | `model_calls`     | the forward passes of the batch until this text was complete                               |
     | `prompt_token_ids`| what the model was given to continue                                                       |

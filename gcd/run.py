@@ -33,6 +33,7 @@ from gcd.models.protocols import open_session
 from gcd.parse import Wanted, check_options, parse_wanted
 from gcd.progress import Progress
 from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
+from gcd.run_diffusion import canvas_of, check_kind, fill_jobs, is_diffusion
 from gcd.sampling.aligned.dice import RandomDice
 from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.targets import open_target
@@ -130,6 +131,10 @@ def run_stream(request: Request) -> Stream:
     plan = make_plan(request)
     if request.method != "mask":
         raise ValueError(f"a stream shows tokens as they are decided, and method={request.method!r} may take them back")
+    if is_diffusion(plan.model):
+        raise ValueError(
+            "a stream shows tokens as they are decided, and a diffusion model decides on them in any order"
+        )
     if len(plan.jobs) != 1 or plan.batched:
         raise ValueError("a stream is one text: one prompt and n=1 (use one stream a prompt, or generate)")
     return Stream(_pieces(plan))
@@ -158,6 +163,7 @@ def _pieces(plan: Plan) -> Iterator[str | Generation]:
 def make_plan(request: Request) -> Plan:
     """Everything that can be known before the first forward pass; raises whatever is wrong."""
     model = as_model(request.model, request.tokenizer)
+    check_kind(request, model)
     tokenizer = request.tokenizer if request.tokenizer is not None else getattr(model, "tokenizer", None)
     prompts, batched = split_prompts(request.prompt)
     seed = secrets.randbits(32) if request.seed is None else request.seed
@@ -207,6 +213,8 @@ def _budget(request: Request, prompt_ids: Sequence[int], model: LanguageModel, c
 
     `mask` narrows masks and needs as many as are sure to suffice; methods that refuse texts need what some text takes.
     """
+    if is_diffusion(model):
+        return canvas_of(request, prompt_ids, model, constraint)
     wanted = request.max_new_tokens
     needed = constraint.min_tokens_to_end(constraint.start) + 1
     if request.method == "mask" and not request.free:
@@ -293,8 +301,8 @@ def _sample(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
     ready = [job for job in jobs if job.row is not None]
     if not ready:
         return
-    if plan.request.method != "mask":
-        yield from _draw(plan, ready)
+    if plan.request.method != "mask" or is_diffusion(plan.model):
+        yield from (fill_jobs if is_diffusion(plan.model) else _draw)(plan, ready)
         return
     rows = [cast(Row, job.row) for job in ready]
     session = open_session(plan.model, [job.prompt_ids for job in ready])

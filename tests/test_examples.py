@@ -86,6 +86,18 @@ CASES: dict[str, tuple[list[object], list[object]]] = {
         [{"reasoning": "", "category": "bug", "priority": 2, "order_ids": ["AB123456"], "reply": "We look into it."}],
         [{"reasoning": "", "category": "bug", "priority": 4, "order_ids": [], "reply": "We look into it."}],
     ),
+    "weather.json": (
+        [
+            {
+                "city": "Athens",
+                "degrees": 16,
+                "sky": "fog",
+                "wind": {"direction": "west", "speed": 115},
+                "warning": True,
+            }
+        ],
+        [{"city": "Athens", "degrees": 16, "sky": "fog", "wind": {"direction": "up", "speed": 1}, "warning": True}],
+    ),
     "date.regex": (["1969-07-20", "2024-12-31"], ["1969-13-20", "69-07-20", "1969-07-20 "]),
     "phone.regex": (["(555) 123-4567", "5551234567"], ["555-12", "phone"]),
     "arithmetic.lark": (["1+2*3", "(1+2)*(3/(4-5))"], ["1+", "(1", "12345"]),

@@ -1,13 +1,13 @@
-"""Records: notes and the JSON objects that they say, under six schemas; all that the embedded diffusion model was taught.
+"""Records: notes and the JSON objects that they say, under six schemas: what the embedded diffusion model was taught.
 
 A note says every field of its object in one of some orders and wordings, so that what is right can be counted field by
 field. Half of the surnames, streets and firms are made of syllables: they have to be copied, not recalled.
 
     >>> record = next(records(seed=1))
     >>> record.prompt
-    'order: Peter Rokodalan would like 7 vases and a rug. Payment by card. It is urgent. ->'
+    'order: Victor Gamu orders 8 kettles and 26 mirrors. Payment by cash. It can wait. ->'
     >>> record.answer
-    '{"customer":"Peter Rokodalan","items":[{"product":"vase","quantity":7},{"product":"rug","quantity":1}],...'
+    '{"customer":"Victor Gamu","items":[{"product":"kettle","quantity":8},{"product":"mirror","quantity":26}],...'
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _list(items: dict[str, Any], most: int = 3) -> dict[str, Any]:
     return {"type": "array", "items": items, "minItems": 1, "maxItems": most}
 
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 40}
+_TEXT = {"type": "string"}
 _YES = {"type": "boolean"}
 _DATE = {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"}
 _MONEY = {"type": "number", "minimum": 0, "maximum": 9999}
@@ -96,32 +96,53 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 """By the word that a prompt begins with."""
 
-FIRST = (
-    "Ada Alan Alice Amir Anna Arun Ben Bruno Carla Chen Clara Daniel David Dora Edith Elena Emil Emma Eva Felix Fatima Frank "
-    "Grace Hana Hans Helen Hugo Ida Igor Ines Ivan Jan Jane Joan John Julia Karl Kenji Kira Lara Leo Lina Lucas Lucy Maria "
-    "Mark Marta Max Mia Milan Mona Nadia Nina Noah Nora Olga Omar Oscar Otto Paul Peter Petra Rosa Ruth Sami Sara Sofia "
-    "Tariq Thomas Tom Uma Vera Victor Wanda Yara Yusuf Zoe"
-).split()
-LAST = (
-    "Adams Bauer Becker Brown Carter Clark Cohen Costa Diaz Dubois Evans Fischer Garcia Gupta Hall Hansen Harris Hill Ito Jensen "
-    "Jones Kaya Keller Khan Kim King Klein Kovac Larsen Lee Lopez Lovelace Martin Meyer Miller Moreau Mori Nagy Novak Olsen Owens "
-    "Park Patel Petrov Reed Rossi Roth Santos Sato Schmidt Silva Singh Smith Suzuki Tanaka Taylor Turner Wagner Walker Weber "
-    "White Wilson Wolf Wright Young"
-).split()
-CITIES = (
-    "Amsterdam Athens Barcelona Berlin Bern Boston Bristol Cairo Chicago Copenhagen Delhi Dublin Geneva Hamburg Helsinki "
-    "Istanbul Kyoto Leeds Lima Lisbon London Lyon Madrid Milan Munich Nairobi Naples Osaka Oslo Oxford Paris Porto Prague Rome Seattle "
-    "Seville Stockholm Sydney Tokyo Toronto Turin Vienna Warsaw York Zurich"
-).split()  # fmt: skip
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+FIRST = _words(
+    """
+    Ada Alan Alice Amir Anna Arun Ben Bruno Carla Chen Clara Daniel David Dora Edith Elena Emil Emma Eva Felix
+    Fatima Frank Grace Hana Hans Helen Hugo Ida Igor Ines Ivan Jan Jane Joan John Julia Karl Kenji Kira Lara Leo
+    Lina Lucas Lucy Maria Mark Marta Max Mia Milan Mona Nadia Nina Noah Nora Olga Omar Oscar Otto Paul Peter Petra
+    Rosa Ruth Sami Sara Sofia Tariq Thomas Tom Uma Vera Victor Wanda Yara Yusuf Zoe
+    """
+)
+LAST = _words(
+    """
+    Adams Bauer Becker Brown Carter Clark Cohen Costa Diaz Dubois Evans Fischer Garcia Gupta Hall Hansen Harris Hill
+    Ito Jensen Jones Kaya Keller Khan Kim King Klein Kovac Larsen Lee Lopez Lovelace Martin Meyer Miller Moreau Mori
+    Nagy Novak Olsen Owens Park Patel Petrov Reed Rossi Roth Santos Sato Schmidt Silva Singh Smith Suzuki Tanaka
+    Taylor Turner Wagner Walker Weber White Wilson Wolf Wright Young
+    """
+)
+CITIES = _words(
+    """
+    Amsterdam Athens Barcelona Berlin Bern Boston Bristol Cairo Chicago Copenhagen Delhi Dublin Geneva Hamburg
+    Helsinki Istanbul Kyoto Leeds Lima Lisbon London Lyon Madrid Milan Munich Nairobi Naples Osaka Oslo Oxford Paris
+    Porto Prague Rome Seattle Seville Stockholm Sydney Tokyo Toronto Turin Vienna Warsaw York Zurich
+    """
+)
+TREES = _words(
+    """
+    Mill Church Station Park Elm Oak King Queen Bridge Castle Garden Market River School Spring Victoria
+    """
+)
+TOPICS = _words(
+    """
+    Jazz Poetry Robotics Chess Garden Film Ceramics History Physics Opera Climate Cooking Dance Design
+    """
+)
+MONTHS = _words(
+    """
+    January February March April May June July August September October November December
+    """
+)
 ROADS = ("Street", "Road", "Lane", "Avenue", "Square")
-TREES = "Mill Church Station Park Elm Oak King Queen Bridge Castle Garden Market River School Spring Victoria".split()
-TOPICS = "Jazz Poetry Robotics Chess Garden Film Ceramics History Physics Opera Climate Cooking Dance Design".split()
 EVENTS = ("Night", "Workshop", "Meeting", "Festival", "Lecture", "Fair")
 FIRMS = ("Ltd", "Group", "Partners", "Labs", "Works")
 HOTELS = ("Grand", "Royal", "Garden", "Central", "Park", "Harbour", "Old Town")
-MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # fmt: skip
 _SYLLABLES = [first + vowel for first in "bcdfgklmnprstvz" for vowel in "aeiou"] + ["an", "el", "is", "on", "ur"]
 
 
@@ -184,7 +205,11 @@ def _person(dice: random.Random) -> _Note:
         "name": name, "age": age, "address": {"street": street, "city": city}, "languages": languages,
         "employed": employed,
     }  # fmt: skip
-    job = ("Has a job.", "Is employed.", "Works full time.") if employed else ("Has no job.", "Is out of work.", "Is not employed.")
+    job = (
+        ("Has a job.", "Is employed.", "Works full time.")
+        if employed
+        else ("Has no job.", "Is out of work.", "Is not employed.")
+    )
     return value, _say(
         dice,
         (f"{name}, {age} years old.", f"{name} is {age}.", f"This is {name}, aged {age}."),
@@ -209,7 +234,11 @@ def _order(dice: random.Random) -> _Note:
         "payment": payment, "express": express,
     }  # fmt: skip
     things = _and([_plural(count, thing) for thing, count in items])
-    how = ("It is urgent.", "Send it express.", "Needed tomorrow.") if express else ("No hurry.", "Standard delivery.", "It can wait.")
+    how = (
+        ("It is urgent.", "Send it express.", "Needed tomorrow.")
+        if express
+        else ("No hurry.", "Standard delivery.", "It can wait.")
+    )
     return value, _say(
         dice,
         (f"{customer} would like {things}.", f"{customer} orders {things}.", f"Please send {things} to {customer}."),
@@ -222,15 +251,26 @@ def _event(dice: random.Random) -> _Note:
     title = f"{dice.choice(TOPICS)} {dice.choice(EVENTS)}"
     year, month, day = dice.randint(2020, 2039), dice.randint(1, 12), dice.randint(1, 28)
     hour, minute = dice.randint(0, 23), dice.randint(0, 59)
-    city, guests, online = dice.choice(CITIES), [_person_name(dice) for _ in range(dice.randint(1, 3))], dice.random() < 0.5
+    city, guests, online = (
+        dice.choice(CITIES),
+        [_person_name(dice) for _ in range(dice.randint(1, 3))],
+        dice.random() < 0.5,
+    )
     value = {
         "title": title, "date": f"{year}-{month:02}-{day:02}", "time": f"{hour:02}:{minute:02}", "city": city,
         "guests": guests, "online": online,
     }  # fmt: skip
-    where = ("Streamed online.", "There is a live stream.", "One can join online.") if online else ("In person only.", "No stream.", "Not online.")
+    where = (
+        ("Streamed online.", "There is a live stream.", "One can join online.")
+        if online
+        else ("In person only.", "No stream.", "Not online.")
+    )
     return value, _say(
         dice,
-        (f"{title} on {day} {MONTHS[month - 1]} {year} in {city}.", f"{MONTHS[month - 1]} {day}, {year}: {title}, {city}."),
+        (
+            f"{title} on {day} {MONTHS[month - 1]} {year} in {city}.",
+            f"{MONTHS[month - 1]} {day}, {year}: {title}, {city}.",
+        ),
         (f"Starts at {hour}:{minute:02}.", f"Doors open at {hour:02}:{minute:02}.", f"From {hour:02}.{minute:02} on."),
         (f"With {_and(guests)}.", f"Guests: {', '.join(guests)}.", f"{_and(guests)} will be there."),
         where,
@@ -253,12 +293,20 @@ def _weather(dice: random.Random) -> _Note:
         "storm": ("Storm.", "Stormy.", "Thunder and lightning."),
     }
     below = f"{-degrees} degrees below zero" if degrees < 0 else f"{degrees} degrees"
-    told = ("A warning is out.", "Warning issued.", "People are warned.") if warning else ("No warning.", "No danger.", "Nobody is warned.")
+    told = (
+        ("A warning is out.", "Warning issued.", "People are warned.")
+        if warning
+        else ("No warning.", "No danger.", "Nobody is warned.")
+    )
     return value, _say(
         dice,
         (f"{city}, {below}.", f"It is {below} in {city}.", f"{city}: {degrees} C."),
         looks[sky],
-        (f"Wind from the {direction} at {speed} km/h.", f"{speed} km/h {direction} wind.", f"Wind {direction}, {speed}."),
+        (
+            f"Wind from the {direction} at {speed} km/h.",
+            f"{speed} km/h {direction} wind.",
+            f"Wind {direction}, {speed}.",
+        ),
         told,
     )
 
@@ -266,13 +314,21 @@ def _weather(dice: random.Random) -> _Note:
 def _invoice(dice: random.Random) -> _Note:
     number = f"{''.join(dice.choices('ABCDEFGHJKLMNPRSTUVWXYZ', k=2))}-{dice.randint(0, 9999):04}"
     client = f"{dice.choice(LAST) if dice.random() < 0.5 else _made_up(dice)} {dice.choice(FIRMS)}"
-    lines = [(work, f"{dice.randint(1, 2500)}.{dice.choice(['00', '50', f'{dice.randint(0, 99):02}'])}") for work in _some(dice, WORKS)]
+    lines = [
+        (work, f"{dice.randint(1, 2500)}.{dice.choice(['00', '50', f'{dice.randint(0, 99):02}'])}")
+        for work in _some(dice, WORKS)
+    ]
     currency, paid = dice.choice(CURRENCIES), dice.random() < 0.5
     value = {
-        "number": number, "client": client, "lines": [{"work": work, "amount": float(amount)} for work, amount in lines],
-        "currency": currency, "paid": paid,
+        "number": number, "client": client,
+        "lines": [{"work": work, "amount": float(amount)} for work, amount in lines], "currency": currency,
+        "paid": paid,
     }  # fmt: skip
-    done = ("Already paid.", "It is settled.", "Paid in full.") if paid else ("Still open.", "Not yet paid.", "Payment is due.")
+    done = (
+        ("Already paid.", "It is settled.", "Paid in full.")
+        if paid
+        else ("Still open.", "Not yet paid.", "Payment is due.")
+    )
     return value, _say(
         dice,
         (f"Invoice {number} to {client}.", f"{client} gets invoice {number}.", f"No. {number}, client {client}."),
@@ -294,10 +350,18 @@ def _booking(dice: random.Random) -> _Note:
     }  # fmt: skip
     stay = "one night" if nights == 1 else f"{nights} nights"
     beds = _and([f"a {room}" if room == "suite" else f"a {room} room" for room in rooms])
-    food = ("With breakfast.", "Breakfast included.", "Wants breakfast.") if breakfast else ("No breakfast.", "Without breakfast.", "Room only.")
+    food = (
+        ("With breakfast.", "Breakfast included.", "Wants breakfast.")
+        if breakfast
+        else ("No breakfast.", "Without breakfast.", "Room only.")
+    )
     return value, _say(
         dice,
-        (f"{guest} stays {stay} at {hotel} in {city}.", f"{hotel}, {city}, {stay} for {guest}.", f"Booked: {hotel} in {city}, {stay}, guest {guest}."),
+        (
+            f"{guest} stays {stay} at {hotel} in {city}.",
+            f"{hotel}, {city}, {stay} for {guest}.",
+            f"Booked: {hotel} in {city}, {stay}, guest {guest}.",
+        ),
         (f"{beds[0].upper()}{beds[1:]}.", f"Needs {beds}.", f"Rooms: {', '.join(rooms)}."),
         food,
     )

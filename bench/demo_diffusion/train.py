@@ -2,9 +2,10 @@
 
     python bench/demo_diffusion/train.py --out FOLDER [--minutes 7] [--batch 512] [--device cuda]
 
-Reads data.npz, which prepare.py wrote. The loss is that of LLaDA (arXiv 2502.09992): mask each token of the block with a
-probability t that is uniform in (0, 1); the cross-entropy of the masked ones, over t. The prompt is never masked, and the
-block is filled up with EOS. Writes model.safetensors (bfloat16, averaged weights), config.json and loss.json.
+Reads data.npz, which prepare.py wrote. The loss is that of LLaDA (arXiv 2502.09992): mask each token of the block
+with a probability t that is uniform in (0, 1); the cross-entropy of the masked ones, over t. The prompt is never
+masked, and the block is filled up with EOS. Writes model.safetensors (bfloat16, averaged weights), config.json and
+loss.json.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def main() -> None:
     save(options.out / "model.safetensors", network)
 
 
-def padded(data: np.lib.npyio.NpzFile, name: str, eos: int, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def padded(
+    data: np.lib.npyio.NpzFile, name: str, eos: int, device: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Prompts, filled up on the left; their lengths; answers, filled up with EOS on the right. All int16."""
     pieces = [np.split(data[f"{name}{what}"], data[f"{name}{what[:-1]}_ends"][:-1]) for what in ("prompts", "answers")]
     prompts = np.full((len(pieces[0]), PROMPT), eos, np.int16)

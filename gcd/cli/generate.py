@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,8 @@ from gcd.cli.sources import (
     with_options,
 )
 from gcd.cli.warm_up import make_ready
+from gcd.models.load import DEMO_DIFFUSION
+from gcd.run_diffusion import METHODS
 
 if TYPE_CHECKING:
     from gcd.generation import Generation
@@ -55,8 +58,26 @@ def generate(
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="A model's name or folder; smollm2 is the embedded one.")
-    ] = "smollm2",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A model's name or folder; smollm2 is the embedded one, and demo-diffusion that of --diffusion.",
+        ),
+    ] = None,
+    diffusion: Annotated[
+        bool, typer.Option("--diffusion", help="Let the embedded diffusion model fill a canvas.")
+    ] = False,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How a diffusion model draws: exact, trajectory, dingo or greedy-mask.  [default: exact]",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", min=1, help="How often a diffusion model is asked.  [default: 32]"),
+    ] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Send the prompt as a chat message.")] = False,
     n: Annotated[int, typer.Option("--n", metavar="NUMBER", min=1, help="How many texts.")] = 1,
     seed: Annotated[
@@ -76,6 +97,7 @@ def generate(
     The text goes to stdout, everything else to stderr:
 
         gcd generate --schema examples/person.json "Ada Lovelace, 36, London ->"
+        gcd generate --diffusion --schema examples/weather.json "weather: It is 16 degrees in Athens. Fog. ->"
     """
     with reported():
         source = from_options(schema=schema, regex=regex, grammar=grammar, choices=choices, type_name=type_name)
@@ -88,11 +110,21 @@ def generate(
         )  # fmt: skip
         if "-" in (schema, grammar) and prompt == "-":
             raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")
+        if (method is not None or steps is not None) and not (diffusion or model == DEMO_DIFFUSION):
+            raise typer.BadParameter("--method and --steps go with --diffusion.")
+        if diffusion and model not in (None, DEMO_DIFFUSION):
+            raise typer.BadParameter(
+                f"the diffusion model with a name is {DEMO_DIFFUSION}; others are wrapped in Python: "
+                "gcd.MaskedDiffusionLM."
+            )
+        if method is not None and method not in METHODS:
+            raise typer.BadParameter(f"--method is {', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method!r}.")
         text = read_text("-") if prompt == "-" else prompt
         options: dict[str, Any] = {
             "n": n, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens,
-            "whitespace": read_whitespace(whitespace),
+            "whitespace": read_whitespace(whitespace), "method": method or "mask", "steps": steps,
         }  # fmt: skip
+        model = model or (DEMO_DIFFUSION if diffusion else "smollm2")
         for generation in run(model, [{"role": "user", "content": text}] if chat else text, source, options):
             typer.echo(json.dumps(record(generation), ensure_ascii=False) if as_json else generation.text)
 
@@ -122,14 +154,14 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
 
 
 def record(generation: Generation) -> dict[str, object]:
-    """What `--json` prints of a generation; `value` is null where it has no JSON form."""
+    """What `--json` prints of a generation; `value` is null where it has no JSON form, `logprob` where it is nan."""
     from pydantic_core import to_jsonable_python
 
     return {
         "text": generation.text,
         "value": to_jsonable_python(generation.value, fallback=lambda value: None),
         "token_ids": list(generation.token_ids),
-        "logprob": generation.logprob,
+        "logprob": generation.logprob if math.isfinite(generation.logprob) else None,
         "finish_reason": generation.finish_reason,
         "seed": generation.seed,
         "widened": list(generation.widened),

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from gcd.errors import ModelError, UnknownModel, UnsupportedModel
 from gcd.models.demo import find_smollm2
 
 if TYPE_CHECKING:
+    from gcd.models.masked_diffusion import MaskedDiffusionLM
     from gcd.models.protocols import LanguageModel
     from gcd.models.transformers_lm import TransformersLM
 
@@ -21,15 +22,26 @@ __all__ = ["as_model", "load"]
 
 EMBEDDED: dict[str, Callable[[], Path]] = {"smollm2": find_smollm2}
 """Names that stand for a file of an installed package."""
+DEMO_DIFFUSION = "demo-diffusion"
+"""The embedded diffusion model, whose weights are in this package."""
 
-_loaded: dict[tuple[str, str, str], TransformersLM] = {}
+_loaded: dict[tuple[str, str, str], TransformersLM | MaskedDiffusionLM] = {}
 _lock = threading.Lock()
 
 
-def load(name: str | Path, *, dtype: str = "auto", device: str | None = None, progress: bool = False) -> TransformersLM:
+@overload
+def load(  # type: ignore[overload-overlap]  # a literal is a str as well
+    name: Literal["demo-diffusion"], *, dtype: str = ..., device: str | None = ..., progress: bool = ...
+) -> MaskedDiffusionLM: ...
+@overload
+def load(name: str | Path, *, dtype: str = ..., device: str | None = ..., progress: bool = ...) -> TransformersLM: ...
+def load(
+    name: str | Path, *, dtype: str = "auto", device: str | None = None, progress: bool = False
+) -> TransformersLM | MaskedDiffusionLM:
     """The model of that name with its tokenizer, loaded once for each (name, dtype, device) and kept.
 
-    `name`: "smollm2" (the embedded model), a local folder, a local .gguf file, or a name on the Hugging Face hub.
+    `name`: "smollm2" or "demo-diffusion" (the embedded models), a local folder, a local .gguf file, or a name on the
+    Hugging Face hub.
     `dtype`: "auto" is the checkpoint's own, else "float32", "bfloat16", "float16". `device`: None is "cuda" where there
     is one, else "cpu". `progress` lets transformers draw its bars.
 
@@ -38,7 +50,7 @@ def load(name: str | Path, *, dtype: str = "auto", device: str | None = None, pr
 
     Raises UnknownModel, UnsupportedModel, and ModelError when transformers is not installed.
     """
-    for package in ("torch", "transformers"):
+    for package in ("torch", "transformers") if name != DEMO_DIFFUSION else ("torch",):
         if importlib.util.find_spec(package) is None:
             raise ModelError(f"models need {package}: pip install 'gcd-decoding[transformers]'")
     import torch
@@ -53,7 +65,12 @@ def load(name: str | Path, *, dtype: str = "auto", device: str | None = None, pr
     key = (str(name), dtype, device)
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _load(str(name), dtype, device, progress)
+            if name == DEMO_DIFFUSION:
+                from gcd.models.demo_diffusion.load import load_demo_diffusion
+
+                _loaded[key] = load_demo_diffusion(device)
+            else:
+                _loaded[key] = _load(str(name), dtype, device, progress)
         return _loaded[key]
 
 
@@ -63,11 +80,11 @@ def as_model(model: object, tokenizer: object = None) -> LanguageModel:
     Raises ModelError for anything else, and for a transformers model that comes without `tokenizer`.
     """
     if isinstance(model, str | Path):
-        model = load(model)
-        if tokenizer is None:
-            return model
-        model = model.model
-    if hasattr(model, "next_logits"):
+        loaded: Any = load(model)
+        if tokenizer is None or model == DEMO_DIFFUSION:
+            return cast("LanguageModel", loaded)
+        model = loaded.model
+    if hasattr(model, "next_logits") or (callable(model) and hasattr(model, "mask_token_id")):
         return cast("LanguageModel", model)
     if hasattr(model, "config") and hasattr(model, "forward"):
         from gcd.models.transformers_lm import TransformersLM
@@ -80,7 +97,7 @@ def as_model(model: object, tokenizer: object = None) -> LanguageModel:
         return TransformersLM(model, tokenizer)
     raise ModelError(
         f"{type(model).__name__} is no model: give a transformers model with tokenizer=, a name or Path for gcd.load, "
-        "or an object with vocab_size, eos_token_ids and next_logits(sequences)"
+        "or an object with vocab_size, eos_token_ids and next_logits(sequences), or mask_token_id and model(token_ids)"
     )
 
 
@@ -144,8 +161,9 @@ def _mend_end(tokenizer: Any, config: Any) -> None:
 
 def _unknown(name: str, error: Exception) -> str:
     return (
-        f"no model {name!r}: it is none of the embedded ones ({', '.join(sorted(EMBEDDED))}), no local folder or .gguf "
-        f"file with a model in it, and transformers did not find it on the Hugging Face hub: {_first_line(error)}"
+        f"no model {name!r}: it is none of the embedded ones ({', '.join(sorted([*EMBEDDED, DEMO_DIFFUSION]))}), no "
+        "local folder or .gguf file with a model in it, and transformers did not find it on the Hugging Face hub: "
+        f"{_first_line(error)}"
     )
 
 

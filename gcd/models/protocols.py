@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "LanguageModel", "Session", "SessionModel", "StatelessSession", "TreeModel", "TreeSession", "open_session",
+    "DiffusionModel", "LanguageModel", "Session", "SessionModel", "StatelessSession", "TreeModel", "TreeSession",
+    "open_session",
 ]  # fmt: skip
 
 
@@ -37,6 +38,33 @@ class LanguageModel(Protocol):
 
     def next_logits(self, sequences: Sequence[Sequence[int]]) -> torch.Tensor:
         """The logits of the next token after each sequence, shape (len(sequences), vocab_size), any float dtype."""
+        ...
+
+
+class DiffusionModel(Protocol):
+    """Anything that fills canvases: token ids with masks among them -> the logits of all positions.
+
+    Optional attributes, read where they exist: `canvas_length` (how many positions it fills at once), and
+    `context_length`, `bos_token_id` and `tokenizer`, as those of a LanguageModel.
+    """
+
+    @property
+    def vocab_size(self) -> int:
+        """The width of the logits."""
+        ...
+
+    @property
+    def eos_token_ids(self) -> Sequence[int]:
+        """The ids that end a text; the first one fills the canvas behind it."""
+        ...
+
+    @property
+    def mask_token_id(self) -> int:
+        """What stands where nothing is decided yet."""
+        ...
+
+    def __call__(self, token_ids: torch.Tensor) -> torch.Tensor:
+        """Token ids (B, T) int64 -> logits (B, T, vocab_size), any float dtype."""
         ...
 
 

@@ -112,3 +112,21 @@ def test_a_budget_that_cannot_suffice_is_a_usage_error(embedded_model: str) -> N
     result = gcd_generate("--schema", PERSON, "--max-new-tokens", "2")
     assert result.exit_code == Exit.USAGE
     assert result.stderr.startswith("gcd: max_new_tokens=2 ")
+
+
+REFUSED = [
+    (["--method", "dingo"], "--method and --steps go with --diffusion."),
+    (["--diffusion", "--method", "cars"], "--method is exact, trajectory, dingo or greedy-mask, not 'cars'."),
+    (
+        ["--diffusion", "--model", "smollm2"],
+        "the diffusion model with a name is demo-diffusion; others are wrapped in Python: gcd.MaskedDiffusionLM.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_what_goes_with_a_diffusion_model(arguments: list[str], message: str) -> None:
+    result = gcd_generate("--regex", "a", *arguments)
+    assert result.exit_code == Exit.USAGE
+    told = " ".join(result.stderr.replace("│", " ").split())
+    assert message in told

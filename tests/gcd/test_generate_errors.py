@@ -176,7 +176,7 @@ def test_errors_of_the_front_ends_arrive_before_the_model_is_asked(wanted, kind)
         (
             {"method": "magic"},
             "method must be 'mask' or 'asap' or 'cars' or 'mcmc' or 'smc' or 'awrs' or 'best_first' or 'beam' or "
-            "'distinct', not 'magic'",
+            "'distinct' or 'exact' or 'trajectory' or 'dingo' or 'greedy-mask', not 'magic'",
         ),
         ({"errors": "ignore"}, "errors must be 'raise' or 'return', not 'ignore'"),
         ({"jump_ahead": True}, "jump_ahead must be 'forced' or 'off' or 'canonical', not True"),

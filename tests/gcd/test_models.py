@@ -174,7 +174,7 @@ def test_what_is_no_model_is_refused():
         as_model(3)
     assert str(caught.value) == (
         "int is no model: give a transformers model with tokenizer=, a name or Path for gcd.load, or an object with "
-        "vocab_size, eos_token_ids and next_logits(sequences)"
+        "vocab_size, eos_token_ids and next_logits(sequences), or mask_token_id and model(token_ids)"
     )
 
 
@@ -182,8 +182,8 @@ def test_unknown_model_names_what_was_tried():
     with pytest.raises(UnknownModel) as caught:
         gcd.load("no-such-model")
     assert str(caught.value).startswith(
-        "no model 'no-such-model': it is none of the embedded ones (smollm2), no local folder or .gguf file with a "
-        "model in it, and transformers did not find it on the Hugging Face hub: "
+        "no model 'no-such-model': it is none of the embedded ones (demo-diffusion, smollm2), no local folder or .gguf "
+        "file with a model in it, and transformers did not find it on the Hugging Face hub: "
     )
 
 
@@ -239,7 +239,7 @@ def test_load_refuses_a_folder_without_weights_or_tokenizer(tmp_path):
     with pytest.raises(UnknownModel) as unknown:
         gcd.load(tmp_path)
     assert str(unknown.value).startswith(
-        f"no model {str(tmp_path)!r}: it is none of the embedded ones (smollm2), no local"
+        f"no model {str(tmp_path)!r}: it is none of the embedded ones (demo-diffusion, smollm2), no local"
     )
     model.save_pretrained(tmp_path)
     with pytest.raises(ModelError) as caught:

@@ -76,10 +76,8 @@ class Network(nn.Module):
                 near_zero = name.endswith(("attended.weight", "down.weight"))
                 nn.init.normal_(weight, std=0.02 / (2 * shape.layers) ** 0.5 if near_zero else 0.02)
 
-    def forward(
-        self, token_ids: torch.Tensor, *, seen: torch.Tensor | None = None, first: int = 0
-    ) -> torch.Tensor:
-        """`seen` (B, T): which positions may be looked at, all by default. Logits are given from position `first` on."""
+    def forward(self, token_ids: torch.Tensor, *, seen: torch.Tensor | None = None, first: int = 0) -> torch.Tensor:
+        """`seen` (B, T): which positions may be looked at, by default all. The logits begin at position `first`."""
         x = self.embedding(token_ids)
         turns = _turns(token_ids.shape[1], self.shape.width // self.shape.heads, x)
         mask = None if seen is None else seen[:, None, None, :]
