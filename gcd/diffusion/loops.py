@@ -26,7 +26,7 @@ from typing import Literal, TypeAlias, get_args
 import torch
 
 from gcd.diffusion.lattice import End, Lattice, Tail
-from gcd.diffusion.policies import Policy, evenly, view
+from gcd.diffusion.policies import Policy, View, evenly, view
 from gcd.diffusion.token_automaton import BlockLimits
 from tokenizer_align.constraint import Constraint, State
 
@@ -64,6 +64,7 @@ class _Row:
     committed_at: list[int]
     log_weight: float = 0.0
     expected: float = 0.0  # log Z of what is committed, by the law that it was drawn from
+    seen: View | None = None  # by the policy, at the last step of this block
 
     @property
     def key(self) -> _Key:
@@ -218,17 +219,21 @@ def _fill(run: _Run, block: _Block) -> None:
             for row in masked:
                 row.log_weight += float(lattices[row.key].log_z) - row.expected
             _resample(run)
-        groups = dict[_Key, list[_Row]]()
+        groups = dict[tuple[_Key, int], list[_Row]]()  # canvases that are equal and have been seen alike
         for row in run.rows:
             if row.key in lattices:
-                groups.setdefault(row.key, []).append(row)
-        for key, rows in groups.items():
+                groups.setdefault((row.key, id(row.seen)), []).append(row)
+        for (key, _), rows in groups.items():
             free = block.masked(rows[0], run.mask)
             chosen = free
             if step < block.steps - 1:
-                chosen = sorted({*free} & {*run.policy(view(lattices[key], free, block.steps - step))}) or free[:1]
+                seen = view(lattices[key], free, block.steps - step, rows[0].seen)
+                chosen = sorted({*free} & {*run.policy(seen)}) or free[:1]
+                for row in rows:
+                    row.seen = seen
             _commit(run, block, rows, lattices[key], chosen)
     for row in run.rows:
+        row.seen = None
         for token in row.ids[block.begin : block.stop]:
             row.state = run.constraint.advance(row.state, token)
 

@@ -151,6 +151,8 @@ POLICIES = {
     "by_threshold": policies.by_threshold(0.9),
     "by_entropy": policies.by_entropy(0.5),
     "position_calibrated": policies.position_calibrated(2),
+    "by_credit": policies.by_credit(),
+    "by_delimiter": policies.by_delimiter([0, 1], window=3),
 }
 
 
