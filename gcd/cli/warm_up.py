@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from importlib.util import find_spec
 
 import typer
 
@@ -20,6 +21,10 @@ def warm_up() -> None:
     typer.echo(COMPILING, err=True)
     begun = time.perf_counter()
     compile_kernels()
+    if find_spec("torch") is not None:
+        from gcd.diffusion.warm_up import warm_up as compile_lattices
+
+        compile_lattices()
     typer.echo(f"kernels ready after {time.perf_counter() - begun:.1f} s")
 
 
