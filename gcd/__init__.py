@@ -21,6 +21,7 @@
 | `apply_bitmask_`                               | masks into logits in place, on CUDA by one kernel            |
 | `LanguageModel`, `ScriptedLM`, `TransformersLM`| what a model is; one written down; one of transformers       |
 | `DiffusionModel`, `MaskedDiffusionLM`          | the same for models that fill canvases                       |
+| `DiffusionGemmaLM`                             | DiffusionGemma, whose canvases have no masks                 |
 | `Language`                                     | what is wanted, put together from parts: `+`, `|`, `&`, `~`  |
 | `regex`, `choices`, `schema`, `lark`, `gbnf`   | such parts, by what they are written in                      |
 | `literal`, `special`, `substring`              | a text, a special token, whatever stands in a document       |
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
         until,
         without,
     )
+    from gcd.models.diffusion_gemma import DiffusionGemmaLM
     from gcd.models.load import load
     from gcd.models.masked_diffusion import MaskedDiffusionLM
     from gcd.models.protocols import DiffusionModel, LanguageModel
@@ -102,17 +104,18 @@ if TYPE_CHECKING:
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
-    "AsyncStream", "Constraint", "DiffusionModel", "Generation", "GrammarLogitsProcessor", "Language", "LanguageModel",
-    "MaskedDiffusionLM", "NextBytes", "Report", "Sample", "SampleTrie", "Samples", "ScriptedLM", "Sketch", "Stream",
-    "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream", "capture", "check", "choices", "compile",
-    "containing", "diffusion", "errors", "fill_bitmask", "gbnf", "generate", "lark", "library", "literal", "load",
-    "next_bytes", "regex", "sample", "schema", "sketch", "special", "stream", "structural_tag", "substring", "tags",
-    "until", "without",
+    "AsyncStream", "Constraint", "DiffusionGemmaLM", "DiffusionModel", "Generation", "GrammarLogitsProcessor",
+    "Language", "LanguageModel", "MaskedDiffusionLM", "NextBytes", "Report", "Sample", "SampleTrie", "Samples",
+    "ScriptedLM", "Sketch", "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream",
+    "capture", "check", "choices", "compile", "containing", "diffusion", "errors", "fill_bitmask", "gbnf", "generate",
+    "lark", "library", "literal", "load", "next_bytes", "regex", "sample", "schema", "sketch", "special", "stream",
+    "structural_tag", "substring", "tags", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
     "AsyncStream": "gcd.generation",
     "Constraint": "tokenizer_align.constraint",
+    "DiffusionGemmaLM": "gcd.models.diffusion_gemma",
     "DiffusionModel": "gcd.models.protocols",
     "Generation": "gcd.generation",
     "GrammarLogitsProcessor": "gcd.integrations.logits_processor",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 from gcd.errors import AlignmentError, BudgetTooSmall, GenerationError, GrammarError, PromptError
 
 if TYPE_CHECKING:
-    from gcd.diffusion.loops import Method
     from gcd.generate import Request
     from gcd.run import Job, Plan
     from tokenizer_align.constraint import Constraint
@@ -28,8 +27,15 @@ OURS_ALONE = ("steps", "block_length", "policy", "particles")
 
 
 def is_diffusion(model: object) -> bool:
-    """Whether a model fills canvases: it is called with token ids, and some of them are masks."""
-    return callable(model) and hasattr(model, "mask_token_id") and not hasattr(model, "next_logits")
+    """Whether a model fills canvases: it is called with token ids, and some of them are masks; or it has none."""
+    return has_no_masks(model) or (
+        callable(model) and hasattr(model, "mask_token_id") and not hasattr(model, "next_logits")
+    )
+
+
+def has_no_masks(model: object) -> bool:
+    """Whether a model improves canvases of noise, as DiffusionGemma does."""
+    return hasattr(model, "open_canvases")
 
 
 def check_kind(request: Request, model: object) -> None:
@@ -51,6 +57,8 @@ def check_kind(request: Request, model: object) -> None:
             f"method={request.method!r} is for models that write one token after the other, and {type(model).__name__} "
             f"is a diffusion model: say {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}"
         )
+    if has_no_masks(model):
+        _check_canvases(request, model)
     for name in KNOBS:
         if getattr(request, name) is not None:
             raise ValueError(f"{name}= would cut the law of whole strings token by token: use temperature=, or 'dingo'")
@@ -58,6 +66,20 @@ def check_kind(request: Request, model: object) -> None:
         raise ValueError("jump_ahead='canonical' is for models that write one token after the other")
     if request.temperature == 0 and request.method == "trajectory":
         raise ValueError("temperature=0 leaves nothing to draw, and method='trajectory' draws: say method='dingo'")
+
+
+def _check_canvases(request: Request, model: object) -> None:
+    """Nothing is committed before a canvas is finished, so there are neither policies nor particles."""
+    if request.method in ("trajectory", "greedy-mask"):
+        raise ValueError(
+            f"method={request.method!r} is for models that commit tokens, and {type(model).__name__} improves whole "
+            "canvases: say 'exact' or 'dingo'"
+        )
+    for name in ("policy", "particles", "block_length"):
+        if getattr(request, name) is not None:
+            raise ValueError(
+                f"{name}= is for models that commit tokens, and {type(model).__name__} improves whole canvases"
+            )
 
 
 def canvas_of(request: Request, prompt_ids: Sequence[int], model: Any, constraint: Constraint) -> int:
@@ -69,7 +91,9 @@ def canvas_of(request: Request, prompt_ids: Sequence[int], model: Any, constrain
     if request.max_new_tokens < fewest:
         raise BudgetTooSmall(request.max_new_tokens, fewest, constraint.min_tokens_to_end(constraint.start))
     canvas = request.max_new_tokens
-    if request.block_length is None and (most := getattr(model, "canvas_length", None)) is not None:
+    if has_no_masks(model):
+        pass  # canvases follow one another
+    elif request.block_length is None and (most := getattr(model, "canvas_length", None)) is not None:
         canvas = min(canvas, most)
     context = getattr(model, "context_length", None)
     left = canvas if context is None else context - len(prompt_ids)
@@ -83,6 +107,7 @@ def canvas_of(request: Request, prompt_ids: Sequence[int], model: Any, constrain
 
 def fill_jobs(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
     """Fill the canvas of each job, one after the other: each has its own random numbers, whatever stands beside it."""
+    from gcd.diffusion.canvases import decode_canvases
     from gcd.diffusion.loops import decode
 
     request, model = plan.request, cast(Any, plan.model)
@@ -94,12 +119,18 @@ def fill_jobs(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
         assert row is not None
         block = min(request.block_length or job.budget, job.budget)
         try:
-            (made,) = decode(
-                model, row.constraint, job.budget, mask_token_id=model.mask_token_id, prompt=job.prompt_ids,
-                method=cast("Method", method), policy=cast(Any, request.policy),
-                steps=min(request.steps or STEPS, block), block_length=block, particles=request.particles or 16,
-                temperature=request.temperature or 1.0, seed=int(row.rng.integers(2**63)),
-            )  # fmt: skip
+            common: dict[str, Any] = {
+                "prompt": job.prompt_ids, "method": method, "temperature": request.temperature or 1.0,
+                "seed": int(row.rng.integers(2**63)),
+            }  # fmt: skip
+            if has_no_masks(model):
+                made = decode_canvases(model, row.constraint, job.budget, steps=request.steps or STEPS, **common)
+            else:
+                (made,) = decode(
+                    model, row.constraint, job.budget, mask_token_id=model.mask_token_id,
+                    policy=cast(Any, request.policy), steps=min(request.steps or STEPS, block), block_length=block,
+                    particles=request.particles or 16, **common,
+                )  # fmt: skip
         except (GrammarError, AlignmentError, GenerationError) as error:
             job.error = error
         else:

@@ -84,9 +84,14 @@ def as_model(model: object, tokenizer: object = None) -> LanguageModel:
         if tokenizer is None or model == DEMO_DIFFUSION:
             return cast("LanguageModel", loaded)
         model = loaded.model
-    if hasattr(model, "next_logits") or (callable(model) and hasattr(model, "mask_token_id")):
+    if (
+        hasattr(model, "open_canvases")
+        or hasattr(model, "next_logits")
+        or (callable(model) and hasattr(model, "mask_token_id"))
+    ):
         return cast("LanguageModel", model)
     if hasattr(model, "config") and hasattr(model, "forward"):
+        from gcd.models.diffusion_gemma import DiffusionGemmaLM
         from gcd.models.transformers_lm import TransformersLM
 
         if tokenizer is None:
@@ -94,6 +99,8 @@ def as_model(model: object, tokenizer: object = None) -> LanguageModel:
             raise ModelError(
                 f"a transformers model needs its tokenizer: pass tokenizer=AutoTokenizer.from_pretrained({name!r})"
             )
+        if type(model).__name__ == "DiffusionGemmaForBlockDiffusion":
+            return cast("LanguageModel", DiffusionGemmaLM(model, tokenizer))
         return TransformersLM(model, tokenizer)
     raise ModelError(
         f"{type(model).__name__} is no model: give a transformers model with tokenizer=, a name or Path for gcd.load, "
