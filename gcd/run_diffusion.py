@@ -89,7 +89,7 @@ def canvas_of(request: Request, prompt_ids: Sequence[int], model: Any, constrain
     """
     fewest = constraint.min_tokens_lower_bound(constraint.start)
     if request.max_new_tokens < fewest:
-        raise BudgetTooSmall(request.max_new_tokens, fewest, constraint.min_tokens_to_end(constraint.start))
+        raise BudgetTooSmall(request.max_new_tokens, fewest + 1, constraint.min_tokens_to_end(constraint.start) + 1)
     canvas = request.max_new_tokens
     if has_no_masks(model):
         pass  # canvases follow one another

@@ -175,8 +175,8 @@ def test_a_canvas_without_room_is_refused_before_the_model_is_asked():
     with pytest.raises(BudgetTooSmall) as small:
         gcd.generate(NARROW, "", regex="a{9}", tokenizer=TOKENS, max_new_tokens=8)
     assert str(small.value) == (
-        "max_new_tokens=8 is impossible: the shortest text of the grammar needs at least 9 tokens with EOS; "
-        "max_new_tokens=9 suffices"
+        "max_new_tokens=8 is impossible: the shortest text of the grammar needs at least 10 tokens with EOS; "
+        "max_new_tokens=10 suffices"
     )
     with pytest.raises(PromptError) as full:
         gcd.generate(NARROW, [1, 2], regex="a{9}", tokenizer=TOKENS)
