@@ -99,9 +99,10 @@ def vocabulary_of(
 
     A LanguageModel given as the tokenizer stands for itself and its own tokenizer. Raises UnsupportedTokenizer.
     """
+    from gcd.models.protocols import is_diffusion
     from tokenizer_align.vocabulary import Vocabulary
 
-    if model is None and hasattr(tokenizer, "next_logits"):
+    if model is None and (hasattr(tokenizer, "next_logits") or is_diffusion(tokenizer)):
         model = cast("LanguageModel", tokenizer)
         tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:

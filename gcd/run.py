@@ -29,11 +29,11 @@ from gcd.errors import (
 )
 from gcd.generation import Generation, Stream
 from gcd.models.load import as_model
-from gcd.models.protocols import open_session
+from gcd.models.protocols import is_diffusion, open_session
 from gcd.parse import Wanted, check_options, parse_wanted
 from gcd.progress import Progress
 from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
-from gcd.run_diffusion import canvas_of, check_kind, fill_jobs, is_diffusion
+from gcd.run_diffusion import canvas_of, check_kind, fill_jobs
 from gcd.sampling.aligned.dice import RandomDice
 from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.targets import open_target

@@ -11,31 +11,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from gcd.errors import AlignmentError, BudgetTooSmall, GenerationError, GrammarError, PromptError
+from gcd.models.protocols import has_no_masks, is_diffusion
 
 if TYPE_CHECKING:
     from gcd.generate import Request
     from gcd.run import Job, Plan
     from tokenizer_align.constraint import Constraint
 
-__all__ = ["canvas_of", "check_kind", "fill_jobs", "is_diffusion"]
+__all__ = ["canvas_of", "check_kind", "fill_jobs"]
 
 METHODS = ("exact", "trajectory", "dingo", "greedy-mask")
 STEPS = 32
 """The calls of the model a block where `steps=` says nothing."""
 KNOBS = ("top_k", "top_p", "min_p")
 OURS_ALONE = ("steps", "block_length", "policy", "particles")
-
-
-def is_diffusion(model: object) -> bool:
-    """Whether a model fills canvases: it is called with token ids, and some of them are masks; or it has none."""
-    return has_no_masks(model) or (
-        callable(model) and hasattr(model, "mask_token_id") and not hasattr(model, "next_logits")
-    )
-
-
-def has_no_masks(model: object) -> bool:
-    """Whether a model improves canvases of noise, as DiffusionGemma does."""
-    return hasattr(model, "open_canvases")
 
 
 def check_kind(request: Request, model: object) -> None:
@@ -52,6 +41,11 @@ def check_kind(request: Request, model: object) -> None:
                     f"{name}= is for diffusion models, and {type(model).__name__} writes one token after the other"
                 )
         return
+    if request.free:
+        raise ValueError(
+            f"gcd.sample is for models that write one token after the other, and {type(model).__name__} is a diffusion "
+            "model: ask gcd.generate for n= texts"
+        )
     if request.method not in ("mask", *METHODS):
         raise ValueError(
             f"method={request.method!r} is for models that write one token after the other, and {type(model).__name__} "

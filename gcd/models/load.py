@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from gcd.errors import ModelError, UnknownModel, UnsupportedModel
 from gcd.models.demo import find_smollm2
+from gcd.models.protocols import is_diffusion
 
 if TYPE_CHECKING:
     from gcd.models.masked_diffusion import MaskedDiffusionLM
@@ -84,11 +85,7 @@ def as_model(model: object, tokenizer: object = None) -> LanguageModel:
         if tokenizer is None or model == DEMO_DIFFUSION:
             return cast("LanguageModel", loaded)
         model = loaded.model
-    if (
-        hasattr(model, "open_canvases")
-        or hasattr(model, "next_logits")
-        or (callable(model) and hasattr(model, "mask_token_id"))
-    ):
+    if hasattr(model, "next_logits") or is_diffusion(model):
         return cast("LanguageModel", model)
     if hasattr(model, "config") and hasattr(model, "forward"):
         from gcd.models.diffusion_gemma import DiffusionGemmaLM

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DiffusionModel", "LanguageModel", "Session", "SessionModel", "StatelessSession", "TreeModel", "TreeSession",
-    "open_session",
+    "has_no_masks", "is_diffusion", "open_session",
 ]  # fmt: skip
 
 
@@ -66,6 +66,24 @@ class DiffusionModel(Protocol):
     def __call__(self, token_ids: torch.Tensor) -> torch.Tensor:
         """Token ids (B, T) int64 -> logits (B, T, vocab_size), any float dtype."""
         ...
+
+
+def is_diffusion(model: object) -> bool:
+    """Whether a model fills canvases: it is called with token ids, and some of them are masks; or it has no masks.
+
+    (A tokenizer of transformers can be called and has a mask as well, but no `eos_token_ids`.)
+    """
+    return has_no_masks(model) or (
+        callable(model)
+        and hasattr(model, "mask_token_id")
+        and hasattr(model, "eos_token_ids")
+        and not hasattr(model, "next_logits")
+    )
+
+
+def has_no_masks(model: object) -> bool:
+    """Whether a model improves canvases of noise, as DiffusionGemma does."""
+    return hasattr(model, "open_canvases")
 
 
 class Session(Protocol):

@@ -162,6 +162,29 @@ def test_a_stream_is_refused():
     )
 
 
+def test_samples_are_refused_and_what_only_looks_like_a_model():
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        gcd.sample(spelling("a"), "", regex="a", tokenizer=TOKENS, method="mask")
+    assert str(caught.value) == (
+        "gcd.sample is for models that write one token after the other, and MaskedDiffusionLM is a diffusion model: "
+        "ask gcd.generate for n= texts"
+    )
+
+    class Tokenizer:
+        mask_token_id, eos_token_id = 4, 3
+
+        def __call__(self, text):
+            raise AssertionError
+
+    with pytest.raises(ModelError) as other:
+        gcd.generate(Tokenizer(), "", regex="a", tokenizer=TOKENS)
+    assert str(other.value).startswith("Tokenizer is no model: ")
+
+
+def test_a_model_stands_for_its_tokenizer():
+    assert gcd.compile(regex="a", tokenizer=spelling("a")).vocabulary.eos_token_ids == (EOS,)
+
+
 def untouchable(ids):
     raise AssertionError("the model was asked")
 
