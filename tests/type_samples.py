@@ -11,9 +11,10 @@ import ipaddress
 import pathlib
 import re
 import uuid
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, Optional, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, Optional, Required, TypeVar
 
 import pydantic
 from pydantic import (
@@ -32,10 +33,12 @@ from pydantic import (
     HttpUrl,
     NaiveDatetime,
     PlainValidator,
+    PrivateAttr,
     RootModel,
     SecretStr,
     StringConstraints,
     WithJsonSchema,
+    computed_field,
     field_validator,
 )  # fmt: skip
 from pydantic.json_schema import SkipJsonSchema
@@ -219,7 +222,50 @@ def book(
     raise AssertionError("the function was called")
 
 
+class Generator(BaseModel):
+    model_config = ConfigDict(alias_generator=str.upper)
+    a: int
+    b: int = Field(default_factory=lambda data: data["a"] + 1)
+    _private: int = PrivateAttr(3)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def twice(self) -> int:
+        return 2 * self.a
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class Measure(Generic[Item]):
+    value: Item
+    scale: dataclasses.InitVar[int] = 1
+
+    def __post_init__(self, scale: int) -> None:
+        pass
+
+
+class Mixed(TypedDict, total=False):
+    a: Required[int]
+    b: str
+
+
+class Wide(TypedDict, extra_items=int):  # type: ignore[call-arg]
+    name: str
+
+
+class Left(BaseModel):
+    side: Literal[Unit.METRE] = Field(alias="Side")
+
+
+class Right(BaseModel):
+    side: Literal[Unit.DEGREE] = Field(alias="Side")
+
+
+class Folder(RootModel["dict[str, Folder | int]"]):
+    pass
+
+
 UserId = NewType("UserId", int)
+Maybe = TypeAliasType("Maybe", "list[Item] | None", type_params=(Item,))
 Nested = TypeAliasType("Nested", "list[Nested] | int")
 
 
@@ -376,6 +422,35 @@ TYPES: Mapping[str, Sample] = {
         ['"1::2::3"', '"12345::"', '"1:2:3:4:5:6:7"'],
     ),
     "IPv6Interface": Sample(ipaddress.IPv6Interface, {'"::1/64"': ipaddress.ip_interface("::1/64")}, ['"::1/129"']),
+    "IPv6Network": Sample(
+        ipaddress.IPv6Network,
+        {
+            '"2001:db8::/32"': ipaddress.ip_network("2001:db8::/32"),
+            '"::/0"': ipaddress.ip_network("::/0"),
+            '"1:2:3:4:5:6:7:8"': ipaddress.ip_network("1:2:3:4:5:6:7:8"),
+            '"fe80::/10"': ipaddress.ip_network("fe80::/10"),
+            '"1:2:3:4:5:6:7:8000/113"': ipaddress.ip_network("1:2:3:4:5:6:7:8000/113"),
+        },
+        ['"2001:db8::1/32"', '"::/129"', '"fec0::/9"', '"1.2.3.4/8"'],
+    ),
+    "IPvAnyAddress": Sample(
+        pydantic.IPvAnyAddress,
+        {'"10.0.0.1"': ipaddress.ip_address("10.0.0.1"), '"::1"': ipaddress.ip_address("::1")},
+        ['"10.0.0"', "1", '"::1/64"'],
+    ),
+    "IPvAnyInterface": Sample(
+        pydantic.IPvAnyInterface,
+        {'"10.0.0.1/8"': ipaddress.ip_interface("10.0.0.1/8"), '"::1/64"': ipaddress.ip_interface("::1/64")},
+        ['"10.0.0.1/64"', "1"],
+    ),
+    "IPvAnyNetwork": Sample(
+        pydantic.IPvAnyNetwork,
+        {'"10.0.0.0/8"': ipaddress.ip_network("10.0.0.0/8"), '"fe80::/10"': ipaddress.ip_network("fe80::/10")},
+        ['"10.0.0.1/8"', '"fec0::/9"'],
+    ),
+    "ZoneInfo": Sample(
+        zoneinfo.ZoneInfo, {'"Europe/Berlin"': zoneinfo.ZoneInfo("Europe/Berlin")}, ['"Europe/Atlantis"', '"../etc"']
+    ),
     "Path": Sample(pathlib.Path, {'"a/b.txt"': pathlib.Path("a/b.txt")}, ["1"]),
     "SecretStr": Sample(Annotated[SecretStr, Field(min_length=3)], {'"abc"': SecretStr("abc")}, ['"ab"']),
     "Base64Bytes": Sample(Base64Bytes, {'"YWI="': b"ab", '""': b""}, ['"YWI"', '"YW=="', '"a"']),
@@ -385,9 +460,20 @@ TYPES: Mapping[str, Sample] = {
     "list length": Sample(
         Annotated[list[bool], Field(min_length=1, max_length=2)], {"[true]": [True]}, ["[]", "[true,true,true]"]
     ),
-    "set": Sample(set[int], {"[1,2,2]": {1, 2}, "[]": set()}, ['["a"]']),
+    "set": Sample(set[int], {"[1,2]": {1, 2}, "[]": set()}, ['["a"]', "[1,2,2]", "[0,-0]"]),
     "set length": Sample(Annotated[set[int], Field(min_length=1, max_length=2)], {"[1,2]": {1, 2}}, ["[]", "[1,2,3]"]),
-    "set of anything": Sample(set, {'[1,"a",null]': {1, "a", None}}, ["[[]]", "[{}]"]),
+    "set at least": Sample(
+        Annotated[set[int | str], Field(min_length=2)], {'[1,"1"]': {1, "1"}}, ["[1]", '["a","\\u0061"]', "[1,1,1]"]
+    ),
+    "frozenset of Enum": Sample(
+        Annotated[frozenset[Level], Field(min_length=2)], {"[2,1]": frozenset(Level)}, ["[1]", "[1,1]", "[1,2,1]"]
+    ),
+    "set of tuples": Sample(
+        Annotated[set[tuple[dt.date, bool | None]], Field(min_length=2)],
+        {'[["2024-01-01",true],["2024-01-01",null]]': {(dt.date(2024, 1, 1), True), (dt.date(2024, 1, 1), None)}},
+        ['[["2024-01-01",true]]', '[["2024-01-01",true],["2024-01-01",true]]'],
+    ),
+    "set of anything": Sample(set, {'[1,"a",null]': {1, "a", None}}, ["[[]]", "[{}]", '["a","a"]']),
     "frozenset": Sample(frozenset[tuple[int, ...]], {"[[1],[]]": frozenset({(1,), ()})}, ["[1]"]),
     "set of frozen": Sample(set[Frozen], {'[{"x":1}]': {Frozen(1)}}, ['[{"x":0}]']),
     "tuple": Sample(tuple[int, str], {'[1,"a"]': (1, "a")}, ["[1]", '["a",1]', '[1,"a",2]']),
@@ -501,6 +587,25 @@ TYPES: Mapping[str, Sample] = {
     ),
     "validated": Sample(Validated, {'{"n":1}': Validated(n=1)}, ['{"n":"a"}']),
     "skipped": Sample(Skipped, {'{"n":1}': Skipped(n=1), "{}": Skipped()}, ['{"n":null}']),
+    "computed": Sample(
+        Generator,
+        {'{"A":1}': Generator(A=1), '{"A":1,"B":5}': Generator(A=1, B=5)},
+        ['{"a":1}', '{"A":1,"twice":2}', '{"A":1,"_private":2}'],
+    ),
+    "discriminated by Enum and alias": Sample(
+        Annotated[Left | Right, Field(discriminator="side")],
+        {'{"Side":"m"}': Left(Side=Unit.METRE), '{"Side":"°"}': Right(Side=Unit.DEGREE)},
+        ['{"side":"m"}', '{"Side":"k"}', "{}"],
+    ),
+    "recursive root model": Sample(Folder, {'{"a":{"b":1}}': Folder({"a": Folder({"b": 1})})}, ["1", '{"a":"b"}']),
+    "generic dataclass": Sample(
+        Measure[int],
+        {'{"value":1}': Measure(value=1), '{"value":1,"scale":2}': Measure(value=1)},
+        ['{"value":"a"}', "{}"],
+    ),
+    "Required": Sample(Mixed, {'{"a":1}': {"a": 1}, '{"a":1,"b":"x"}': {"a": 1, "b": "x"}}, ["{}", '{"b":"x"}']),
+    "extra items": Sample(Wide, {'{"name":"a","n":1}': {"name": "a", "n": 1}}, ['{"name":"a","n":"b"}', '{"n":1}']),
+    "generic alias": Sample(Maybe[int], {"[1]": [1], "null": None}, ['["a"]', "1"]),
     "root model": Sample(Numbers, {"[1]": Numbers([1])}, ['{"root":[1]}']),
     "dataclass": Sample(Point, {'{"x":1}': Point(1), '{"x":1,"y":2}': Point(1, 2)}, ['{"y":2}', '{"x":1,"norm":2.0}']),
     "recursive dataclass": Sample(

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import Base64Str, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 from type_samples import TYPES, Address, Pair, Person, Tree, Validated, book
 
@@ -152,6 +152,19 @@ def test_what_no_automaton_holds_is_checked_at_the_end() -> None:
     assert describe_type(Even).load('{"n":2}') == Even(n=2)
     with pytest.raises(ValidationError, match="odd"):
         describe_type(Even).load('{"n":1}')
+
+
+def test_encoded_text_is_base64_and_its_utf_8_is_checked_at_the_end() -> None:
+    automaton = compile_grammar(parse_json_schema(describe_type(Base64Str).schema))
+    assert [automaton.accepts(text) for text in (b'"w6k="', b'""', b'"w6k"', b'"\xc3\xa9"')] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert describe_type(Base64Str).load('"w6k="') == "é"
+    with pytest.raises(ValidationError, match="decode"):
+        describe_type(Base64Str).load('"/w=="')
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import datetime as dt
 import enum
 import re
+import sys
 import typing
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,6 +18,7 @@ from pydantic import (
     AliasPath,
     BaseModel,
     Discriminator,
+    EmailStr,
     Field,
     GetCoreSchemaHandler,
     Json,
@@ -27,6 +30,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import core_schema
 
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, UnsupportedFeature
+from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.python_types import describe_type
 
 
@@ -91,6 +95,8 @@ def model(annotation: Any, field: Any = ...) -> type[BaseModel]:
 
 STATE = "Say what texts it has: Annotated[T, WithJsonSchema({...})] or PlainValidator(f, json_schema_input_type=...)."
 
+APART = "Items that differ may be one value, as 0.1 and 0.10: use a list, or items of int, str, date or an enum."
+
 REFUSED: list[tuple[object, type[GrammarError], str]] = [
     (
         model(list[Callable[[int], str]]),
@@ -131,10 +137,30 @@ REFUSED: list[tuple[object, type[GrammarError], str]] = [
         "Use a list, or items that can be hashed: tuples, frozensets, frozen models and dataclasses.",
     ),
     (
-        model(Annotated[set[int], Field(min_length=2)]),
+        model(Annotated[set[Decimal], Field(min_length=2)]),
         UnsupportedFeature,
-        "Order.x: min_length=2 of a set is not supported\n"
-        "A repeated item counts once, and which ones are repeated is not tracked: use a list, or min_length=1.",
+        f"Order.x: min_length=2 of a set of these items is not supported\n{APART}",
+    ),
+    (
+        model(Annotated[frozenset[int | bool], Field(min_length=2)]),
+        UnsupportedFeature,
+        f"Order.x: min_length=2 of a set of these items is not supported\n{APART}",
+    ),
+    (
+        model(Annotated[set[Literal[1, True]], Field(min_length=2)]),
+        UnsupportedFeature,
+        f"Order.x: min_length=2 of a set of these items is not supported\n{APART}",
+    ),
+    (
+        collections.abc.Iterator[int],
+        UnsupportedFeature,
+        "collections.abc.Iterator[int]: pydantic does not know how to read collections.abc.Iterator[int]\n"
+        "Write list in its place.",
+    ),
+    (
+        bytearray,
+        UnsupportedFeature,
+        "bytearray: pydantic does not know how to read bytearray\nWrite bytes in its place.",
     ),
     (
         model(dict[tuple[int, int], str]),
@@ -296,3 +322,26 @@ def test_constraints_of_a_newer_pydantic_are_refused() -> None:
 
 def test_a_plain_validator_without_input_type_takes_any_json() -> None:
     assert describe_type(Annotated[Opaque, PlainValidator(lambda value: Opaque())]).schema == {}
+
+
+def test_a_type_that_needs_another_package_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "email_validator", None)
+    monkeypatch.setattr("pydantic.networks.email_validator", None, raising=False)
+    with pytest.raises(UnsupportedFeature) as caught:
+        describe_type(EmailStr)
+    assert str(caught.value) == "EmailStr: email-validator is not installed, run `pip install 'pydantic[email]'`"
+
+
+class Colours(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize(
+    ("type_", "most"), [(set[bool], 2), (set[None], 1), (frozenset[Colours], 2), (set[Literal["a", "b", "c"]], 3)]
+)
+def test_a_set_of_more_items_than_there_are_is_empty(type_: Any, most: int) -> None:
+    """Exactly as many as there are can be asked for, in each order; one more is a contradiction."""
+    parse_json_schema(describe_type(Annotated[type_, Field(min_length=most)]).schema)
+    with pytest.raises(EmptyLanguage):
+        parse_json_schema(describe_type(Annotated[type_, Field(min_length=most + 1)]).schema)

@@ -6,6 +6,8 @@ Place in the walk: Python type -> **PythonType** (JSON Schema + loader) -> `gram
     arguments.py     a function to the TypedDict of its arguments (the function itself is never called)
     walk.py          what every step needs: the place in the type, the definitions, the refusals
     structures.py    models, dataclasses, dicts, lists, unions: pydantic core schema to JSON Schema
+    members.py       what a set must know of its items
+    known.py         what functions of pydantic's own take
     scalars.py       numbers, strings, dates, enums, URLs: the same for what has no fields
     documentation.py titles, descriptions, json_schema_extra, WithJsonSchema
     keys.py          the keys of a dict as names of properties

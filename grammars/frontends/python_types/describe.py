@@ -5,7 +5,9 @@ Place in the walk: the only public road through this package; `__init__` says wh
 
 from __future__ import annotations
 
+import array
 import typing
+from collections import ChainMap, abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any
@@ -32,6 +34,13 @@ DESCRIBED = (
     *((typing.TypeAliasType,) if hasattr(typing, "TypeAliasType") else ()),
 )
 """What stands for a type and is neither a class nor made with brackets."""
+
+INSTEAD: Mapping[object, str] = {
+    bytearray: "bytes", memoryview: "bytes", typing.LiteralString: "str", typing_extensions.LiteralString: "str",
+    ChainMap: "dict", range: "a NamedTuple", slice: "a NamedTuple", typing.Never: "None", typing.NoReturn: "None",
+    **dict.fromkeys((abc.Iterator, abc.Collection, abc.Container, abc.Reversible, array.array), "list"),
+}  # fmt: skip
+"""Types that pydantic does not know -> what to write for the same texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +115,12 @@ def _adapter(type_: Any, name: str) -> TypeAdapter[Any]:
         raise InvalidGrammar(f"{name}: {_first_line(error)}") from None
     except PydanticSchemaGenerationError as error:
         path, part = _culprit(type_, name)
+        instead = INSTEAD.get(typing_extensions.get_origin(part) or part)
         hint = "Use a dataclass, or say what texts it has: Annotated[T, PlainValidator(f), WithJsonSchema({...})]."
+        hint = hint if instead is None else f"Write {instead} in its place."
         raise UnsupportedFeature(f"{path}: pydantic does not know how to read {_name(part)}", hint=hint) from error
+    except ImportError as error:  # EmailStr without email-validator: pydantic says what to install
+        raise UnsupportedFeature(f"{name}: {_first_line(error)}") from None
     except (PydanticUserError, TypeError) as error:
         raise InvalidGrammar(f"{name}: {_first_line(error)}") from None
     return adapter

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from grammars.frontends.python_types.alternatives import one_of
 
-__all__ = ["EMAIL", "IPV4", "IPV6", "PREFIX_32", "PREFIX_128", "ipv4_network_body", "url_body"]
+__all__ = ["EMAIL", "IPV4", "IPV6", "PREFIX_32", "PREFIX_128", "ipv4_network_body", "ipv6_network_body", "url_body"]
 
 OCTET = one_of(map(str, range(256)))
 IPV4 = rf"(?:{OCTET}\.){{3}}{OCTET}"
@@ -53,6 +53,30 @@ def ipv4_network_body() -> str:
         octets += ["0"] * (4 - len(octets))
         branches.append(r"\.".join(octets) + f"/{length}")
     return f"(?:{'|'.join([IPV4, *branches])})"
+
+
+def ipv6_network_body() -> str:
+    """IPv6 networks: the groups of an address that the prefix length covers, then `::`, or an address by itself."""
+    return f"(?:{IPV6}(?:/128)?|::/0|{_ipv6_group(0)})"
+
+
+def _ipv6_group(index: int) -> str:
+    """Networks from their group of that index on: `[0-9a-fA-F]{1,4}::/16`, parts of a group, or more groups."""
+    end = "" if index == 7 else "::"
+    lengths = range(16 * index + 1, min(16 * index + 16, 127) + 1)
+    branches = [f"{_masked(length - 16 * index)}{end}/{length}" for length in lengths]
+    return f"(?:{'|'.join(branches)}{'' if index == 7 else f'|{HEXTET}:{_ipv6_group(index + 1)}'})"
+
+
+def _masked(bits: int) -> str:
+    """A group of which only the first bits may be 1, as four digits; all of them, as it is."""
+    if bits == 16:
+        return HEXTET
+    whole, rest = divmod(bits, 4)
+    digits = ["[0-9a-fA-F]"] * whole
+    if rest:
+        digits.append(f"[{''.join(f'{n:x}' + f'{n:X}' * (n > 9) for n in range(0, 16, 2 ** (4 - rest)))}]")
+    return "".join(digits) + "0" * (4 - len(digits))
 
 
 def url_body(schemes: Sequence[str] | None) -> str:

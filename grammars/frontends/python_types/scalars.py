@@ -316,6 +316,7 @@ INSTANCES: Mapping[type, Schema] = {
     ipaddress.IPv4Interface: text(networks.IPV4 + networks.PREFIX_32),
     ipaddress.IPv4Network: text(networks.ipv4_network_body()),
     ipaddress.IPv6Address: text(networks.IPV6),
+    ipaddress.IPv6Network: text(networks.ipv6_network_body()),
     fractions.Fraction: FRACTION,
     ipaddress.IPv6Interface: text(networks.IPV6 + networks.PREFIX_128),
 }

@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic.types import Base64Encoder, Base64UrlEncoder, EncodedBytes
-
 from grammars.frontends.python_types.documentation import document_class
 from grammars.frontends.python_types.keys import key_schema
-from grammars.frontends.python_types.networks import EMAIL
-from grammars.frontends.python_types.scalars import INSTANCES, LENGTHS, STATE_TEXTS, base64_body, text
+from grammars.frontends.python_types.known import known_texts
+from grammars.frontends.python_types.members import choices_of, is_hashable, is_told_apart
+from grammars.frontends.python_types.scalars import INSTANCES, LENGTHS, STATE_TEXTS
 from grammars.frontends.python_types.walk import Node, Omitted, Place, Schema, Step, Walk, refuse
 
 __all__ = ["STRUCTURES"]
 
 SCALAR_TYPES = ["null", "boolean", "number", "string"]
-
-UNHASHABLE = frozenset({"any", "list", "set", "dict", "ordered-dict", "counter", "deque", "typed-dict", "generator"})
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
@@ -38,34 +35,18 @@ def _counts(node: Node, what: str) -> Schema:
 
 
 def _set(walk: Walk, node: Node, place: Place) -> Schema:
-    """An array that may repeat items: the set has at most as many, and every set has an array without repetition."""
-    if (node.get("min_length") or 0) > 1:
-        hint = "A repeated item counts once, and which ones are repeated is not tracked: use a list, or min_length=1."
-        refuse(place, f"min_length={node['min_length']} of a set is not supported", hint=hint)
+    """An array of items that differ; where so many are asked for, their values must differ as well."""
     item = node.get("items_schema", {"type": "any"})
+    least = node.get("min_length") or 0
+    if least > 1 and not is_told_apart(walk, item, place):
+        hint = "Items that differ may be one value, as 0.1 and 0.10: use a list, or items of int, str, date or an enum."
+        refuse(place, f"min_length={least} of a set of these items is not supported", hint=hint)
     if item["type"] == "any":
-        return {"type": "array", "items": {"type": SCALAR_TYPES}, **_counts(node, "Items")}
-    if not _is_hashable(walk, item):
+        return {"type": "array", "items": {"type": SCALAR_TYPES}, **_counts(node, "Items"), "uniqueItems": True}
+    if not is_hashable(walk, item):
         hint = "Use a list, or items that can be hashed: tuples, frozensets, frozen models and dataclasses."
         refuse(place, "the items of this set cannot be hashed, so only the empty set is accepted", hint=hint)
-    return _array(walk, node, place)
-
-
-def _is_hashable(walk: Walk, node: Node, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether all values of a node can be hashed; what a function makes of them is not known and taken as hashable."""
-    kind = node["type"]
-    if kind == "definition-ref":
-        reference = node["schema_ref"]
-        return reference in seen or _is_hashable(walk, walk.nodes[reference][0], seen | {reference})
-    if kind in ("model", "dataclass"):
-        return node["cls"].__hash__ is not None
-    if kind.startswith("function-") or kind == "lax-or-strict":
-        return True
-    inner = [node[key] for key in ("schema", "json_schema") if key in node]
-    if kind in ("tuple", "union", "tagged-union"):
-        choices = node.get("items_schema") or node["choices"]
-        inner = _choices(choices.values() if isinstance(choices, Mapping) else choices)
-    return kind not in UNHASHABLE and all(_is_hashable(walk, part, seen) for part in inner)
+    return {**_array(walk, node, place), "uniqueItems": True}
 
 
 def _tuple(walk: Walk, node: Node, place: Place) -> Schema:
@@ -212,14 +193,9 @@ def _field(walk: Walk, node: Node, place: Place) -> Schema:
 # --- unions -----------------------------------------------------------------------------------------------------------
 
 
-def _choices(choices: Iterable[Any]) -> list[Node]:
-    """The nodes of a union, without the labels that some have."""
-    return [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
-
-
 def _union(walk: Walk, node: Node, place: Place) -> Schema:
     schemas = []
-    for choice in _choices(node["choices"]):
+    for choice in choices_of(node):
         try:
             schemas.append(walk.schema(choice, place))
         except Omitted:
@@ -258,23 +234,14 @@ def _tagged_union(walk: Walk, node: Node, place: Place) -> Schema:
 def _function(walk: Walk, node: Node, place: Place) -> Schema:
     """What surrounds a validator function: its declared input if there is one, else the type that it goes with."""
     function = node["function"]["function"]
-    known = _known(getattr(function, "__self__", None), getattr(function, "__name__", ""))
+    known = known_texts(function)
     if known is not None:
-        return dict(known)
+        return known
     inner = node.get("json_schema_input_schema") or node.get("schema")
     if inner is None:
         name = getattr(function, "__name__", repr(function))
         refuse(place, f"the function {name} alone decides what is accepted", hint=STATE_TEXTS)
     return walk.schema(inner, place)
-
-
-def _known(owner: object, name: str) -> Schema | None:
-    """What a method of pydantic's own takes, which its type does not say; `owner` is what it is bound to."""
-    if not getattr(owner, "__module__", "").startswith("pydantic."):
-        return None
-    if isinstance(owner, EncodedBytes):
-        return BASE64.get(owner.encoder)
-    return KNOWN_METHODS.get(f"{getattr(owner, '__name__', '')}.{name}")
 
 
 def _chain(walk: Walk, node: Node, place: Place) -> Schema:
@@ -319,17 +286,6 @@ def _reference(walk: Walk, node: Node, place: Place) -> Schema:
         walk.definitions[name] = walk.schema(target, Place(name, config))
     return {"$ref": f"#/$defs/{name}"}
 
-
-KNOWN_METHODS: Mapping[str, Schema] = {
-    "ByteSize._validate": {"type": "integer", "minimum": 0},
-    "EmailStr._validate": text(EMAIL),
-    "NameEmail._validate": text(EMAIL),
-}
-
-BASE64: Mapping[object, Schema] = {
-    Base64Encoder: text(base64_body("+/")),
-    Base64UrlEncoder: text(base64_body("_-")),
-}
 
 ITEMS = LENGTHS | {"items_schema", "fail_fast"}
 ENTRIES = LENGTHS | {"keys_schema", "values_schema", "fail_fast"}
