@@ -13,6 +13,7 @@
 | `next_bytes`, `NextBytes`                      | the law of the next byte, summed over all spellings          |
 | `sketch`, `Sketch`                             | a draft from anywhere -> a text of the language near to it   |
 | `compile`, `check`                             | what is wanted -> a Constraint for a tokenizer; -> a Report  |
+| `tools`, `Tools`, `Call`                       | functions -> calls of them for `schema=`; such a call        |
 | `load`                                         | a model by name or path, loaded once                         |
 | `library`                                      | a ready-made grammar by name, as text for `grammar=`         |
 | `Constraint`, `Vocabulary`                     | the engine's side, for samplers of your own                  |
@@ -68,6 +69,7 @@ from gcd.sample import sample  # noqa: E402
 if TYPE_CHECKING:
     from gcd import diffusion, errors
     from gcd.byte_law import NextBytes, next_bytes
+    from gcd.calls import Call, Tools, tools
     from gcd.compile import Report
     from gcd.drafts import Sketch, sketch
     from gcd.generation import AsyncStream, Generation, Stream
@@ -104,16 +106,17 @@ if TYPE_CHECKING:
     from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = [
-    "AsyncStream", "Constraint", "DiffusionGemmaLM", "DiffusionModel", "Generation", "GrammarLogitsProcessor",
+    "AsyncStream", "Call", "Constraint", "DiffusionGemmaLM", "DiffusionModel", "Generation", "GrammarLogitsProcessor",
     "Language", "LanguageModel", "MaskedDiffusionLM", "NextBytes", "Report", "Sample", "SampleTrie", "Samples",
-    "ScriptedLM", "Sketch", "Stream", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream",
+    "ScriptedLM", "Sketch", "Stream", "Tools", "TransformersLM", "Vocabulary", "agenerate", "apply_bitmask_", "astream",
     "capture", "check", "choices", "compile", "containing", "diffusion", "errors", "fill_bitmask", "gbnf", "generate",
     "lark", "library", "literal", "load", "next_bytes", "regex", "sample", "schema", "sketch", "special", "stream",
-    "structural_tag", "substring", "tags", "until", "without",
+    "structural_tag", "substring", "tags", "tools", "until", "without",
 ]  # fmt: skip
 
 _LAZY = {
     "AsyncStream": "gcd.generation",
+    "Call": "gcd.calls",
     "Constraint": "tokenizer_align.constraint",
     "DiffusionGemmaLM": "gcd.models.diffusion_gemma",
     "DiffusionModel": "gcd.models.protocols",
@@ -130,6 +133,7 @@ _LAZY = {
     "Sketch": "gcd.drafts",
     "ScriptedLM": "gcd.models.scripted",
     "Stream": "gcd.generation",
+    "Tools": "gcd.calls",
     "TransformersLM": "gcd.models.transformers_lm",
     "Vocabulary": "tokenizer_align.vocabulary",
     "apply_bitmask_": "gcd.sampling.bitmask",
@@ -150,6 +154,7 @@ _LAZY = {
     "structural_tag": "gcd.language",
     "substring": "gcd.language",
     "tags": "gcd.language",
+    "tools": "gcd.calls",
     "until": "gcd.language",
     "without": "gcd.language",
 }

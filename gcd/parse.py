@@ -15,14 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
+from gcd.calls import Tools, are_functions, tools, wanted_tools
 from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, ValidationFailed
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
+    from grammars.frontends.python_types import PythonType
     from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
 
-__all__ = ["Kind", "Wanted", "check_options", "parse_wanted", "text_of"]
+__all__ = ["Kind", "Wanted", "check_options", "key_of", "loaded", "parse_wanted", "text_of"]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
@@ -82,6 +84,10 @@ def check_options(options: SchemaOptions, where: str) -> None:
 
 def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
     source: object = text_of("schema", schema) if isinstance(schema, str | Path) else schema
+    if isinstance(source, list | tuple) and are_functions(source):
+        source = tools(*source)
+    if isinstance(source, Tools):
+        return wanted_tools(source, options, schema)
     if isinstance(source, float | int | bytes | list | tuple | set | types.ModuleType) and not isinstance(source, bool):
         raise InvalidGrammar(
             f"schema= takes a dict, a bool, JSON text, a pathlib.Path or a Python type, not {_shown(schema)}"
@@ -108,10 +114,10 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
             check(text, read, schemas=options.get("schemas"), formats=options.get("formats", True))
         return _load_json(text)
 
-    return Wanted("schema", ("schema", text, *_key_of(options)), to_grammar, to_value, schema=source, options=options)
+    return Wanted("schema", ("schema", text, *key_of(options)), to_grammar, to_value, schema=source, options=options)
 
 
-def _key_of(options: SchemaOptions) -> tuple[object, ...]:
+def key_of(options: SchemaOptions) -> tuple[object, ...]:
     """What is equal for equal options only."""
     from grammars.frontends.schema_options import DEFAULTS
 
@@ -146,14 +152,19 @@ def _wanted_type(wanted: object, options: SchemaOptions) -> Wanted:
         return parse_json_schema(described.schema, **options)
 
     def to_value(text: str, *, validate: bool = True) -> object:
-        try:
-            return described.load(text)
-        except ValueError as error:  # pydantic's ValidationError is one
-            raise ValidationFailed(text, _reasons(error)) from error
+        return loaded(described, text)
 
     # the same language may belong to several types, whose values differ
-    key = ("type", id(wanted), json.dumps(described.schema), *_key_of(options))
+    key = ("type", id(wanted), json.dumps(described.schema), *key_of(options))
     return Wanted("schema", key, to_grammar, to_value, schema=described.schema, options=options, owner=wanted)
+
+
+def loaded(described: PythonType, text: str) -> object:
+    """The instance that a text is read as; raises ValidationFailed with one line for each thing that is wrong."""
+    try:
+        return described.load(text)
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise ValidationFailed(text, _reasons(error)) from error
 
 
 def _wanted_regex(regex: object) -> Wanted:

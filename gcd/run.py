@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from gcd.boundary import after, healed
+from gcd.calls import are_functions
 from gcd.compile import align_wanted, vocabulary_of, wanted_of
 from gcd.errors import (
     AlignmentError,
@@ -251,7 +252,11 @@ def _goals(request: Request, prompts: int, batched: bool) -> list[Goal]:
     if request.schema is None:
         check_options(request.schema_options, "it goes with schema=")
     wanted = {kind: getattr(request, kind) for kind in KINDS}
-    lists = {kind: _each(kind, value, prompts, batched) for kind, value in wanted.items() if _is_one_each(kind, value)}
+    lists = {
+        kind: _each(kind, value, prompts, batched)
+        for kind, value in wanted.items()
+        if _is_one_each(kind, value, batched)
+    }
     if not lists:
         return [Goal(wanted)] * prompts
     return [Goal({**wanted, **{kind: each[i] for kind, each in lists.items()}}) for i in range(prompts)]
@@ -265,11 +270,11 @@ def _each(kind: str, values: Sequence[Any], prompts: int, batched: bool) -> Sequ
     return values
 
 
-def _is_one_each(kind: str, value: object) -> bool:
-    """Whether a value is a list with one goal a prompt; choices are lists themselves."""
+def _is_one_each(kind: str, value: object, batched: bool) -> bool:
+    """Whether a value is a list with one goal a prompt; choices are lists themselves, and functions for one prompt."""
     if kind == "choices":
         return isinstance(value, list | tuple) and bool(value) and all(isinstance(v, list | tuple) for v in value)
-    return isinstance(value, list | tuple)
+    return isinstance(value, list | tuple) and (batched or not are_functions(value))
 
 
 def _jump(request: Request, tokenizer: Any) -> Jump:

@@ -4,6 +4,7 @@ Place in the walk: Python type -> **PythonType** (JSON Schema + loader) -> `gram
 
     describe.py      a type or function to a PythonType: the only public road through the files below
     arguments.py     a function to the TypedDict of its arguments (the function itself is never called)
+    calls.py         functions to calls of them, told apart by name
     walk.py          what every step needs: the place in the type, the definitions, the refusals
     structures.py    models, dataclasses, dicts, lists, unions: pydantic core schema to JSON Schema
     members.py       what a set must know of its items

@@ -17,12 +17,17 @@ from typing_extensions import TypedDict
 
 from grammars.errors import InvalidGrammar, UnsupportedFeature
 
-__all__ = ["arguments_type", "is_function"]
+__all__ = ["arguments_type", "is_function", "name_of"]
 
 
 def is_function(value: object) -> bool:
     """Whether it is a function, method or partial: something whose arguments can be asked for."""
     return inspect.isroutine(value) or isinstance(value, functools.partial)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """The name of a function, of that inside a partial or a decorator."""
+    return getattr(_undecorated(function), "__name__", "function")
 
 
 def arguments_type(function: Callable[..., object]) -> type:
@@ -34,7 +39,7 @@ def arguments_type(function: Callable[..., object]) -> type:
     Raises UnsupportedFeature naming a parameter without annotation, a positional-only one, *args or **kwargs; and
     InvalidGrammar when an annotation names something that does not exist.
     """
-    name = getattr(_undecorated(function), "__name__", "function")
+    name = name_of(function)
     hints = _hints(function, name)
     fields = {}
     for parameter in _parameters(function, name):
