@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from gcd.partials import Shape
 
 if TYPE_CHECKING:
     from gcd.parse import Wanted
@@ -112,7 +115,10 @@ def wanted_tools(wanted: Tools, options: SchemaOptions, owner: object) -> Wanted
 
     key = ("tools", *map(id, wanted.functions.values()), json.dumps(described.schema), wanted.text, *key_of(options))
     schema = None if wanted.text else described.schema
-    return Wanted("schema", key, to_grammar, to_value, schema=schema, options=options, owner=(wanted, owner))
+    shape = partial(
+        Shape, is_json=True, or_text=wanted.text, core=described.core, finish=partial(_call_of, wanted.functions)
+    )
+    return Wanted("schema", key, to_grammar, to_value, schema, options, (wanted, owner), shape)
 
 
 def _read(wanted: Tools, described: PythonType, text: str) -> object:
@@ -120,10 +126,11 @@ def _read(wanted: Tools, described: PythonType, text: str) -> object:
 
     if wanted.text and not text.startswith(("{", "[")):
         return text
-    value: Any = loaded(described, text)
-    calls = [Call(made["name"], made["arguments"], wanted.functions[made["name"]]) for made in _listed(value)]
-    return calls if isinstance(value, list) else calls[0]
+    value = loaded(described, text)
+    if isinstance(value, list):
+        return [_call_of(wanted.functions, made) for made in value]
+    return _call_of(wanted.functions, value)
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _call_of(functions: Mapping[str, Callable[..., Any]], made: Any) -> Call:
+    return Call(made["name"], made["arguments"], functions[made["name"]])

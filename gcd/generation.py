@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from gcd.partials import Items, Partials, Shape
 
 if TYPE_CHECKING:
     from gcd.errors import GenerationError
@@ -65,10 +68,13 @@ class Stream:
     >>> stream.result.value
 
     Characters are never cut: bytes wait until their character is whole. Errors arise where the iteration is.
+    In place of the pieces there are `partials()`, and `items()` of an array.
     """
 
-    def __init__(self, steps: Iterator[str | Generation]) -> None:
+    def __init__(self, steps: Iterator[str | Generation], shape: Callable[[], Shape] | None = None) -> None:
         self._steps = steps
+        self._shape = shape
+        self._seen: list[str] = []
         self._result: Generation | None = None
 
     def __iter__(self) -> Iterator[str]:
@@ -77,9 +83,46 @@ class Stream:
     def __next__(self) -> str:
         for step in self._steps:
             if isinstance(step, str):
+                self._seen.append(step)
                 return step
             self._result = step
         raise StopIteration
+
+    def partials(self) -> Iterator[Any]:
+        """The value as far as it is decided, each time that it is another one; the last one is `result.value`.
+
+        >>> for person in gcd.stream(model, "Ada, 36 ->", schema=Person).partials():
+        ...     print(person)
+        Person()
+        Person(name='A')
+        Person(name='Ada', age=36)
+
+        A string is shown as far as it has come, a number when it is over. What is not decided is absent: models lack
+        the attribute (`model_fields_set` names those that are there; defaults come with the last value), dataclasses
+        too (`vars` has what is there: their repr needs all), dicts the key, lists and tuples the items. Complete parts
+        are instances of their types; types other than `str` are absent until their text is complete, unions until one
+        member fits. What is no JSON is a str. Of tools, a call is shown as a dict until the end.
+        """
+        return self._following(Partials)
+
+    def items(self) -> Iterator[Any]:
+        """The items of an array, each when it is complete, as instances of their type.
+
+        >>> for person in gcd.stream(model, "People:", schema=list[Person]).items():
+        ...     print(person.name)
+
+        Raises ValueError for a text that is no array, ValidationFailed for an item that a validator refuses.
+        """
+        return self._following(Items)
+
+    def _following(self, kind: type[Partials] | type[Items]) -> Iterator[Any]:
+        follow = self._follow(kind)
+        for piece in chain(tuple(self._seen), self):
+            yield from follow.after(piece)
+        yield from follow.at_end(self.result)
+
+    def _follow(self, kind: type[Partials] | type[Items]) -> Partials | Items:
+        return kind(Shape() if self._shape is None else self._shape())
 
     @property
     def result(self) -> Generation:
@@ -110,12 +153,37 @@ class AsyncStream:
     async def __anext__(self) -> str:
         import asyncio
 
-        if self._stream is None:
-            self._stream = await asyncio.to_thread(self._start)
-        piece = await asyncio.to_thread(next, self._stream, None)
+        piece = await asyncio.to_thread(next, await self._started(), None)
         if piece is None:
             raise StopAsyncIteration
         return piece
+
+    async def _started(self) -> Stream:
+        import asyncio
+
+        if self._stream is None:
+            self._stream = await asyncio.to_thread(self._start)
+        return self._stream
+
+    def partials(self) -> AsyncIterator[Any]:
+        """`Stream.partials`, asynchronously."""
+        return self._following(Partials)
+
+    def items(self) -> AsyncIterator[Any]:
+        """`Stream.items`, asynchronously."""
+        return self._following(Items)
+
+    async def _following(self, kind: type[Partials] | type[Items]) -> AsyncIterator[Any]:
+        stream = await self._started()
+        follow = stream._follow(kind)
+        for piece in tuple(stream._seen):
+            for value in follow.after(piece):
+                yield value
+        async for piece in self:
+            for value in follow.after(piece):
+                yield value
+        for value in follow.at_end(self.result):
+            yield value
 
     @property
     def result(self) -> Generation:

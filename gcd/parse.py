@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 from gcd.calls import Tools, are_functions, tools, wanted_tools
 from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, ValidationFailed
+from gcd.partials import Shape
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
 
-__all__ = ["Kind", "Wanted", "check_options", "key_of", "loaded", "parse_wanted", "text_of"]
+__all__ = ["Kind", "Wanted", "check_options", "key_of", "loaded", "parse_wanted", "reasons", "text_of"]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
@@ -35,7 +36,8 @@ class Wanted:
 
     `key` is equal only for what has the same texts and the same values; `owner` keeps alive what the key names by id.
     `to_grammar()` may raise any GrammarError. `to_value(text)` raises ValidationFailed, and only reads with
-    `validate=False`. `schema` is the JSON Schema, for the kinds that have one, and `options` are its.
+    `validate=False`. `schema` is the JSON Schema, for the kinds that have one, and `options` are its. `shape()`: how to
+    show values before the text is complete.
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Wanted:
     schema: dict[str, object] | bool | str | None = None
     options: SchemaOptions = field(default_factory=dict)  # type: ignore[assignment]
     owner: object = None
+    shape: Callable[[], Shape] = Shape
 
 
 def parse_wanted(
@@ -114,7 +117,8 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
             check(text, read, schemas=options.get("schemas"), formats=options.get("formats", True))
         return _load_json(text)
 
-    return Wanted("schema", ("schema", text, *key_of(options)), to_grammar, to_value, schema=source, options=options)
+    key = ("schema", text, *key_of(options))
+    return Wanted("schema", key, to_grammar, to_value, source, options, shape=partial(Shape, is_json=True))
 
 
 def key_of(options: SchemaOptions) -> tuple[object, ...]:
@@ -156,7 +160,8 @@ def _wanted_type(wanted: object, options: SchemaOptions) -> Wanted:
 
     # the same language may belong to several types, whose values differ
     key = ("type", id(wanted), json.dumps(described.schema), *key_of(options))
-    return Wanted("schema", key, to_grammar, to_value, schema=described.schema, options=options, owner=wanted)
+    shape = partial(Shape, is_json=True, core=described.core)
+    return Wanted("schema", key, to_grammar, to_value, described.schema, options, wanted, shape)
 
 
 def loaded(described: PythonType, text: str) -> object:
@@ -164,7 +169,7 @@ def loaded(described: PythonType, text: str) -> object:
     try:
         return described.load(text)
     except ValueError as error:  # pydantic's ValidationError is one
-        raise ValidationFailed(text, _reasons(error)) from error
+        raise ValidationFailed(text, reasons(error)) from error
 
 
 def _wanted_regex(regex: object) -> Wanted:
@@ -268,7 +273,7 @@ def _same_text(text: str, *, validate: bool = True) -> object:
     return text
 
 
-def _reasons(error: ValueError) -> list[str]:
+def reasons(error: ValueError) -> list[str]:
     """One line for each thing that a validator dislikes, with where it is."""
     details = getattr(error, "errors", None)
     if not callable(details):

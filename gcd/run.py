@@ -32,6 +32,7 @@ from gcd.generation import Generation, Stream
 from gcd.models.load import as_model
 from gcd.models.protocols import is_diffusion, open_session
 from gcd.parse import Wanted, check_options, parse_wanted
+from gcd.partials import Shape
 from gcd.progress import Progress
 from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
 from gcd.run_diffusion import canvas_of, check_kind, fill_jobs
@@ -138,7 +139,8 @@ def run_stream(request: Request) -> Stream:
         )
     if len(plan.jobs) != 1 or plan.batched:
         raise ValueError("a stream is one text: one prompt and n=1 (use one stream a prompt, or generate)")
-    return Stream(_pieces(plan))
+    wanted = plan.jobs[0].wanted
+    return Stream(_pieces(plan), Shape if wanted is None else wanted.shape)
 
 
 def _pieces(plan: Plan) -> Iterator[str | Generation]:

@@ -9,7 +9,7 @@ import array
 import typing
 from collections import ChainMap, abc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from typing import Annotated, Any
 
 import typing_extensions
@@ -54,6 +54,8 @@ class PythonType:
     type: object
     schema: Schema
     load: Callable[[str], object]
+    core: Mapping[str, Any] = field(repr=False)
+    """The core schema that `load` reads by."""
 
 
 def is_python_type(value: object) -> bool:
@@ -91,7 +93,7 @@ def describe_type(type_: Any) -> PythonType:
         _require_tag(walk, choice, tags, place)
     if walk.definitions:
         schema = {**schema, "$defs": walk.definitions}
-    return PythonType(type_, schema, adapter.validate_json)
+    return PythonType(type_, schema, adapter.validate_json, adapter.core_schema)
 
 
 def _name(type_: Any) -> str:
