@@ -18,6 +18,7 @@
     │   └── BadBlock                    the same of a diffusion model's logits at one position of a block
     ├── PromptError                     the prompt is empty, cannot be encoded, or does not fit
     ├── NoAllowedToken                  another logits processor removed every token that the grammar allows
+    ├── ResultsMismatch                 a file of results that is not of this job
     ├── InvalidTrie                     what was given as trie= is damaged, or was made for another law
     ├── ZeroProbability                 the model gives no text of the language any probability
     ├── AttemptsExhausted               no text of the language came out within the attempts that are allowed
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlignmentError", "AttemptsExhausted", "BadBlock", "BadLogits", "BudgetTooSmall", "EmptyLanguage",
     "GenerationError", "GrammarError", "InvalidGrammar", "InvalidTrie", "LimitExceeded", "ModelError", "NoAllowedToken",
-    "PromptError", "Span", "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel",
+    "PromptError", "ResultsMismatch", "Span", "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel",
     "UnsupportedTokenizer", "ValidationFailed", "VocabularyMismatch", "ZeroProbability",
 ]  # fmt: skip
 
@@ -112,6 +113,10 @@ class PromptError(GenerationError):
 
 class NoAllowedToken(GenerationError):
     """Another logits processor removed every token that the grammar allows; the message names the likely flag."""
+
+
+class ResultsMismatch(GenerationError):
+    """A file of results that is not of these records and settings, or that another process is writing to."""
 
 
 class InvalidTrie(GenerationError):

@@ -11,6 +11,7 @@ from gcd.cli.convert import convert
 from gcd.cli.draw import draw
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
+from gcd.cli.map import map_command
 from gcd.cli.sample import sample
 from gcd.cli.tokens import tokens
 from gcd.cli.warm_up import warm_up
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate", epilog=EPILOG)(generate)
+app.command("map", epilog=EPILOG)(map_command)
 app.command("check", epilog=EPILOG)(check)
 app.command("explain", epilog=EPILOG)(explain)
 app.command("sample", epilog=EPILOG)(sample)

@@ -38,6 +38,7 @@ def code_of(error: Exception) -> Exit | None:
         (errors.ValidationFailed, Exit.NO_MATCH),
         (errors.BudgetTooSmall, Exit.USAGE),
         (errors.PromptError, Exit.USAGE),
+        (errors.ResultsMismatch, Exit.USAGE),
         (errors.AlignmentError, Exit.MODEL),
         (errors.GenerationError, Exit.MODEL),
     )

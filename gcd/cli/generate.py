@@ -39,7 +39,7 @@ from gcd.run_diffusion import METHODS
 if TYPE_CHECKING:
     from gcd.generation import Generation
 
-__all__ = ["generate"]
+__all__ = ["check_first", "generate"]
 
 
 def generate(
@@ -136,14 +136,10 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     """
     import gcd
 
-    report = gcd.check(**source.keywords, whitespace=options["whitespace"])
-    if report.error is not None:
-        raise report.error
+    check_first(source, options["whitespace"])
     keywords = source.keywords
     if "import_root" in keywords:
         keywords = {"grammar": gcd.lark(keywords["grammar"], import_root=keywords["import_root"])}
-    for error in report.widened:
-        typer.echo(f"left out, and checked in the finished value only: {error.headline}", err=True)
     watched = sys.stderr.isatty()
     if watched:
         make_ready()
@@ -151,6 +147,17 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     found: Generation | list[Generation]
     found = gcd.generate(gcd.load(model), prompt, progress=watched, **keywords, **options)
     return found if isinstance(found, list) else [found]
+
+
+def check_first(source: Source, whitespace: Any) -> None:
+    """Raises what is wrong with the grammar, and says what of it is left out."""
+    import gcd
+
+    report = gcd.check(**source.keywords, whitespace=whitespace)
+    if report.error is not None:
+        raise report.error
+    for error in report.widened:
+        typer.echo(f"left out, and checked in the finished value only: {error.headline}", err=True)
 
 
 def record(generation: Generation) -> dict[str, object]:
