@@ -12,6 +12,7 @@ from gcd.cli.draw import draw
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
 from gcd.cli.map import map_command
+from gcd.cli.mcp import mcp
 from gcd.cli.sample import sample
 from gcd.cli.tokens import tokens
 from gcd.cli.warm_up import warm_up
@@ -35,6 +36,7 @@ app.command("sample", epilog=EPILOG)(sample)
 app.command("tokens", epilog=EPILOG)(tokens)
 app.command("convert", epilog=EPILOG)(convert)
 app.command("draw", epilog=EPILOG)(draw)
+app.command("mcp")(mcp)
 app.command("warm-up")(warm_up)
 
 
