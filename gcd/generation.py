@@ -100,8 +100,8 @@ class Stream:
         A string is shown as far as it has come, a number when it is over. What is not decided is absent: models lack
         the attribute (`model_fields_set` names those that are there; defaults come with the last value), dataclasses
         too (`vars` has what is there: their repr needs all), dicts the key, lists and tuples the items. Complete parts
-        are instances of their types; types other than `str` are absent until their text is complete, unions until one
-        member fits. What is no JSON is a str. Of tools, a call is shown as a dict until the end.
+        are instances of their types, which the partial values share; types other than `str` are absent until their text
+        is complete, unions until one member fits. What is no JSON is a str. Of tools, a call is a dict until the end.
         """
         return self._following(Partials)
 

@@ -192,14 +192,26 @@ class Reader:
         return len(escape) == 5 and escape[0] == "u" and 0xDC00 <= int(escape[1:], 16) < 0xE000
 
 
+PLAIN = 0
+"""The maker of JSON values, in `Part.made`; others are known by their `id`, which is never 0."""
+
+
 def plain(part: Part | None) -> object:
-    """The JSON value of what is decided; ABSENT where nothing is.
+    """The JSON value of what is decided; ABSENT where nothing is. Complete parts are made once.
 
     >>> plain(None)
     <Absent.ABSENT: 'absent'>
     """
     if part is None:
         return ABSENT
+    if part.end is None:
+        return _plain(part)
+    if PLAIN not in part.made:
+        part.made[PLAIN] = _plain(part)
+    return part.made[PLAIN]
+
+
+def _plain(part: Part) -> object:
     if part.kind == "object":
         return {key: value for key, member in part.members.items() if (value := plain(member)) is not ABSENT}
     if part.kind == "array":
