@@ -2,8 +2,9 @@
 
 Place in the walk: behind a stream, before its text is complete. A part is decided when it is the same however the text
 goes on: a string as far as it has come, the items and members before the end, `true` from its first letter on; of a
-number nothing before the character behind it, since 1 may become 12. What is not decided is absent. It is a reader of
-texts of a JSON grammar: what is no JSON raises ValueError, and that is all it says.
+number nothing before the character behind it, since 1 may become 12. What is not decided is absent. Of members of one
+name the last one counts, as everywhere in Python. It is a reader of texts of a JSON grammar: what is no JSON raises
+ValueError, and that is all it says.
 
     reader = Reader()
     reader.feed('{"name": "Ada", "age": 3')

@@ -370,6 +370,30 @@ TYPES: Mapping[str, Sample] = {
     "datetime naive": Sample(
         NaiveDatetime, {'"2024-01-01T00:00:00"': dt.datetime(2024, 1, 1)}, ['"2024-01-01T00:00:00Z"']
     ),
+    "datetime bounds": Sample(
+        Annotated[
+            dt.datetime, Field(ge=dt.datetime(2024, 2, 28, 12, tzinfo=UTC), lt=dt.datetime(2024, 3, 1, tzinfo=UTC))
+        ],
+        {
+            '"2024-02-29T00:00:00"': dt.datetime(2024, 2, 29),
+            '"2024-02-29T23:59:59.999999Z"': dt.datetime(2024, 2, 29, 23, 59, 59, 999999, UTC),
+        },
+        ['"2024-02-28T11:59:59"', '"2024-03-01T00:00:00"', '"2024-02-29T00:00:00+01:00"', '"2024-02-30T00:00:00"'],
+    ),
+    "time bounds": Sample(
+        Annotated[dt.time, Field(gt=dt.time(9, 30), le=dt.time(17))],
+        {
+            '"09:30:00.1"': dt.time(9, 30, 0, 100000),
+            '"17:00:00.000"': dt.time(17),
+            '"12:00:00Z"': dt.time(12, tzinfo=UTC),
+        },
+        ['"09:30:00"', '"17:00:00.000001"', '"12:00:00+01:00"', '"08:59:59"'],
+    ),
+    "timedelta positive": Sample(
+        Annotated[dt.timedelta, Field(gt=dt.timedelta(0))],
+        {'"PT0.5S"': dt.timedelta(seconds=0.5)},
+        ['"PT0S"', '"-PT1S"'],
+    ),
     "timedelta": Sample(
         dt.timedelta,
         {

@@ -187,7 +187,28 @@ def texts_of(type_: Any, number: int, rng: random.Random) -> list[str]:
     grammar = parse_wanted(schema=type_, whitespace="compact").to_grammar()
     samples, automaton = Samples(grammar, 150), compile_grammar(grammar)
     drawn = [samples.draw(rng) for _ in range(number)]
-    return [text.decode() for text in drawn if automaton.accepts(text)]
+    return [text.decode() for text in drawn if automaton.accepts(text) and not has_equal_names(text.decode())]
+
+
+def has_equal_names(text: str) -> bool:
+    """Whether an object has two members of one name, or of names that are one number: then the last one counts."""
+    found = False
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        names = {decimal_of(name) for name, _ in pairs}
+        found = found or len(names) < len(pairs)
+        return dict(pairs)
+
+    json.loads(text, object_pairs_hook=note)
+    return found
+
+
+def decimal_of(name: str) -> Decimal | str:
+    try:
+        return Decimal(name)
+    except ArithmeticError:
+        return name
 
 
 def is_below(part: Any, value: Any) -> bool:

@@ -13,6 +13,7 @@ Place in the walk: Python type -> **PythonType** (JSON Schema + loader) -> `gram
     documentation.py titles, descriptions, json_schema_extra, WithJsonSchema
     keys.py          the keys of a dict as names of properties
     temporal.py      dates, times, durations as regular expressions
+    moments.py       times and datetimes between bounds
     decimals.py      decimals between bounds, with limited digits, as regular expressions
     alternatives.py  a finite set of strings as a short regular expression
     rust_regex.py    the regex dialects of pydantic (Rust, Python) to that of JSON Schema (ECMA-262)

@@ -11,7 +11,7 @@ import ipaddress
 import json
 import sys
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
@@ -21,6 +21,7 @@ from pydantic_core import CoreConfig, SchemaValidator, core_schema
 from grammars.errors import EmptyLanguage, UnsupportedFeature
 from grammars.frontends.python_types import networks
 from grammars.frontends.python_types.decimals import Bound, decimal_body
+from grammars.frontends.python_types.moments import clock_body, zoned_moments
 from grammars.frontends.python_types.rust_regex import WHITE_SPACE, CharSet, translate
 from grammars.frontends.python_types.temporal import date_body, datetime_body, duration_body, time_body
 from grammars.frontends.python_types.walk import Node, Place, Schema, Step, Walk, refuse
@@ -177,29 +178,74 @@ def _neighbour(day: date | None, step: int, place: Place) -> date | None:
         raise EmptyLanguage(f"{place.path}: no date is beyond {day}") from None
 
 
-def _moment(body: Callable[[str | int | None], str]) -> Callable[[Walk, Node, Place], Schema]:
-    """A step for a datetime or a time."""
+def _time(walk: Walk, node: Node, place: Place) -> Schema:
+    zone = _zone_of(node, place)
+    low, high = _ends(node, timedelta(microseconds=1), place)
+    if low is None and high is None:
+        return text(time_body(zone))
+    if isinstance(zone, int) or any(bound is not None and bound.tzinfo is not None for bound in (low, high)):
+        refuse(
+            place, "bounds on a time with an offset are not supported", hint="Use a time without one, or a datetime."
+        )
+    first, last = low or time.min, high or time.max
+    if first > last:
+        raise EmptyLanguage(f"{place.path}: no time is between {first} and {last}")
+    return text(clock_body(first, last) + {"naive": "", "aware": "Z", None: "Z?"}[zone])
 
-    def step(walk: Walk, node: Node, place: Place) -> Schema:
-        _refuse_bounds(node, place)
-        zone = node.get("tz_constraint")
-        if isinstance(zone, int) and zone % 60:
-            refuse(place, f"an offset of {zone} seconds has no spelling in whole minutes")
-        return text(body(zone))
 
-    return step
+def _datetime(walk: Walk, node: Node, place: Place) -> Schema:
+    zone = _zone_of(node, place)
+    low, high = _ends(node, timedelta(microseconds=1), place)
+    if low is None and high is None:
+        return text(datetime_body(zone))
+    body = zoned_moments(low, high, zone)
+    if body is None:
+        raise EmptyLanguage(f"{place.path}: no datetime is between {low} and {high}")
+    return text(body)
+
+
+def _zone_of(node: Node, place: Place) -> str | int | None:
+    zone: str | int | None = node.get("tz_constraint")
+    if isinstance(zone, int) and zone % 60:
+        refuse(place, f"an offset of {zone} seconds has no spelling in whole minutes")
+    return zone
+
+
+def _ends(node: Node, step: timedelta, place: Place) -> tuple[Any, Any]:
+    """The tighter lower and upper bound of a time or datetime, both included; None where there is none."""
+    low = [node["ge"]] if node.get("ge") is not None else []
+    high = [node["le"]] if node.get("le") is not None else []
+    try:
+        low += [_later(node["gt"], step)] if node.get("gt") is not None else []
+        high += [_later(node["lt"], -step)] if node.get("lt") is not None else []
+    except OverflowError:
+        raise EmptyLanguage(f"{place.path}: no {node['type']} is beyond its bounds") from None
+    try:
+        return max(low, default=None), min(high, default=None)
+    except TypeError:  # one with an offset and one without
+        refuse(place, "bounds of which some have an offset and some have none are not supported")
+
+
+def _later(at: Any, step: timedelta) -> Any:
+    """A time or datetime so much later; raises OverflowError beyond the last and the first."""
+    if isinstance(at, datetime):
+        return at + step
+    moved = datetime.combine(date(2000, 1, 2), at) + step
+    if moved.date() != date(2000, 1, 2):
+        raise OverflowError
+    return moved.timetz()
 
 
 def _duration(walk: Walk, node: Node, place: Place) -> Schema:
-    _refuse_bounds(node, place)
-    return text(duration_body())
-
-
-def _refuse_bounds(node: Node, place: Place) -> None:
-    given = sorted(node.keys() & NUMERIC.keys())
-    if given:
-        hint = "Bounds on date, int, float and Decimal are; a validator is applied to the finished value."
-        refuse(place, f"the bound {given[0]} of a {node['type']} is not supported", hint=hint)
+    """A duration; of bounds there is "not negative" and "positive": with a digit that is not 0, and no sign."""
+    given = {key: node[key] for key in NUMERIC if node.get(key) is not None}
+    if not given:
+        return text(duration_body())
+    if given.keys() - {"ge", "gt"} or any(given.values()):
+        hint = "Of a timedelta, ge=timedelta(0) and gt=timedelta(0) are; a validator is applied to the finished value."
+        refuse(place, f"the bound {min(given)} of a timedelta is not supported", hint=hint)
+    schema = text(f"(?!-){duration_body()}")
+    return {**schema, "allOf": [{"pattern": "[1-9]"}]} if "gt" in given else schema
 
 
 # --- fixed values -----------------------------------------------------------------------------------------------------
@@ -284,10 +330,8 @@ SCALARS: Mapping[str, Step] = {
         frozenset({"max_length", "allowed_schemes", "host_required", "default_host", "default_port", "default_path"}),
     ),
     "date": Step(_date, BOUNDS - {"multiple_of"} | {"now_op", "now_utc_offset"}),
-    "time": Step(_moment(time_body), BOUNDS | {"tz_constraint", "microseconds_precision"}),
-    "datetime": Step(
-        _moment(datetime_body), BOUNDS | {"tz_constraint", "microseconds_precision", "now_op", "now_utc_offset"}
-    ),
+    "time": Step(_time, BOUNDS | {"tz_constraint", "microseconds_precision"}),
+    "datetime": Step(_datetime, BOUNDS | {"tz_constraint", "microseconds_precision", "now_op", "now_utc_offset"}),
     "timedelta": Step(_duration, BOUNDS | {"microseconds_precision"}),
     "literal": Step(_literal, frozenset({"expected"})),
     "enum": Step(_enum, frozenset({"cls", "members", "sub_type", "missing"})),
