@@ -467,11 +467,6 @@ TYPES: Mapping[str, Sample] = {
         {'"10.0.0.1/8"': ipaddress.ip_interface("10.0.0.1/8"), '"::1/64"': ipaddress.ip_interface("::1/64")},
         ['"10.0.0.1/64"', "1"],
     ),
-    "IPvAnyNetwork": Sample(
-        pydantic.IPvAnyNetwork,
-        {'"10.0.0.0/8"': ipaddress.ip_network("10.0.0.0/8"), '"fe80::/10"': ipaddress.ip_network("fe80::/10")},
-        ['"10.0.0.1/8"', '"fec0::/9"'],
-    ),
     "ZoneInfo": Sample(
         zoneinfo.ZoneInfo, {'"Europe/Berlin"': zoneinfo.ZoneInfo("Europe/Berlin")}, ['"Europe/Atlantis"', '"../etc"']
     ),

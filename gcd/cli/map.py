@@ -17,10 +17,12 @@ from gcd.cli.sources import (
     ChoicesOption,
     FormatsOption,
     GrammarOption,
+    IntegersOption,
     KeyOrderOption,
     RegexOption,
     SchemaOption,
     SchemasOption,
+    StringsOption,
     TypeOption,
     WhitespaceOption,
     from_options,
@@ -56,6 +58,8 @@ def map_command(
     prompt_file: Annotated[str | None, typer.Option(metavar="FILE", help="The same from a file.")] = None,
     schemas: SchemasOption = None,
     key_order: KeyOrderOption = "schema",
+    strings: StringsOption = "any",
+    integers: IntegersOption = "plain",
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -94,7 +98,7 @@ def map_command(
             raise typer.BadParameter("say what is wanted: --schema, --regex, --grammar, --choices or --type.")
         (source,) = with_options(
             [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate,
+            approximate=approximate, strings=strings, integers=integers,
         )  # fmt: skip
         for path, name in ((records, "RECORDS"), (out, "--out")):
             if path == "-":

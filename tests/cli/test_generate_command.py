@@ -1,9 +1,10 @@
-"""`gcd generate`: what comes to stdout, what to stderr, and the exit codes."""
+"""`gcd generate` and `gcd map`: what comes to stdout, what to stderr, and the exit codes."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -130,3 +131,26 @@ def test_what_goes_with_a_diffusion_model(arguments: list[str], message: str) ->
     assert result.exit_code == Exit.USAGE
     told = " ".join(result.stderr.replace("│", " ").split())
     assert message in told
+
+
+def test_map_writes_results_to_a_file_and_a_summary_to_stderr(embedded_model: str, tmp_path: Path) -> None:
+    records, out = tmp_path / "records.jsonl", tmp_path / "out.jsonl"
+    records.write_text('{"text": "I love it"}\n{"txt": "?"}\n{"text": "I hate it"}\n')
+    arguments = [
+        "map", str(records), "-o", str(out), "--choices", "good,bad", "--prompt", "{text}. A {{mood}}:",
+        "--temperature", "0", "--max-new-tokens", "4",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert (result.exit_code, result.stdout) == (Exit.NO_MATCH, "")
+    assert result.stderr == "3 of 3 records, 1 error\n"
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line.get("value") in ("good", "bad") for line in lines] == [True, False, True]
+    assert lines[1]["error"]["message"] == "the record has no 'text', which the prompt asks for; it has 'txt'"
+    again = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert again.stderr == "3 of 3 records, 3 of them before, 1 error\n"
+    other = CliRunner().invoke(app, [*arguments, "--seed", "1"], catch_exceptions=False)
+    assert other.exit_code == Exit.USAGE
+    assert other.stderr == (
+        f"gcd: {out} has a result of record 0 that was made of another record or with other settings\n"
+        "Write to another file, or remove this one.\n"
+    )

@@ -1,12 +1,10 @@
-"""`gcd map`: results in a file, the rest on stderr, and the exit codes."""
+"""`gcd map`: mistakes are told. What it writes is tested with the other commands that use the embedded model."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from tiny_models import byte_tokenizer, tiny_byte_model
 from typer.testing import CliRunner, Result
 
 from gcd.cli.app import app
@@ -23,28 +21,6 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "records.jsonl"
     path.write_text('{"text": "I love it"}\n{"txt": "?"}\n{"text": "I hate it"}\n')
     return path
-
-
-def test_results_go_to_the_file_and_a_summary_to_stderr(records: Path) -> None:
-    tiny_byte_model().save_pretrained("tiny")
-    byte_tokenizer().save_pretrained("tiny")
-    arguments = [
-        "records.jsonl", "-o", "out.jsonl", "--choices", "good,bad", "--prompt", "{text}. A {{mood}}:",
-        "--temperature", "0", "--max-new-tokens", "6", "--model", "./tiny",
-    ]  # fmt: skip
-    result = gcd_map(*arguments)
-    assert (result.exit_code, result.stdout) == (Exit.NO_MATCH, "")
-    assert result.stderr == "3 of 3 records, 1 error\n"
-    lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
-    assert [line.get("value") in ("good", "bad") for line in lines] == [True, False, True]
-    assert lines[1]["error"]["message"] == "the record has no 'text', which the prompt asks for; it has 'txt'"
-    assert gcd_map(*arguments).stderr == "3 of 3 records, 3 of them before, 1 error\n"
-    other = gcd_map(*arguments, "--seed", "1")
-    assert other.exit_code == Exit.USAGE
-    assert other.stderr == (
-        "gcd: out.jsonl has a result of record 0 that was made of another record or with other settings\n"
-        "Write to another file, or remove this one.\n"
-    )
 
 
 @pytest.mark.parametrize(

@@ -46,30 +46,22 @@ def server() -> Any:
     return make_server(gcd.TransformersLM(tiny_byte_model(), byte_tokenizer()), max_characters=2000)
 
 
-def test_a_host_starts_it_and_calls_its_tools(tmp_path: Path) -> None:
+def test_a_host_starts_it_and_calls_its_tools() -> None:
     """As a host does: a process, stdin and stdout, and nothing else on them."""
-    tiny_byte_model().save_pretrained(tmp_path)
-    byte_tokenizer().save_pretrained(tmp_path)
     root = str(Path(gcd.__file__).parents[1])
     parameters = StdioServerParameters(
-        command=sys.executable, args=["-m", "gcd.cli", "mcp", "--model", str(tmp_path)], cwd=root,
-        env={"PYTHONPATH": root, "HF_HUB_OFFLINE": "1"},
+        command=sys.executable, args=["-m", "gcd.cli", "mcp", "--model", "not-loaded"], cwd=root,
+        env={"PYTHONPATH": root},
     )  # fmt: skip
 
     async def say(client: Client) -> tuple[Any, ...]:
-        return (
-            await client.list_tools(),
-            await client.call_tool("validate", {"text": "2024", "regex": "[0-9]{4}"}),
-            await client.call_tool("generate", {"prompt": "x", "regex": "[ab]{5}", "max_new_tokens": 9}),
-        )
+        return await client.list_tools(), await client.call_tool("validate", {"text": "2024", "regex": "[0-9]{4}"})
 
-    tools, valid, made = talk(parameters, say)
+    tools, valid = talk(parameters, say)
     assert [tool.name for tool in tools.tools] == ["validate", "explain", "generate"]
     for tool in tools.tools:
         assert not re.search("path|file|folder|model$", " ".join(tool.input_schema["properties"]))
     assert valid.structured_content == {"match": True, "offset": 4, "expected": None, "errors": []}
-    assert not made.is_error
-    assert re.fullmatch("[ab]{5}", made.structured_content["text"])
 
 
 def test_validate(server: Any) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import pathlib
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import Base64Str, BaseModel, TypeAdapter, ValidationError
+from pydantic import Base64Str, BaseModel, IPvAnyNetwork, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 from type_samples import TYPES, Address, Pair, Person, Tree, Validated, book
 
@@ -152,6 +153,11 @@ def test_what_no_automaton_holds_is_checked_at_the_end() -> None:
     assert describe_type(Even).load('{"n":2}') == Even(n=2)
     with pytest.raises(ValidationError, match="odd"):
         describe_type(Even).load('{"n":1}')
+
+
+def test_networks_of_any_version_are_those_of_both() -> None:
+    patterns = [describe_type(type_).schema["pattern"][1:-1] for type_ in (IPv4Network, IPv6Network)]
+    assert describe_type(IPvAnyNetwork).schema["pattern"] == f"^(?:{'|'.join(patterns)})$"
 
 
 def test_encoded_text_is_base64_and_its_utf_8_is_checked_at_the_end() -> None:
