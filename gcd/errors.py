@@ -23,6 +23,8 @@
     ├── ZeroProbability                 the model gives no text of the language any probability
     ├── AttemptsExhausted               no text of the language came out within the attempts that are allowed
     └── ValidationFailed                the finished text is in the language, and something stricter refuses it
+    RequestError (ValueError)           between a client and the server: says its HTTP status, parameter and code
+    └── ServerBusy                      the request is right, and there is no room for it now
 
 `except gcd.errors.GenerationError as error: error.generations` holds the rows of the batch that did finish.
 """
@@ -48,8 +50,9 @@ if TYPE_CHECKING:
 __all__ = [
     "AlignmentError", "AttemptsExhausted", "BadBlock", "BadLogits", "BudgetTooSmall", "EmptyLanguage",
     "GenerationError", "GrammarError", "InvalidGrammar", "InvalidTrie", "LimitExceeded", "ModelError", "NoAllowedToken",
-    "PromptError", "ResultsMismatch", "Span", "TokenRejected", "UnknownModel", "UnsupportedFeature", "UnsupportedModel",
-    "UnsupportedTokenizer", "ValidationFailed", "VocabularyMismatch", "ZeroProbability",
+    "PromptError", "RequestError", "ResultsMismatch", "ServerBusy", "Span", "TokenRejected", "UnknownModel",
+    "UnsupportedFeature", "UnsupportedModel", "UnsupportedTokenizer", "ValidationFailed", "VocabularyMismatch",
+    "ZeroProbability",
 ]  # fmt: skip
 
 
@@ -208,3 +211,33 @@ class ValidationFailed(GenerationError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.text, self.errors)
+
+
+class RequestError(ValueError):
+    """A request that the server (`gcd.serve`) does not answer: `status` of HTTP, the `param` at fault, a `code`."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "invalid_value", status: int = 400):
+        self.message, self.param, self.code, self.status = message, param, code, status
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _request_error, (self.message, self.param, self.code, self.status)
+
+
+def _request_error(message: str, param: str | None, code: str, status: int) -> RequestError:
+    return RequestError(message, param=param, code=code, status=status)
+
+
+class ServerBusy(RequestError):
+    """There is no room for the request; it may be sent again after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, code: str = "queue_full", status: int = 429, retry_after: int = 1):
+        super().__init__(message, code=code, status=status)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _server_busy, (self.message, self.code, self.status, self.retry_after)
+
+
+def _server_busy(message: str, code: str, status: int, retry_after: int) -> ServerBusy:
+    return ServerBusy(message, code=code, status=status, retry_after=retry_after)

@@ -135,7 +135,7 @@ def test_the_tested_floors_are_the_promised_ones() -> None:
     extras = project["optional-dependencies"]
     promised = dict(
         line.split(">=")
-        for line in [*project["dependencies"], *extras["transformers"], *extras["demo"]]
+        for line in [*project["dependencies"], *extras["transformers"], *extras["demo"], *extras["serve"]]
         if ">=" in line
     )
     floors = (ROOT / ".ci" / "floors.txt").read_text(encoding="utf-8")

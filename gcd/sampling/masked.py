@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gcd.models.protocols import Session
     from tokenizer_align.constraint import Constraint, State
 
-__all__ = ["Jump", "Row", "sample_masked"]
+__all__ = ["Jump", "Row", "sample_masked", "take_logits"]
 
 
 @dataclass(slots=True)
@@ -102,18 +102,28 @@ def sample_masked(
         elif not session.ragged:
             shortest = min(map(len, queues))
             queues = [queue[:shortest] for queue in queues]
-        passes = [
-            Pass(rows[i], queue, rows[i].fed, rows[i].scored, logits)
-            for i, queue, logits in zip(live, queues, session.extend(live, queues), strict=True)
-        ]
-        while ends := [(one, last) for one in passes if (last := one.score()) is not None]:
-            _step([one.row for one, _ in ends], torch.stack([last for _, last in ends]).float(), knobs, jump)
-        for one in passes:
-            one.row.fed = one.agreed
-        wrong = [one.begin + len(one.read) - one.agreed for one in passes]
+        wrong = take_logits([rows[i] for i in live], queues, session.extend(live, queues), knobs, jump)
         if any(wrong):
             session.forget(live, wrong)
         yield
+
+
+def take_logits(
+    rows: Sequence[Row], queues: Sequence[list[int]], logits: Sequence[torch.Tensor], knobs: Warp, jump: Jump
+) -> list[int]:
+    """What a forward pass over the `queues` of the rows says: it scores what was decided, and decides what follows.
+
+    `logits[i]` are those of `Session.extend` for row i. Returns how many tokens at the end of each queue, which a draft
+    read ahead, are not the row's own: the session has to forget them.
+    """
+    passes = [
+        Pass(row, queue, row.fed, row.scored, behind) for row, queue, behind in zip(rows, queues, logits, strict=True)
+    ]
+    while ends := [(one, last) for one in passes if (last := one.score()) is not None]:
+        _step([one.row for one, _ in ends], torch.stack([last for _, last in ends]).float(), knobs, jump)
+    for one in passes:
+        one.row.fed = one.agreed
+    return [one.begin + len(one.read) - one.agreed for one in passes]
 
 
 def _ahead(row: Row, draft: Draft) -> Sequence[int]:
