@@ -49,6 +49,7 @@ def test_imports_follow_the_layers() -> None:
         (command("--version"), HEAVY + NUMERIC),
         (command("generate", "--help"), HEAVY + NUMERIC),
         (command("map", "--help"), HEAVY + NUMERIC),
+        (command("serve", "--help"), HEAVY + NUMERIC),
         (command("check", "examples/person.json"), HEAVY),
         (command("explain", "examples/arithmetic.lark", "--text", "1+1"), HEAVY),
         (command("sample", "examples/arithmetic.lark", "--length", "5"), HEAVY),

@@ -14,6 +14,7 @@ from gcd.cli.generate import generate
 from gcd.cli.map import map_command
 from gcd.cli.mcp import mcp
 from gcd.cli.sample import sample
+from gcd.cli.serve import serve
 from gcd.cli.tokens import tokens
 from gcd.cli.warm_up import warm_up
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("generate", epilog=EPILOG)(generate)
 app.command("map", epilog=EPILOG)(map_command)
+app.command("serve", epilog=EPILOG)(serve)
 app.command("check", epilog=EPILOG)(check)
 app.command("explain", epilog=EPILOG)(explain)
 app.command("sample", epilog=EPILOG)(sample)

@@ -10,13 +10,14 @@ import asyncio
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from gcd.compile import vocabulary_of
-from gcd.errors import PromptError, RequestError, ServerBusy, VocabularyMismatch
+from gcd.errors import BadLogits, PromptError, RequestError, ServerBusy, VocabularyMismatch
 from gcd.models.load import as_model
 from gcd.serve.ask import Ask
 from gcd.serve.constraints import ConstraintCache, Goal
@@ -32,7 +33,7 @@ __all__ = ["Engine"]
 
 
 class Engine:
-    """What a server answers with; `start` it, await `ready`, `close` it.
+    """What a server answers with; `start` it, await `ready`, `close` it. `when_warm` is called when it can, or cannot.
 
     `model` is whatever `gcd.generate` takes, with `tokenizer` where it has none; `name` is what requests call it.
     """
@@ -56,6 +57,7 @@ class Engine:
         self.loop = StepLoop(self.model, max_rows=limits.max_rows, max_queue=limits.max_queue)
         self.metrics = Metrics()
         self.error: Exception | None = None
+        self.when_warm: Callable[[], None] | None = None
         self._ready = threading.Event()
         self._free = Free(self.vocabulary)
 
@@ -82,16 +84,19 @@ class Engine:
             warm_up()
             start = getattr(self.model, "bos_token_id", None)
             prompt = [0 if start is None else start]
-            run(
-                Request(
-                    model=self.model, tokenizer=self.vocabulary, prompt=prompt, choices=["a", "b"], max_new_tokens=9
+            with suppress(BadLogits):  # a model that would not say anything there may say something to a request
+                run(
+                    Request(
+                        model=self.model, tokenizer=self.vocabulary, prompt=prompt, regex="(?s:.*)", max_new_tokens=2
+                    )
                 )
-            )
         except Exception as error:
             self.error = error
         else:
             self.loop.start()
             self._ready.set()
+        if self.when_warm is not None:
+            self.when_warm()
 
     def check_ready(self) -> None:
         """Raises ServerBusy before the warm-up has ended, and after `close`."""

@@ -28,7 +28,8 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["generate"], ["check"], ["explain"], ["sample"], ["tokens"], ["convert"], ["draw"], ["warm-up"]]
+    "command",
+    [[], ["generate"], ["serve"], ["check"], ["explain"], ["sample"], ["tokens"], ["convert"], ["draw"], ["warm-up"]],
 )
 def test_help_stands_for_itself(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])
