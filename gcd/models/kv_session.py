@@ -70,12 +70,41 @@ class KVSession:
         assert name is not None, "open_kv_session makes no session for a model without a cache"
         self._cache_name = name
         self._rows: list[int] = []
+        self._attention: torch.Tensor
+        self._lengths: torch.Tensor
 
     def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         if self.calls == 0:
             return self._prefill(rows, tokens)
         self._select(rows)
         return self._forward(tokens, keep=[len(new) for new in tokens])
+
+    def rename(self, rows: Sequence[int]) -> None:
+        """Call the rows by other numbers."""
+        self._rows = list(rows)
+
+    def join(self, other: KVSession) -> None:
+        """Take over the rows of another session over the same model; both are ragged and have read something."""
+        mine: Any
+        theirs: Any
+        for mine, theirs in zip(self._cache.layers, other._cache.layers, strict=True):
+            mine.keys = _stacked(mine.keys, theirs.keys, dim=-2)
+            mine.values = _stacked(mine.values, theirs.values, dim=-2)
+        self._attention = _stacked(self._attention, other._attention, dim=-1)
+        self._lengths = torch.cat([self._lengths, other._lengths])
+        self._rows += other._rows
+        self.calls += other.calls
+        self._drop_dead_slots()
+
+    def _drop_dead_slots(self) -> None:
+        """Drop the slots that only rows which have left had tokens in, once they are a quarter of all."""
+        living = self._attention.any(dim=0).nonzero().squeeze(1)
+        if 4 * len(living) > 3 * self._attention.shape[1]:
+            return
+        self._attention = self._attention[:, living]
+        layer: Any
+        for layer in self._cache.layers:
+            layer.keys, layer.values = layer.keys[:, :, living], layer.values[:, :, living]
 
     def _prefill(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Read prompts with their first tokens; rows that begin alike (several samples of one prompt) are read once."""
@@ -135,6 +164,13 @@ class KVSession:
         logits = self._model(torch.tensor(padded, device=device), **kwargs).logits
         self.calls += 1
         return [row[len(row) - kept :] for row, kept in zip(logits, keep, strict=True)]
+
+
+def _stacked(first: torch.Tensor, second: torch.Tensor, *, dim: int) -> torch.Tensor:
+    """Two batches one behind the other, the shorter one padded with zeros on the left of `dim`."""
+    width = max(first.shape[dim], second.shape[dim])
+    right = [0, 0] * (-1 - dim)
+    return torch.cat([torch.nn.functional.pad(each, [*right, width - each.shape[dim], 0]) for each in (first, second)])
 
 
 class RowSession:

@@ -52,7 +52,11 @@ class Engine:
             )
         limits = self.settings
         self.constraints = ConstraintCache(
-            self.vocabulary, kept=limits.max_constraints, seconds=limits.compile_seconds, at_once=limits.max_compiles
+            self.vocabulary,
+            kept=limits.max_constraints,
+            seconds=limits.compile_seconds,
+            threads=limits.compile_threads,
+            queue=limits.max_compiles,
         )
         self.loop = StepLoop(self.model, max_rows=limits.max_rows, max_queue=limits.max_queue)
         self.metrics = Metrics()

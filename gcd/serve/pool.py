@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Protocol
 
+from gcd.models.kv_session import KVSession
 from gcd.models.protocols import SessionModel
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from gcd.models.protocols import LanguageModel, Session
 
-__all__ = ["ApartPool", "Pool", "StatelessPool", "open_pool"]
+__all__ = ["ApartPool", "JoinedPool", "Pool", "StatelessPool", "open_pool"]
 
 
 class Pool(Protocol):
@@ -41,16 +42,19 @@ class Pool(Protocol):
         ...
 
     def extend(self, keys: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-        """Append `tokens[i]` to row `keys[i]`; the logits behind each, as `Session.extend` gives them.
+        """Append `tokens[i]` to row `keys[i]`, all rows of the pool; the logits behind, as `Session.extend` has them.
 
-        A row that is new brings one more in front, what follows its prompt. Rows that are left out stay as they are.
+        A row that is new brings one more in front, what follows its prompt.
         """
         ...
 
 
 def open_pool(model: LanguageModel) -> Pool:
     """The pool that suits a model."""
-    return ApartPool(model) if isinstance(model, SessionModel) else StatelessPool(model)
+    if not isinstance(model, SessionModel):
+        return StatelessPool(model)
+    probe = model.open_session([[0]])  # nothing is computed
+    return JoinedPool(model) if isinstance(probe, KVSession) and probe.ragged else ApartPool(model)
 
 
 class StatelessPool:
@@ -107,3 +111,43 @@ class ApartPool:
             found += session.extend([0], [new])
             self.calls += session.calls - before
         return found
+
+
+class JoinedPool:
+    """A pool in one cache: new rows are read by themselves and then stand beside the others."""
+
+    def __init__(self, model: SessionModel) -> None:
+        self._model = model
+        self._session: KVSession | None = None
+        self._new: dict[int, list[int]] = {}
+        self.calls = 0
+
+    def join(self, key: int, prompt: Sequence[int]) -> None:
+        self._new[key] = list(prompt)
+
+    def leave(self, key: int) -> None:
+        self._new.pop(key, None)  # others leave the cache when they are not extended any more
+
+    def extend(self, keys: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        tokens_of = dict(zip(keys, tokens, strict=True))
+        found: dict[int, torch.Tensor] = {}
+        old = [key for key in keys if key not in self._new]
+        if not old:
+            self._session = None
+        elif self._session is not None:
+            found.update(zip(old, self._session.extend(old, [tokens_of[key] for key in old]), strict=True))
+            self.calls += 1
+        new = [key for key in keys if key in self._new]
+        if new:
+            session = self._model.open_session([self._new[key] for key in new])
+            assert isinstance(session, KVSession)
+            logits = session.extend(range(len(new)), [tokens_of[key] for key in new])
+            found.update(zip(new, logits, strict=True))
+            session.rename(new)
+            if self._session is None:
+                self._session = session
+            else:
+                self._session.join(session)
+            self._new.clear()
+            self.calls += 1
+        return [found[key] for key in keys]

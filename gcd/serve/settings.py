@@ -19,8 +19,9 @@ class Settings:
     |---------------------|----------------------------------------------------------------------|--------------------|
     | `max_body`          | bytes of a request                                                   | 413                |
     | `max_schema`        | bytes of all that says what is wanted, as JSON                       | 400                |
-    | `compile_seconds`   | how long a request waits for its grammar                             | 400, then 503      |
-    | `max_compiles`      | grammars that are being compiled at once, overdue ones included      | 503                |
+    | `compile_seconds`   | how long a request waits for its grammar                             | 400, or 503        |
+    | `compile_threads`   | grammars that are being compiled at once, overdue ones included      | they wait          |
+    | `max_compiles`      | grammars that wait for that                                          | 503                |
     | `max_constraints`   | grammars that are kept, the last used ones                           | compiled again     |
     | `max_tokens`        | tokens of one text                                                   | 400                |
     | `default_tokens`    | tokens of a text whose request does not say how many                 | `length`           |
@@ -35,7 +36,8 @@ class Settings:
     max_body: int = 4 << 20
     max_schema: int = 1 << 20
     compile_seconds: float = 30.0
-    max_compiles: int = 8
+    compile_threads: int = 2
+    max_compiles: int = 256
     max_constraints: int = 256
     max_tokens: int = 8192
     default_tokens: int = 1024
