@@ -19,7 +19,7 @@ PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loa
 LAWS_OF_OUR_OWN = tests/grammars/test_naive.py $(addprefix tests/laws/test_,mask_law.py mutants.py number_laws.py regex_laws.py state_laws.py distinct_laws.py alignment_laws.py forest_laws.py awrs_laws.py search_laws.py sampling_grammar_laws.py nearest_laws.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel lint format docs standard bench bench-folders clean
+.PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel test-clients lint format docs standard bench bench-folders clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ test-floors: $(VENV)-floors/test.stamp ## all tests but those, with the oldest v
 test-wheel: $(VENV)/demo.stamp ## build the wheel and try it outside the checkout, also on a read-only installation
 	PYTHON=$(abspath $(RUN)) .ci/wheel
 
+test-clients: $(VENV)/test.stamp ## agent frameworks against the server, each in an environment of its own (0.5 GB)
+	PYTHON=$(abspath $(RUN)) .ci/clients $(VENV)-clients
+
 lint: $(VENV)/lint.stamp ## ruff, mypy and the order of the layers
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -83,7 +86,7 @@ bench-folders:
 	@test -f "$(TOKENIZER)/tokenizer.json" || { echo "TOKENIZER=$(TOKENIZER) is not a folder with a tokenizer.json"; exit 2; }
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(VENV)-floors dist build
+	rm -rf $(VENV) $(VENV)-floors $(VENV)-clients dist build
 
 %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
