@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import uvicorn
 from tiny_models import byte_tokenizer
 
 import gcd
+from gcd.cli.serve import listening
 from gcd.serve import Engine, Settings, create_app
 
 WIDTH, EOS = 259, 257
@@ -69,15 +69,15 @@ def slow(script: Any = noise, seconds: float = 0.01) -> gcd.ScriptedLM:
 
 
 @contextmanager
-def serving(model: Any, **settings: Any) -> Iterator[tuple[str, Engine]]:
+def serving(model: Any, *, name: str = "m", **settings: Any) -> Iterator[tuple[str, Engine]]:
     """The URL of a server over the model, once it is ready, and its engine."""
-    engine = Engine(model, name="m", settings=Settings(**settings))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    engine = Engine(model, name=name, settings=Settings(**settings))
+    with listening("127.0.0.1", 0) as sock:
         config = uvicorn.Config(create_app(engine), log_level="error", access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         try:
             wait_until(lambda: engine.ready or engine.error is not None)
             assert engine.error is None, engine.error

@@ -55,7 +55,7 @@ class ChatCall:
 
 
 def read_chat(body: dict[str, Any], engine: Engine) -> ChatCall:
-    """Read and check a request; raises RequestError and PromptError."""
+    """Read and check a request; raises RequestError."""
     fields = Fields(body)
     check_model(fields, engine)
     messages = read_messages(fields)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gcd.errors import PromptError, RequestError
 from gcd.prompts import encode_prompt
 from gcd.serve.ask import Ask, read_ask
 from gcd.serve.chat import check_model, stop_truncates, token_entry, usage_of
@@ -37,7 +38,7 @@ class CompletionCall:
 
 
 def read_completion(body: dict[str, Any], engine: Engine) -> CompletionCall:
-    """Read and check a request; raises RequestError and PromptError."""
+    """Read and check a request; raises RequestError."""
     fields = Fields(body)
     check_model(fields, engine)
     prompt = _prompt(fields)
@@ -50,7 +51,11 @@ def read_completion(body: dict[str, Any], engine: Engine) -> CompletionCall:
         if fields.any(name) is not None:
             raise fields.fail(name, "belongs to /v1/chat/completions", code="unsupported_parameter")
     refuse_unknown(fields)
-    return CompletionCall(list(encode_prompt(prompt, engine.model, engine.tokenizer)), ask, goal)
+    try:
+        prompt_ids = encode_prompt(prompt, engine.model, engine.tokenizer)
+    except PromptError as error:
+        raise RequestError(str(error), param="prompt", code="invalid_prompt") from error
+    return CompletionCall(list(prompt_ids), ask, goal)
 
 
 def _prompt(fields: Fields) -> str | list[int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from gcd.compile import vocabulary_of
-from gcd.errors import BadLogits, PromptError, RequestError, ServerBusy, VocabularyMismatch
+from gcd.errors import BadLogits, RequestError, ServerBusy, VocabularyMismatch
 from gcd.models.load import as_model
 from gcd.serve.ask import Ask
 from gcd.serve.constraints import ConstraintCache, Goal
@@ -169,8 +169,9 @@ class Engine:
         context = getattr(self.model, "context_length", None)
         left = wanted if context is None else context - len(prompt_ids)
         if left < needed:
-            raise PromptError(
+            raise RequestError(
                 f"the prompt has {len(prompt_ids):,} tokens and the model's context {context:,}: the {max(left, 0):,} "
-                f"that are left do not suffice; {needed:,} would"
+                f"that are left do not suffice; {needed:,} would",
+                code="context_length_exceeded",
             )
         return int(min(wanted, left))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from gcd.errors import PromptError, RequestError
+from gcd.errors import RequestError
 from gcd.prompts import encode_text
 from gcd.serve.fields import Fields, shown
 from gcd.serve.tools import Tool, written_call
@@ -111,7 +111,8 @@ def chat_prompt(messages: Sequence[dict[str, Any]], tools: Sequence[Tool], token
     try:
         text = tokenizer.apply_chat_template(rendered, add_generation_prompt=True, tokenize=False, **options)
     except Exception as error:  # templates raise jinja2 errors of their own choosing ("roles must alternate")
-        raise PromptError(f"the chat template refuses the messages: {error}") from error
+        problem = f"the chat template refuses the messages: {error}"
+        raise RequestError(problem, param="messages", code="invalid_prompt") from error
     return encode_text(tokenizer, text, special=False)
 
 

@@ -29,8 +29,6 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
 )
 """Error -> status and code."""
 
-PARAMS = {"budget_too_small": "max_tokens", "invalid_prompt": "messages"}
-
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -59,7 +57,7 @@ def error_reply(error: Exception, *, param: str | None = None) -> tuple[int, dic
     elif isinstance(error, errors.GrammarError) and param is not None:
         message = f"{param}: {message}"
     else:
-        param = PARAMS.get(code)
+        param = "max_tokens" if code == "budget_too_small" else None
     if status == 500:
         # the message may quote what was generated
         logger.error("a request failed by %s", type(error).__name__)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
@@ -126,3 +128,21 @@ def test_litellm(base: str) -> None:
     assert Person.model_validate_json(whole)
     streamed = [chunk.choices[0].delta.content or "" for chunk in litellm.completion(stream=True, **wish)]
     assert "".join(streamed) == whole
+
+
+# -- the examples of docs/agents.md
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^### (.*?)\n\n```py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_examples_of_the_page_run(name: str, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for module in re.findall(r"^(?:from|import) (\S+)", code, re.MULTILINE):
+        pytest.importorskip(module, reason=REASON)
+    assert len(code.splitlines()) < 20
+    with serving(scripted(), name="smollm2", default_tokens=400) as (url, _):
+        example = compile(code.replace("http://localhost:8000", url), name, "exec", dont_inherit=True)
+        exec(example, {"__name__": "example"})
+    printed = capsys.readouterr().out
+    assert printed.strip() if name == "smolagents" else re.search("happy|sad", printed)

@@ -90,6 +90,26 @@ def test_wrong_requests_are_named(server: str, body: dict[str, Any], expected: t
     assert error(ask(server, **body, stream=True)) == found
 
 
+def test_prompts_that_cannot_be_are_named(server: str) -> None:
+    assert error(ask(server, "/v1/completions", prompt=[5, 999])) == (
+        400, "prompt", "invalid_prompt", "token 999 of the prompt is outside the model's vocabulary of 259",
+    )  # fmt: skip
+    assert error(ask(server, "/v1/completions", prompt=["a", "b"])) == (
+        400, "prompt", "unsupported_parameter", "prompt is a batch: send one request a prompt",
+    )  # fmt: skip
+    model = scripted()
+    model.context_length = 40
+    model.tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with serving(model) as (url, _):
+        assert error(ask(url, "/v1/completions", prompt="x" * 38, regex="[ab]{5}")) == (
+            400, None, "context_length_exceeded",
+            "the prompt has 39 tokens and the model's context 40: the 1 that are left do not suffice; 6 would",
+        )  # fmt: skip
+        assert error(ask(url)) == (
+            400, "messages", "invalid_prompt", "the chat template refuses the messages: roles must alternate",
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "harmless",
     [

@@ -1,0 +1,173 @@
+"""What the server costs beside generate() in the same process, and how many tokens a second it makes.
+
+    python bench/serving.py [--model smollm2] [--requests 32] [--tokens 48] [--threads 1] [--json FILE]
+
+Overhead: a model that costs nothing (its logits are one constant row) makes texts of 1 and of 200 tokens, by `generate`
+and by requests one after the other; the difference of the two lengths is what a token costs, the rest what a request
+does. Throughput: `--model` answers chats of 1, 8 and 32 clients at a time, with texts of up to `--tokens` tokens: free
+(EOS may end them), in a regex that allows any text but nothing shorter, and in the JSON Schema of a list. Rounds of the
+three alternate, and the best of `--rounds` counts, since other work on the machine only ever takes away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import torch
+import uvicorn
+
+import gcd
+from gcd.cli.serve import listening
+from gcd.serve import Engine, Settings, create_app
+
+WISHES: dict[str, dict[str, Any]] = {
+    "free": {},
+    "regex": {"regex": "(?s:.{60,})"},
+    "schema": {
+        "json_schema": {
+            "type": "array", "minItems": 4, "items": {
+                "type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+                "required": ["name", "age"], "additionalProperties": False,
+            },
+        },
+    },
+}  # fmt: skip
+
+
+class Constant(gcd.ScriptedLM):
+    """A model that costs nothing: every row is the same."""
+
+    def next_logits(self, sequences: Sequence[Sequence[int]]) -> torch.Tensor:
+        return torch.zeros(len(sequences), self.vocab_size)
+
+
+VOCABULARY = gcd.Vocabulary([*(bytes([i]) for i in range(256)), b""], eos_token_ids=[256])
+CONSTANT = Constant([1.0] * 257, eos_token_ids=[256])
+CONSTANT.tokenizer = VOCABULARY
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--model", default="smollm2")
+    arguments.add_argument("--requests", type=int, default=32, help="of each wish and number of clients")
+    arguments.add_argument("--tokens", type=int, default=48, help="the most of a text")
+    arguments.add_argument("--rounds", type=int, default=2)
+    arguments.add_argument("--threads", type=int, default=1, help="of torch")
+    arguments.add_argument("--json", type=Path, metavar="FILE")
+    arguments.add_argument("--serve", metavar="MODEL", help="only serve it: what the script starts itself with")
+    options = arguments.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.serve:
+        serve(options.serve)
+        return
+    report = {"overhead": overhead(options), "throughput": throughput(options)}
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def serving(model: str, options: argparse.Namespace) -> Iterator[str]:
+    """The base URL of a server in a process of its own."""
+    line = [sys.executable, __file__, "--serve", model, "--threads", str(options.threads)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+def serve(name: str) -> None:
+    """Serve a model until the process ends; its base URL goes to stdout once it is warm."""
+    engine = Engine(CONSTANT if name == "constant" else gcd.load(name), name="m", settings=Settings())
+    with listening("127.0.0.1", 0) as sock:
+        engine.when_warm = lambda: print(f"http://127.0.0.1:{sock.getsockname()[1]}/v1", flush=True)
+        uvicorn.Server(uvicorn.Config(create_app(engine), log_level="error", access_log=False)).run(sockets=[sock])
+
+
+def overhead(options: argparse.Namespace, repeats: int = 60) -> dict[str, dict[str, float]]:
+    """Milliseconds of a request, and of each of its tokens: medians."""
+    lengths = (1, 200)
+    found: dict[str, dict[str, float]] = {}
+
+    def timed(call: Callable[[int], object]) -> dict[str, float]:
+        short, long = (statistics.median(seconds(call, length) for _ in range(repeats)) for length in lengths)
+        a_token = (long - short) / (lengths[1] - lengths[0])
+        return {"request": 1000 * (short - a_token), "token": 1000 * a_token}
+
+    def seconds(call: Callable[[int], object], length: int) -> float:
+        begun = time.perf_counter()
+        call(length)
+        return time.perf_counter() - begun
+
+    with serving("constant", options) as url, httpx.Client() as client:
+
+        def generate(length: int) -> object:
+            return gcd.generate(CONSTANT, [65], tokenizer=VOCABULARY, regex=f"[a-z]{{{length}}}", seed=1)
+
+        def request(length: int, stream: bool = False) -> object:
+            body = {"model": "m", "prompt": [65], "regex": f"[a-z]{{{length}}}", "seed": 1, "stream": stream}
+            reply = client.post(f"{url}/completions", json=body)
+            assert reply.status_code == 200, reply.text
+            return reply.text
+
+        ways: dict[str, Callable[[int], object]] = {
+            "generate": generate, "request": request, "streamed": lambda length: request(length, stream=True),
+        }  # fmt: skip
+        for name, call in ways.items():
+            for length in lengths:
+                call(length)  # compiles
+            found[name] = timed(call)
+    print("| | ms a request | ms a token |\n|---|---:|---:|")
+    for name, row in found.items():
+        print(f"| {name} | {row['request']:.2f} | {row['token']:.3f} |")
+    return found
+
+
+def throughput(options: argparse.Namespace) -> dict[str, dict[int, float]]:
+    """Tokens a second of each wish for each number of clients."""
+    found: dict[str, dict[int, float]] = {name: {} for name in WISHES}
+    with serving(options.model, options) as url:
+        for clients in (1, 8, 32):
+            for _ in range(options.rounds):
+                for name, wish in WISHES.items():
+                    rate = asyncio.run(rate_of(url, wish, clients, options))
+                    found[name][clients] = max(rate, found[name].get(clients, 0.0))
+            print(f"{clients} clients:", {name: round(rates[clients], 1) for name, rates in found.items()}, flush=True)
+    print("\n| tokens/s | 1 client | 8 clients | 32 clients |\n|---|---:|---:|---:|")
+    for name, rates in found.items():
+        print(f"| {name} | {' | '.join(f'{rate:.1f}' for rate in rates.values())} |")
+    return found
+
+
+async def rate_of(url: str, wish: dict[str, Any], clients: int, options: argparse.Namespace) -> float:
+    """Tokens a second of so many clients, each with one request after the other."""
+    numbers = iter(range(max(clients, options.requests if clients > 1 else options.requests // 8)))
+
+    async def client(http: httpx.AsyncClient) -> int:
+        tokens = 0
+        for number in numbers:
+            message = {"role": "user", "content": f"Tell me a long story about the number {number}."}
+            body = {"model": "m", "messages": [message], "seed": number, "max_tokens": options.tokens, **wish}
+            reply = await http.post(f"{url}/chat/completions", json=body)
+            assert reply.status_code == 200, reply.text
+            tokens += reply.json()["usage"]["completion_tokens"]
+        return tokens
+
+    async with httpx.AsyncClient(timeout=600, verify=False) as http:
+        begun = time.perf_counter()
+        tokens = sum(await asyncio.gather(*(client(http) for _ in range(clients))))
+        return tokens / (time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    main()
