@@ -195,7 +195,7 @@ def test_rows_that_join_and_leave_see_what_they_would_alone(name: str) -> None:
     pool = open_pool(_Bare(model) if name == "stateless" else model)
     rng = random.Random(1)
     alone: dict[int, Any] = {}
-    for step in range(20):
+    for step in range(12):
         if len(alone) < 4 and rng.random() < 0.6:
             prompt = [rng.randrange(3, 64) for _ in range(rng.randrange(1, 9))]
             pool.join(step, prompt)
