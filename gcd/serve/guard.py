@@ -46,7 +46,7 @@ class Guard:
 def check_request(method: str, path: str, headers: Headers, settings: Settings) -> None:
     """Raises RequestError for a request that is not answered: 403 for its Host, 401 for its key, 415, 413."""
     host = _without_port(headers.get("host", ""))
-    if host.lower() not in settings.allowed_hosts and "*" not in settings.allowed_hosts:
+    if host.lower() not in settings.allowed_hosts:
         raise RequestError(
             f"this server does not answer to the name {host!r}: allow it where the server is started",
             code="host_not_allowed", status=403,
