@@ -61,6 +61,7 @@ def main() -> None:
     arguments.add_argument("--model", default="smollm2")
     arguments.add_argument("--requests", type=int, default=32, help="of each wish and number of clients")
     arguments.add_argument("--tokens", type=int, default=48, help="the most of a text")
+    arguments.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     arguments.add_argument("--rounds", type=int, default=2)
     arguments.add_argument("--threads", type=int, default=1, help="of torch")
     arguments.add_argument("--only", choices=["overhead", "throughput"])
@@ -140,13 +141,14 @@ def throughput(options: argparse.Namespace) -> dict[str, dict[int, float]]:
     """Tokens a second of each wish for each number of clients."""
     found: dict[str, dict[int, float]] = {name: {} for name in WISHES}
     with serving(options.model, options) as url:
-        for clients in (1, 8, 32):
+        for clients in options.clients:
             for _ in range(options.rounds):
                 for name, wish in WISHES.items():
                     rate = asyncio.run(rate_of(url, wish, clients, options))
                     found[name][clients] = max(rate, found[name].get(clients, 0.0))
             print(f"{clients} clients:", {name: round(rates[clients], 1) for name, rates in found.items()}, flush=True)
-    print("\n| tokens/s | 1 client | 8 clients | 32 clients |\n|---|---:|---:|---:|")
+    heads = " | ".join(f"{clients} at a time" for clients in options.clients)
+    print(f"\n| tokens/s | {heads} |\n|---|{'---:|' * len(options.clients)}")
     for name, rates in found.items():
         print(f"| {name} | {' | '.join(f'{rate:.1f}' for rate in rates.values())} |")
     return found
