@@ -23,7 +23,6 @@ from gcd.errors import RequestError
 from gcd.parse import Wanted, parse_wanted
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
-from gcd.serve.structural_tag import parse_structural_tag
 
 if TYPE_CHECKING:
     from gcd.language import Language
@@ -198,8 +197,10 @@ def _structural_tag(fields: Fields, name: str, value: object) -> Goal:
             raise fields.fail(name, f"is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise fields.fail(name, f"must be an object, not {shown(value)}", code="invalid_type")
-    read = parse_structural_tag(Fields(value, param))
-    return language_goal(json.dumps(["structural_tag", value]), param, read)
+    from gcd.language import structural_tag
+
+    tag = {"type": "structural_tag", **value}  # which vLLM's structured_outputs leaves out
+    return language_goal(json.dumps(["structural_tag", tag]), param, lambda: structural_tag(tag))
 
 
 def goal_of_wanted(parse: Callable[[], Wanted], param: str) -> Goal:

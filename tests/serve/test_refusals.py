@@ -78,8 +78,10 @@ PERSON = {"type": "object", "properties": {"age": {"type": "integer", "minimum":
         ({"json_schema": {"enum": ["x" * 4000]}}, (400, "json_schema", "schema_too_large",
          "json_schema is larger than the 4,000 bytes that this server allows")),
         ({"structured_outputs": {"structural_tag": {"format": {"type": "magic"}}}},
-         (400, "structured_outputs.structural_tag.format.type", "unsupported_parameter",
-          'structured_outputs.structural_tag.format.type "magic" is not supported')),
+         (400, "structured_outputs.structural_tag", "invalid_grammar",
+          'structured_outputs.structural_tag: there is no format "magic" (at #/format/type)\n'
+          'formats: const_string, json_schema, regex, grammar, any_text, token, sequence, '
+          'or, optional, star, plus, repeat, tag, triggered_tags, dispatch, tags_with_separator')),
     ],
 )  # fmt: skip
 def test_wrong_requests_are_named(server: str, body: dict[str, Any], expected: tuple[Any, ...]) -> None:
