@@ -394,7 +394,20 @@ def _check_schema(schema: object, number: int, pointer: str = "") -> None:
             for index, item in enumerate(error.instance):
                 _check_schema(item, number, f"{place}/{index}")
         elif not (keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(error.instance, bool)):
+            if _says_nothing(error):
+                continue
             raise InvalidGrammar(f"the schema is malformed: {_short(error.message)}", pointer=place)
+
+
+def _says_nothing(error: ValidationError) -> bool:
+    """Whether a list is only empty or names something twice: older meta-schemas refuse it, and its meaning is plain."""
+    if error.validator in ("uniqueItems", "minItems"):
+        return True
+    ways: dict[object, bool] = {}
+    for inner in error.context or ():
+        way = inner.schema_path[0]
+        ways[way] = ways.get(way, True) and _says_nothing(inner)
+    return any(ways.values())
 
 
 def _issues(value: object, schema: object, schemas: Schemas | None, formats: bool) -> tuple[Issue, ...]:

@@ -246,7 +246,9 @@ CHARACTERS: Rows = {
         ("0xD800 + high_first, 0xD800 + high_last", "0xD900 + high_first, 0xD900 + high_last"),
     ),
     "no capital hex digits": (UTF8, ("for at in (0x41, 0x61)", "for at in (0x61,)")),
-    "quotes stand raw in strings": (UTF8, ("((0x20, 0x21), (0x23, 0x5B)", "((0x20, 0x5B)")),
+    "quotes stand raw in strings": (UTF8, ('"any": ((0x20, 0x21), (0x23, 0x5B)', '"any": ((0x20, 0x5B)')),
+    "one spelling has capital hex digits": (UTF8, ("if not 0x41 <= edge[0] <= 0x46", "if edge")),
+    "one spelling has long escapes beside the short ones": (UTF8, ('if self.spelling == "any" else', "if self else")),
     "a slash has no short escape": (UTF8, ('0x2F: "/", ', "")),
     "the closing quote is allowed everywhere": (
         FRAGMENTS,
@@ -511,6 +513,10 @@ def characters() -> Iterator[Case]:
     spelt = [b'"', *(bytes([byte]) for byte in b"\\/u01236789abcdefABCDEFx"), *(c.encode() for c in "\xe9\U0001f600")]
     spelt += [b'x"', rb"\u", rb"\ud83d", rb"\uDE", rb"\u00e", rb"\/", b'""']
     yield case(JsonString(Choice((text('"/\xe9'), text("\U0001f600"), text("x"), EPSILON))), spelt)
+    one_each = Repeat(Choice((text("\xe9"), text("\n"), text("j"))), 0, 2)
+    written = [b'"', b"\\", b"u", b"n", b"0", b"a", b"A", b"e9", b"E9", b"00e9", b"\\n", b"00", b"j", "\xe9".encode()]
+    yield case(JsonString(one_each, "ascii"), written)
+    yield case(JsonString(one_each, "raw"), written)
     twice = JsonString(Length(Repeat(char_class([(0x78, 0x78), (0x1F600, 0x1F600)])), 2, 2))
     yield case(Sequence((twice, text("x"))), spelt)
     letters = ByteClass(((0x62, 0x66), (0x70, 0x72)))

@@ -71,13 +71,14 @@ class DiffusionModel(Protocol):
 def is_diffusion(model: object) -> bool:
     """Whether a model fills canvases: it is called with token ids, and some of them are masks; or it has no masks.
 
-    (A tokenizer of transformers can be called and has a mask as well, but no `eos_token_ids`.)
+    (A tokenizer of transformers can be called too, and has whatever is called `..._token_ids`; but it encodes.)
     """
     return has_no_masks(model) or (
         callable(model)
         and hasattr(model, "mask_token_id")
         and hasattr(model, "eos_token_ids")
         and not hasattr(model, "next_logits")
+        and not hasattr(model, "encode")
     )
 
 

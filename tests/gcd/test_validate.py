@@ -38,6 +38,10 @@ def messages(value: object, schema: object) -> list[str]:
         ({"pattern": "(?!b)a|c"}, ["a", "xc"]),
         ({"format": "date"}, ["2024-02-29", 5]),
         ({"format": "no such format"}, ["anything"]),
+        # What older meta-schemas refuse although it is plain, and real schemas have.
+        ({"$schema": DRAFT4, "enum": ["a", "a", 1, 1.0]}, ["a", 1]),
+        ({"$schema": DRAFT4, "required": [], "dependencies": {"a": []}}, [{}, {"a": 1}]),
+        ({"$schema": DRAFT4, "type": ["string", "string"], "dependencies": {"a": ["b", "b"]}}, ["x"]),
         ({"items": [{"type": "string"}], "additionalItems": {"type": "integer"}}, [["a", 1, 2], []]),
         ({"prefixItems": [{"type": "string"}], "items": False}, [["a"]]),
         ({"minimum": 5, "exclusiveMinimum": True}, [6]),
