@@ -14,7 +14,7 @@ from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage
 from grammars.frontends.json_schema import parse_json_schema
 
-CASES = int(os.environ.get("GCD_RANDOM_SCHEMAS", "120"))
+CASES = int(os.environ.get("GCD_RANDOM_SCHEMAS", "40"))
 
 SAID = [
     {"const": "a"}, {"const": "b"}, {"const": 1}, {"const": True}, {"type": "string"}, {"type": "integer"},
