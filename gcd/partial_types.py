@@ -8,7 +8,7 @@ only, before validators. The finished value is never made here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, ValidationError
@@ -83,7 +83,7 @@ class Typed:
             return ABSENT if root is ABSENT else _instance(node["cls"], {"root": root}, {"root"}, None)
         if part.kind == "object" and kind in OBJECTS:
             return OBJECTS[kind](self, node, part, text, config)
-        if part.kind == "array" and (kind in LISTS or kind == "named-tuple"):
+        if part.kind == "array" and (kind in LISTS or _fields(node) is not None):
             made = [
                 value
                 for index, item in enumerate(part.items)
@@ -124,8 +124,9 @@ class Typed:
                 return node, config
 
     def _item_node(self, node: Node, index: int) -> Node | None:
-        if node["type"] == "named-tuple":
-            return cast(Node, node["fields"][index]["schema"])
+        fields = _fields(node)
+        if fields is not None:
+            return cast(Node, fields[index]["schema"])
         items: Any = node.get("items_schema")
         if node["type"] != "tuple" or items is None:
             return items  # type: ignore[no-any-return]
@@ -227,6 +228,13 @@ OBJECTS: Mapping[str, Callable[[Typed, Node, Part, str, Mapping[str, Any]], obje
     "typed-dict": Typed._typed_dict,
     "dict": Typed._dict,
 }
+
+
+def _fields(node: Node) -> Sequence[Mapping[str, Any]] | None:
+    """The fields of a named tuple, None of anything else; before pydantic 2.13 it was a call of its class."""
+    if node["type"] == "call" and hasattr(node["function"], "_fields"):
+        return cast("Sequence[Mapping[str, Any]]", node["arguments_schema"]["arguments_schema"])
+    return cast("Sequence[Mapping[str, Any]]", node["fields"]) if node["type"] == "named-tuple" else None
 
 
 def _by_key(fields: Iterable[tuple[str, Node]]) -> dict[str, tuple[str, Node]]:

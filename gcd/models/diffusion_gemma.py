@@ -9,6 +9,7 @@ as they are, without any grammar: the network was taught its own doubts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -61,6 +62,8 @@ class Canvases:
         from transformers import DynamicCache
 
         self._model, self._unread, self._read = model, [*prompt], 0
+        # Its name in later versions of transformers; in earlier ones it is that of other models.
+        self._keyword = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
         self._cache = DynamicCache(config=model.config.get_text_config(decoder=True))
         self._before: torch.Tensor | None = None
 
@@ -76,7 +79,7 @@ class Canvases:
             self._read, self._unread = begin, []
         found = self._model(
             **options,
-            cache=self._cache,
+            **{self._keyword: self._cache},
             decoder_input_ids=canvas.to(device)[None],
             decoder_position_ids=torch.arange(begin, begin + len(canvas), device=device)[None],
             self_conditioning_logits=self._before,
