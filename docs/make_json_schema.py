@@ -21,9 +21,9 @@ from grammars.frontends.json_schema.keywords import KEYWORDS, READ_WITH
 TARGET, FIGURES = Path(__file__).with_name("json-schema.md"), Path(__file__).with_name("json-schema.json")
 
 LIMITS = {
-    "type": "an integer is written without a fraction: `1`, never `1.0`",
-    "enum": "a value has one spelling",
-    "const": "a value has one spelling",
+    "type": 'an integer is written without a fraction, unless `integers="fraction"` is said',
+    "enum": 'a value has one spelling, an integer two with `integers="fraction"`',
+    "const": 'a value has one spelling, an integer two with `integers="fraction"`',
     "$ref": "in the schema, in `schemas=`, to a meta-schema; nothing is fetched",
     "not": "refused: not `uniqueItems`; not `multipleOf` a fraction, or of more than 12,500 states",
     "minimum": "plain decimals of 64 digits a part, or one digit and an exponent of three",
@@ -98,8 +98,8 @@ def render() -> str:
         "",
         f"*MaskBench*: of {used['schemas']:,} schemas, those in which the keyword stands. *Suite*: of the tests in its",
         "file of the official suite of 2020-12, those that gcd, llguidance 1.9.1 and xgrammar 0.2.8 (defaults) get",
-        "right: gcd with keys in any order and formats as annotations, as the required tests mean. No figure counts a",
-        "refused schema as right.",
+        'right: gcd with keys in any order, `integers="fraction"`, and formats as annotations, as the required tests',
+        "mean. No figure counts a refused schema as right.",
         "",
         "| keyword | drafts | | to be known | MaskBench | suite: tests | gcd | llguidance | xgrammar |",
         "|---|---|---|---|---:|---:|---:|---:|---:|",
