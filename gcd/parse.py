@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
 
-__all__ = ["Kind", "Wanted", "check_options", "key_of", "loaded", "parse_wanted", "reasons", "text_of"]
+__all__ = ["Kind", "Wanted", "about_text", "check_options", "key_of", "loaded", "parse_wanted", "reasons", "text_of"]
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
@@ -252,6 +252,14 @@ def _with_path_hint(kind: Kind, source: object, parse: Callable[[], Grammar]) ->
             f"{kind}= takes a str as text, and {source!r} looks like the name of a file",
             hint=f"A file is a pathlib.Path: {kind}=Path({source!r}).",
         ) from error
+
+
+def about_text(error: Exception) -> Exception:
+    """The error in a text that is no path, whatever it looks like: who asks from afar is not to learn what files exist.
+
+    For servers: they take texts alone.
+    """
+    return error.__cause__ if isinstance(error.__cause__, GrammarError) else error
 
 
 def _looks_like_path(text: str) -> bool:

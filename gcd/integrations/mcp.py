@@ -17,6 +17,7 @@ from pydantic import Field
 from gcd.cli.explain import Explanation, examine
 from gcd.cli.sources import Source
 from gcd.errors import AlignmentError, GenerationError, GrammarError
+from gcd.parse import about_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ def make_server(model: object = "smollm2", *, max_characters: int = MAX_CHARACTE
         try:
             return work(source)
         except (GrammarError, AlignmentError, GenerationError) as error:
-            raise ToolError(str(_about_text(error))) from error
+            raise ToolError(str(about_text(error))) from error
 
     def validate(
         text: Annotated[str, Field(description="The text that is asked about.")],
@@ -103,11 +104,6 @@ def _source(error: type[Exception], json_schema: object, regex: object, grammar:
         raise error("say what the language is by exactly one of json_schema, regex, grammar, choices")
     ((kind, value),) = found
     return Source(kind, value, {"schema": "json_schema"}.get(kind, kind))  # type: ignore[arg-type]
-
-
-def _about_text(error: Exception) -> Exception:
-    """The error in a text that is no path here, whatever it looks like: nobody is to learn which files there are."""
-    return error.__cause__ if isinstance(error.__cause__, GrammarError) else error
 
 
 def _explained(source: Source, text: str) -> Explanation:

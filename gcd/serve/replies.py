@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from gcd import errors
+from gcd.parse import about_text
 
 __all__ = ["code_of", "error_reply", "event"]
 
@@ -45,6 +46,7 @@ def code_of(error: Exception) -> tuple[int, str]:
 
 def error_reply(error: Exception, *, param: str | None = None) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Status, body and headers; `param` is the field at fault where the error does not say."""
+    error = about_text(error)
     status, code = code_of(error)
     message = str(error)
     headers: dict[str, str] = {}

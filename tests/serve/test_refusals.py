@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -90,6 +91,14 @@ def test_wrong_requests_are_named(server: str, body: dict[str, Any], expected: t
     assert expected[3] in (found[3], None)
     # a stream is refused in the same way: by a status, before its first event
     assert error(ask(server, **body, stream=True)) == found
+
+
+def test_nobody_learns_which_files_there_are(server: str, tmp_path: Path) -> None:
+    there, gone = tmp_path / "there", tmp_path / "gone"
+    there.write_text("x")
+    for field in ("guided_json", "guided_grammar"):
+        told = [error(ask(server, **{field: str(path)}))[3].replace(path.name, "?") for path in (there, gone)]
+        assert told[0] == told[1]
 
 
 def test_prompts_that_cannot_be_are_named(server: str) -> None:
