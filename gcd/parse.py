@@ -259,7 +259,9 @@ def about_text(error: Exception) -> Exception:
 
     For servers: they take texts alone.
     """
-    return error.__cause__ if isinstance(error.__cause__, GrammarError) else error
+    if isinstance(error, InvalidGrammar) and isinstance(error.__cause__, GrammarError):
+        return error.__cause__
+    return error
 
 
 def _looks_like_path(text: str) -> bool:
