@@ -36,8 +36,8 @@ LIMITS = {
     "contains": "at most 10,000 states of positions and counts",
     "unevaluatedProperties": "at most 256 ways for a subschema to hold",
     "unevaluatedItems": "at most 256 ways for a subschema to hold",
-    "anyOf": "branches that hold at once multiply: at most 20,000 rules",
-    "oneOf": "branches that hold at once multiply: at most 20,000 rules",
+    "anyOf": "branches that hold at once multiply: at most 60,000 rules",
+    "oneOf": "branches that hold at once multiply: at most 60,000 rules",
     "uniqueItems": "objects in the items have no key twice; refused: beside `contains` and either of `prefixItems`, "
     "`minItems` with `maxContains`, or another `contains`",
     "$dynamicRef": "by dynamic scope; outside of the schema as `$ref`",

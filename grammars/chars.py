@@ -125,10 +125,16 @@ def _intersection(items: tuple[Node, ...]) -> Dfa:
     texts = [text.decode() for found in excluded if found is not None for text in found]
     dfas = [char_dfa(item) for item, found in zip(items, excluded, strict=True) if found is None]
     if prod(len(dfa.edges) for dfa in dfas) + sum(map(len, texts)) > _STATES:
-        return minimise(intersect(tuple([char_dfa(item) for item in items]), limit=_STATES))
-    if len(dfas) != 1:
-        dfas = [minimise(intersect(tuple(dfas)))] if dfas else [char_dfa(Repeat(ANY_CHAR))]
-    return without(dfas[0], texts)
+        return _common([char_dfa(item) for item in items])
+    return without(_common(dfas) if dfas else char_dfa(Repeat(ANY_CHAR)), texts)
+
+
+def _common(dfas: list[Dfa]) -> Dfa:
+    """The minimal DFA of the strings that are in all of them; what leads nowhere is dropped in between."""
+    first, *others = sorted(dfas, key=lambda dfa: len(dfa.edges))
+    for other in others:
+        first = minimise(intersect((first, other), limit=_STATES))
+    return first
 
 
 def _between(dfa: Dfa, low: int, high: int | None) -> Dfa:

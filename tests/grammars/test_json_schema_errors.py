@@ -213,8 +213,16 @@ def test_too_deep_text():
 
 def test_too_many_alternatives_at_once():
     union = {"anyOf": [{"required": [str(i)]} for i in range(30)]}
-    with pytest.raises(LimitExceeded, match="needs more than"):
+    with pytest.raises(LimitExceeded, match="several anyOf, oneOf or not that hold at once multiply"):
         parse_json_schema({"allOf": [union | {"title": str(i)} for i in range(5)], "type": "object"})
+
+
+def test_a_large_schema_is_no_bomb():
+    parts = {
+        f"p{i}": {"type": "object", "properties": {f"a{j}": {"type": "string", "maxLength": j} for j in range(20)}}
+        for i in range(1200)
+    }
+    assert len(parse_json_schema({"type": "object", "properties": parts}).rules) > 25_000
 
 
 OPPOSITE = "the opposite of uniqueItems is not supported"

@@ -38,11 +38,7 @@ def alternatives(conjunction: Conjunction, work: Work, *, may_overlap: bool = Fa
             if union.keyword != "oneOf" and any(_holds_anyway(branch, conjunction) for branch in union.branches):
                 return [conjunction.choose(union)]
             work.left -= len(union.branches) * len(conjunction.parts)
-            left = [
-                branch
-                for branch in union.branches
-                if work.left < 0 or not _ruled_out(conjunction.choose(union, branch), branch)
-            ]
+            left = [branch for branch in union.branches if work.left < 0 or not _ruled_out(conjunction, union, branch)]
             if left and (best is None or _first(union, left) < _first(*best)):
                 best = union, left
     union, branches = best or (conjunction.unions[0], [*conjunction.unions[0].branches])
@@ -83,16 +79,15 @@ def _holds_anyway(branch: Part, around: Conjunction) -> bool:
     )
 
 
-def _ruled_out(parts: tuple[Part, ...], branch: Part) -> bool:
-    """Whether it is seen at once that no value satisfies all the parts, of which the branch is one.
+def _ruled_out(around: Conjunction, union: Union, branch: Part) -> bool:
+    """Whether it is seen at once that no value satisfies a branch of a union and all that stands around it.
 
     No type is left, or a property is needed that is forbidden or has no value.
     """
-    conjunction = flatten(parts)
-    if not conjunction.types:
-        return True
-    if conjunction.types != OBJECT:
-        return False
+    types = around.types & flatten((branch,)).types
+    if types != OBJECT:
+        return not types
+    conjunction = flatten(around.choose(union, branch))
     required = {name for own in conjunction.owns for name in own.required}
     if any(_is_missing(name, conjunction.owns) for name in required):
         return True
