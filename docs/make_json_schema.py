@@ -60,9 +60,10 @@ drafts wrote otherwise keeps its meaning. A keyword is enforced exactly, or refu
 annotations. `gcd check --verbose` tells what becomes of every keyword of a schema.
 
 What is chosen is how values are written, never which: keys in one order (or, with `key_order="any"`, in any), numbers
-and listed values in one of their spellings (integers as `12`, with `integers="fraction"` also as `12.0`), free strings
-in all spellings (with `strings="raw"` escaped only where they must be, with `strings="ascii"` as `json.dumps` writes
-them). Complements are taken of values: `{"not": {"const": 1}}` has no `1.0` either.
+and listed values in one of their spellings (integers as `12`, with `integers="fraction"` also as `12.0`; no part of a
+number has more than 64 digits, or `digits=`), free strings in all spellings (with `strings="raw"` escaped only where
+they must be, with `strings="ascii"` as `json.dumps` writes them). Complements are taken of values:
+`{"not": {"const": 1}}` has no `1.0` either.
 
 ## References
 

@@ -54,7 +54,7 @@ def compile(
     `tokenizer`: whatever `Vocabulary.from_tokenizer` takes, a Vocabulary, or a model from `gcd.load`. `eos_token_ids`
     are added to the tokenizer's own. `import_root` is the folder under which a Lark grammar may import files; such
     grammars are compiled anew each time. The options are those of `gcd.generate` for schemas: `whitespace`,
-    `key_order`, `formats`, `additional_properties`, `approximate`, `schemas`, `strings`, `integers`.
+    `key_order`, `formats`, `additional_properties`, `approximate`, `schemas`, `strings`, `integers`, `digits`.
 
     >>> constraint = gcd.compile(choices=["yes", "no"], tokenizer=tokenizer)
     >>> constraint.min_tokens_to_end(constraint.start)

@@ -95,6 +95,7 @@ class Request:
     schemas: Schemas | None = None
     strings: Spelling = "any"
     integers: Integers = "plain"
+    digits: int = 64
     boundary: Boundary = "token"
     draft: object = None
     draft_tokens: int = 8
@@ -179,6 +180,7 @@ def generate(
     schemas: Schemas | None = None,
     strings: Spelling = "any",
     integers: Integers = "plain",
+    digits: int = 64,
     boundary: Boundary = "token",
     draft: object = None,
     draft_tokens: int = 8,
@@ -211,7 +213,8 @@ def generate(
     are not declared where the schema is silent on them; `approximate="over"` leaves out what cannot be enforced (see
     `Generation.widened`) and validates the finished value; `schemas`: URI -> JSON Schema, what `$ref` may lead to
     beside `schema`: nothing is ever fetched; `strings="raw"` escapes characters only where JSON asks for it, "ascii"
-    all that are not ASCII; `integers="fraction"` also writes integers as `12.0`.
+    all that are not ASCII; `integers="fraction"` also writes integers as `12.0`; `digits`: the most before and
+    behind the point of a number.
 
     `n`: samples a prompt. `method="mask"` renormalises every step over what the grammar allows. `max_new_tokens` counts
     EOS; tokens after which the text could not end in time are masked out. `temperature` (0 is greedy), `top_k`,

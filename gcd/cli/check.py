@@ -13,6 +13,7 @@ from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
     ChoicesOption,
+    DigitsOption,
     FormatsOption,
     GrammarOption,
     ImportRootOption,
@@ -64,6 +65,7 @@ def check(
     key_order: KeyOrderOption = "schema",
     strings: StringsOption = "any",
     integers: IntegersOption = "plain",
+    digits: DigitsOption = 64,
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -123,7 +125,7 @@ def check(
         sources = with_options(
             with_imports(sources, import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate, strings=strings, integers=integers,
+            approximate=approximate, strings=strings, integers=integers, digits=digits,
         )  # fmt: skip
         one = read_instance(instance, instance_text)
         data = None if instances is None else read_bytes(instances)

@@ -10,6 +10,7 @@ from gcd.cli.exits import reported
 from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
+    DigitsOption,
     FormatsOption,
     GrammarArgument,
     ImportRootOption,
@@ -37,6 +38,7 @@ def convert(
     key_order: KeyOrderOption = "schema",
     strings: StringsOption = "any",
     integers: IntegersOption = "plain",
+    digits: DigitsOption = 64,
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -54,7 +56,7 @@ def convert(
         (source,) = with_options(
             with_imports([from_path(grammar, kind=kind)], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate, strings=strings, integers=integers,
+            approximate=approximate, strings=strings, integers=integers, digits=digits,
         )  # fmt: skip
         from gcd.compile import check_wanted
         from gcd.parse import parse_wanted

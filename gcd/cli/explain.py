@@ -13,6 +13,7 @@ from gcd.cli.exits import Exit, reported
 from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
+    DigitsOption,
     FormatsOption,
     GrammarArgument,
     ImportRootOption,
@@ -58,6 +59,7 @@ def explain(
     key_order: KeyOrderOption = "schema",
     strings: StringsOption = "any",
     integers: IntegersOption = "plain",
+    digits: DigitsOption = 64,
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -77,7 +79,7 @@ def explain(
         (source,) = with_options(
             with_imports([from_path(grammar, kind=kind)], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate, strings=strings, integers=integers,
+            approximate=approximate, strings=strings, integers=integers, digits=digits,
         )  # fmt: skip
         data = (
             read_bytes(text).removesuffix(b"\n") if text is not None else (given or "").encode(errors="surrogateescape")

@@ -14,6 +14,7 @@ from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
     ChoicesOption,
+    DigitsOption,
     FormatsOption,
     GrammarOption,
     ImportRootOption,
@@ -54,6 +55,7 @@ def generate(
     key_order: KeyOrderOption = "schema",
     strings: StringsOption = "any",
     integers: IntegersOption = "plain",
+    digits: DigitsOption = 64,
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -106,7 +108,7 @@ def generate(
         (source,) = with_options(
             with_imports([source], import_root),
             schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate, strings=strings, integers=integers,
+            approximate=approximate, strings=strings, integers=integers, digits=digits,
         )  # fmt: skip
         if "-" in (schema, grammar) and prompt == "-":
             raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")

@@ -15,6 +15,7 @@ from gcd.cli.sources import (
     AdditionalOption,
     ApproximateOption,
     ChoicesOption,
+    DigitsOption,
     FormatsOption,
     GrammarOption,
     IntegersOption,
@@ -60,6 +61,7 @@ def map_command(
     key_order: KeyOrderOption = "schema",
     strings: StringsOption = "any",
     integers: IntegersOption = "plain",
+    digits: DigitsOption = 64,
     formats: FormatsOption = True,
     additional: AdditionalOption = True,
     approximate: ApproximateOption = None,
@@ -98,7 +100,7 @@ def map_command(
             raise typer.BadParameter("say what is wanted: --schema, --regex, --grammar, --choices or --type.")
         (source,) = with_options(
             [source], schemas=schemas, key_order=key_order, formats=formats, additional=additional,
-            approximate=approximate, strings=strings, integers=integers,
+            approximate=approximate, strings=strings, integers=integers, digits=digits,
         )  # fmt: skip
         for path, name in ((records, "RECORDS"), (out, "--out")):
             if path == "-":

@@ -23,6 +23,7 @@ __all__ = [
     "GrammarArgument",
     "GrammarOption",
     "ImportRootOption",
+    "DigitsOption",
     "IntegersOption",
     "KeyOrderOption",
     "Kind",
@@ -109,6 +110,12 @@ StringsOption = Annotated[
 IntegersOption = Annotated[
     str,
     typer.Option(metavar="SPELLING", help="How the integers of a JSON Schema are spelt: plain, fraction (also 12.0)."),
+]
+DigitsOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=64, metavar="N", help="The most digits of a JSON Schema's numbers, before and after the point."
+    ),
 ]
 FormatsOption = Annotated[
     bool, typer.Option("--formats/--no-formats", help="Whether format in a JSON Schema says something about values.")
@@ -287,6 +294,7 @@ def with_options(
     approximate: str | None,
     strings: str,
     integers: str,
+    digits: int,
 ) -> list[Source]:
     """The sources, of which those that are schemas have the options that say something."""
     if key_order not in ("schema", "any"):
@@ -302,6 +310,7 @@ def with_options(
         "--key-order": {"key_order": key_order} if key_order != "schema" else {},
         "--strings": {"strings": strings} if strings != "any" else {},
         "--integers": {"integers": integers} if integers != "plain" else {},
+        "--digits": {"digits": digits} if digits != 64 else {},
         "--no-formats": {} if formats else {"formats": False},
         "--no-additional-properties": {} if additional else {"additional_properties": False},
         "--approximate": {"approximate": approximate} if approximate else {},

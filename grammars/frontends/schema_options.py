@@ -14,6 +14,8 @@ They stand apart from it so that naming them imports no front end.
 | `strings`               | `"any"`     | in every spelling; `"raw"`: escaped, in one way, is only what must be; |
 |                         |             | `"ascii"`: and what is beyond ASCII, as `json.dumps` does |
 | `integers`              | `"plain"`   | `12`; `"fraction"`: also `12.0`, which is the same value |
+| `digits`                | `64`        | the most that a part of a number may have, before and behind the point; |
+|                         |             | values that the schema lists are written whole |
 | `schemas`               | `None`      | URI -> schema: what references may lead to; nothing is ever fetched |
 """
 
@@ -43,10 +45,11 @@ class SchemaOptions(TypedDict, total=False):
     approximate: Approximate
     strings: Spelling
     integers: Integers
+    digits: int
     schemas: Schemas | None
 
 
 DEFAULTS: Mapping[str, object] = MappingProxyType({
     "whitespace": "bounded", "key_order": "schema", "formats": True, "additional_properties": True,
-    "approximate": None, "strings": "any", "integers": "plain", "schemas": None,
+    "approximate": None, "strings": "any", "integers": "plain", "digits": 64, "schemas": None,
 })  # fmt: skip

@@ -263,6 +263,8 @@ def test_options_of_schemas(folder: Path) -> None:
     (folder / "s.json").write_text('{"type": "object", "properties": {"n": {"type": "integer"}}}')
     assert exit_code('{"n": 1.0}') == Exit.NO_MATCH
     assert exit_code('{"n": 1.0}', "--integers=fraction") == Exit.OK
+    assert exit_code('{"n": 12}', "--digits=1") == Exit.NO_MATCH
+    assert exit_code('{"n": 12}', "--digits=2") == Exit.OK
     (folder / "s.json").write_text(json.dumps(schema))
     assert exit_code('{"c": 1}') == Exit.OK
     assert exit_code('{"c": 1}', "--no-additional-properties") == Exit.NO_MATCH

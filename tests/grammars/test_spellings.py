@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from naive import spellings
 
 from grammars.compile import compile_grammar
-from grammars.errors import InvalidGrammar
+from grammars.errors import EmptyLanguage, InvalidGrammar
 from grammars.frontends.json_schema import parse_json_schema
 
 SCHEMAS: dict[str, object] = {
@@ -99,7 +99,46 @@ def test_integers_may_have_a_zero_fraction(schema):
         assert accepts(text.encode()) == validator.is_valid(value), text
 
 
+DIGITS: list[object] = [
+    {"type": "number"}, {"type": "integer"}, {"type": "number", "minimum": -12.5, "maximum": 1000},
+    {"type": "integer", "minimum": -100, "maximum": 2000}, {"type": "integer", "minimum": 0, "multipleOf": 70},
+    {"type": "number", "minimum": 0, "multipleOf": 0.025}, {"type": "integer", "not": {"multipleOf": 3}},
+    {"type": "number", "not": {"const": 0.5}}, {"not": {"type": "integer"}, "type": "number"}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3])
+@pytest.mark.parametrize("schema", DIGITS, ids=map(json.dumps, DIGITS))
+def test_digits_leave_out_long_parts_and_nothing_else(schema, digits):
+    every = compile_grammar(parse_json_schema(schema)).accepts
+    accepts = compile_grammar(parse_json_schema(schema, digits=digits)).accepts
+    wholes = ["0", "1", "7", "-5", "12", "-12", "70", "99", "-100", "140", "999", "1000", "2000"]
+    for whole, part, exponent in itertools.product(
+        wholes, ["", "0", "5", "025", "50", "500", "1234"], ["", "e1", "E-10"]
+    ):
+        text = whole + ("." + part if part else "") + exponent
+        is_short = len(whole.lstrip("-")) <= digits and len(part) <= digits
+        assert accepts(text.encode()) == (is_short and every(text.encode())), text
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "integer", "minimum": 1000}, "no number of at most 3 digits satisfies minimum 1000 (at #)"),
+        ({"type": "integer", "multipleOf": 5000, "minimum": 1},
+         "no number of at most 3 digits satisfies both multipleOf 5000 and minimum 1 (at #)"),
+    ],
+)  # fmt: skip
+def test_digits_that_leave_nothing(schema, message):
+    with pytest.raises(EmptyLanguage) as caught:
+        parse_json_schema(schema, digits=3)
+    assert str(caught.value).splitlines()[0] == message
+
+
 def test_wrong_options_are_named():
+    with pytest.raises(InvalidGrammar) as caught:
+        parse_json_schema(True, digits=65)
+    assert str(caught.value) == "digits=65 is no number of digits from 1 to 64"
     with pytest.raises(InvalidGrammar) as caught:
         parse_json_schema(True, strings="utf-8")
     assert str(caught.value) == 'strings=\'utf-8\' is no way to spell strings\nuse "any", "raw" or "ascii"'

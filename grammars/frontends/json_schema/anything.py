@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from grammars.frontends.json_schema.decimals import shortened
 from grammars.frontends.json_schema.numbers import integer, number
 from grammars.frontends.json_schema.productive import references
 from grammars.frontends.json_schema.strings import ANY_TEXT
@@ -54,8 +55,8 @@ def _rules(layout: Layout) -> Mapping[str, Node]:
         "any object": _container(layout, b"{}", (string, *layout.colon(), value)),
         "any array": _container(layout, b"[]", (value,)),
         "any string": JsonString(ANY_TEXT),
-        "any number": number(),
-        "any integer": integer(zero_fraction=layout.zero_fraction),
+        "any number": shortened(number(), layout.digits),
+        "any integer": shortened(integer(zero_fraction=layout.zero_fraction), layout.digits),
     }
 
 

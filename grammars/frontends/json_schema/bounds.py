@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias
 
 from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import common_multiple, tightest
-from grammars.frontends.json_schema.decimals import no_integer
+from grammars.frontends.json_schema.decimals import DIGITS, no_integer, shortened
+from grammars.frontends.json_schema.emptiness import nothing_in
 from grammars.frontends.json_schema.numbers import Bounds, NumberRules, integer, integer_rules, number, number_rules
 from grammars.frontends.json_schema.parts import FRACTION, INTEGER, Own, Scalar
 from grammars.ir import Choice, Node, Ref
@@ -27,10 +28,13 @@ _KEPT = 1024
 """How many pairs of bounds are remembered: a number with bounds takes half a millisecond to build."""
 
 
-def merged_number_rules(owns: Sequence[Own], types: int, prefix: str, *, zero_fraction: bool = False) -> NumberRules:
+def merged_number_rules(
+    owns: Sequence[Own], types: int, prefix: str, *, zero_fraction: bool = False, digits: int = DIGITS
+) -> NumberRules:
     """The rules, named with `prefix`, of the integers (or of all numbers, when `types` has FRACTION) that satisfy all.
 
-    With `zero_fraction` integers are also written with zeros behind a point.
+    With `zero_fraction` integers are also written with zeros behind a point; no part of a number has more than
+    `digits`.
 
     Raises `EmptyLanguage` when the bounds contradict, naming them and where they stand.
     """
@@ -40,7 +44,7 @@ def merged_number_rules(owns: Sequence[Own], types: int, prefix: str, *, zero_fr
     pointers = [limit.pointer.rpartition("/")[0] for limit in limits if limit is not None]
     pointers += [own.location.pointer for own in owns if "multipleOf" in own.scalars or "noMultipleOf" in own.scalars]
     others = tuple(dict.fromkeys([own.scalars["noMultipleOf"] for own in owns if "noMultipleOf" in own.scalars]))
-    divisors = _Divisors(types, multiple, others, zero_fraction)
+    divisors = _Divisors(types, multiple, others, zero_fraction, digits)
     try:
         excluded = _excluded(owns)
         if not excluded:
@@ -57,6 +61,7 @@ class _Divisors(NamedTuple):
     multiple: Scalar | None
     others: tuple[Scalar, ...]
     zero_fraction: bool
+    digits: int
 
 
 _Four: TypeAlias = tuple[Scalar | None, Scalar | None, Scalar | None, Scalar | None]
@@ -70,13 +75,15 @@ def _excluded(owns: Sequence[Own]) -> list[Scalar]:
 
 
 def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
-    types, multiple, others, zero_fraction = divisors
+    types, multiple, others, zero_fraction, digits = divisors
     if not others and types & INTEGER:
         if multiple is None:
-            return NumberRules({prefix: _number(bool(types & FRACTION), zero_fraction, *bounds)}, prefix)
+            return NumberRules({prefix: _number(bool(types & FRACTION), zero_fraction, digits, *bounds)}, prefix)
         if types & FRACTION:
-            return number_rules(prefix, multiple_of=multiple, **_bounds(*bounds))
-        return integer_rules(prefix, multiple_of=multiple, zero_fraction=zero_fraction, **_bounds(*bounds))
+            return number_rules(prefix, multiple_of=multiple, digits=digits, **_bounds(*bounds))
+        return integer_rules(
+            prefix, multiple_of=multiple, zero_fraction=zero_fraction, digits=digits, **_bounds(*bounds)
+        )
     made: list[NumberRules] = []
     if types & FRACTION and (multiple is None or multiple % 1):
         divisor = multiple or next((other for other in others if other % 1), None)
@@ -84,11 +91,11 @@ def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
             which = f"multiples of {divisor}" if multiple else f"numbers that are no multiple of {divisor}"
             raise UnsupportedFeature(f"{which} and no integers are not supported yet")
         made.append(
-            NumberRules({f"{prefix}~fraction": no_integer(_number(True, False, *bounds))}, f"{prefix}~fraction")
+            NumberRules({f"{prefix}~fraction": no_integer(_number(True, False, digits, *bounds))}, f"{prefix}~fraction")
         )
     if types & INTEGER:
         try:
-            made.append(_integers(multiple, tuple(sorted(others)), bounds, zero_fraction))
+            made.append(_integers(multiple, tuple(sorted(others)), bounds, zero_fraction, digits))
         except EmptyLanguage:
             if not made:
                 raise
@@ -98,11 +105,18 @@ def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
 
 
 @lru_cache(maxsize=256, typed=True)
-def _integers(multiple: Scalar | None, others: tuple[Scalar, ...], bounds: _Four, zero_fraction: bool) -> NumberRules:
+def _integers(
+    multiple: Scalar | None, others: tuple[Scalar, ...], bounds: _Four, zero_fraction: bool, digits: int
+) -> NumberRules:
     """Integers that are no multiple of some; their rules are named after them, so that a schema has them once."""
     prefix = f"~integers {multiple} {others} {bounds}"
     return integer_rules(
-        prefix, multiple_of=multiple, no_multiple_of=others, zero_fraction=zero_fraction, **_bounds(*bounds)
+        prefix,
+        multiple_of=multiple,
+        no_multiple_of=others,
+        zero_fraction=zero_fraction,
+        digits=digits,
+        **_bounds(*bounds),
     )
 
 
@@ -138,13 +152,22 @@ def _around(divisors: _Divisors, bounds: _Four, prefix: str, excluded: Sequence[
 def _number(
     fraction: bool,
     zero_fraction: bool,
+    digits: int,
     low: Scalar | None,
     high: Scalar | None,
     above: Scalar | None,
     below: Scalar | None,
 ) -> Node:
     bounds = _bounds(low, high, above, below)
-    return number(**bounds) if fraction else integer(zero_fraction=zero_fraction, **bounds)
+    node = number(**bounds) if fraction else integer(zero_fraction=zero_fraction, **bounds)
+    if digits == DIGITS:
+        return node
+    node = shortened(node, digits)
+    if nothing_in(node):
+        stated = zip(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), bounds.values(), strict=True)
+        said = " and ".join([f"{keyword} {value}" for keyword, value in stated if value is not None])
+        raise EmptyLanguage(f"no number of at most {digits} digits satisfies {said}", hint="allow more digits")
+    return node
 
 
 def _bounds(low: Scalar | None, high: Scalar | None, above: Scalar | None, below: Scalar | None) -> Bounds:

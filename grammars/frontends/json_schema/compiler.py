@@ -24,6 +24,7 @@ from grammars.frontends.json_schema.arrays import array_node, array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
 from grammars.frontends.json_schema.chains import object_node
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, type_clash
+from grammars.frontends.json_schema.decimals import DIGITS
 from grammars.frontends.json_schema.keywords import KEYWORDS, read
 from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.parts import (
@@ -73,6 +74,7 @@ def parse_json_schema(
     schemas: Schemas | None = None,
     strings: Spelling = "any",
     integers: Integers = "plain",
+    digits: int = DIGITS,
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
@@ -87,7 +89,7 @@ def parse_json_schema(
         raise InvalidGrammar(f"approximate={approximate!r} is no way to approximate", hint='use "over" or None')
     check_strings(strings)
     made = partial(
-        Compiler, layout=layout(whitespace, key_order, integers), is_open=additional_properties, strings=strings
+        Compiler, layout=layout(whitespace, key_order, integers, digits), is_open=additional_properties, strings=strings
     )
     try:
         try:
@@ -361,7 +363,9 @@ class Compiler:
         types = NUMBER
         for own in owns:
             types &= own.types
-        made = merged_number_rules(owns, types, f"{task.name}~number", zero_fraction=self.layout.zero_fraction)
+        made = merged_number_rules(
+            owns, types, f"{task.name}~number", zero_fraction=self.layout.zero_fraction, digits=self.layout.digits
+        )
         if len(made.rules) == 1:
             node = made.rules[made.start]
             if not isinstance(node, Numerals):

@@ -14,8 +14,9 @@ from typing import TypeVar
 from grammars.ir import NOTHING, And, ByteClass, Bytes, Choice, Length, Magnitudes, Node, Numerals, Repeat, Sequence
 
 __all__ = [
-    "DIGITS", "EXACT", "LARGEST", "PRECISION", "ZERO_FRACTION", "any_number", "choice", "decimal_bounds",
-    "integer_bounds", "integers", "literal", "magnitudes", "no_integer", "optional", "signed",
+    "DIGITS", "EXACT", "LARGEST", "PRECISION", "any_number", "choice", "decimal_bounds",
+    "integer_bounds", "integers", "literal", "magnitudes", "no_integer", "optional", "shortened", "signed",
+    "zero_fraction",
 ]  # fmt: skip
 
 DIGITS = 64
@@ -37,7 +38,6 @@ def _digits(first: int, last: int) -> ByteClass:
 
 DIGIT, NONZERO = _digits(0, 9), _digits(1, 9)
 FRACTION = Sequence((Bytes(b"."), Repeat(DIGIT, 1, DIGITS)))
-ZERO_FRACTION = Sequence((Bytes(b"."), Repeat(Bytes(b"0"), 1, DIGITS)))
 
 _N = TypeVar("_N", int, Decimal)
 
@@ -47,9 +47,18 @@ def literal(digits: int | str) -> Bytes:
     return Bytes(str(digits).encode())
 
 
+@cache
+def zero_fraction(digits: int = DIGITS) -> Node:
+    """The point, and up to so many zeros."""
+    return Sequence((Bytes(b"."), Repeat(Bytes(b"0"), 1, digits)))
+
+
 def optional(item: Node) -> Node:
     """The item or nothing."""
     return Repeat(item, 0, 1)
+
+
+ZEROS = zero_fraction()
 
 
 def choice(items: Iterable[Node]) -> Node:
@@ -92,7 +101,7 @@ def integers(low: int, high: int | None, *, zero_fraction: bool) -> Node:
     high = largest if high is None else min(high, largest)
     if not zero_fraction or low >= 10**EXACT:
         return _naturals(low, high)
-    short = Sequence((_naturals(low, min(high, 10**EXACT - 1)), optional(ZERO_FRACTION)))
+    short = Sequence((_naturals(low, min(high, 10**EXACT - 1)), optional(ZEROS)))
     return short if high < 10**EXACT else Choice((short, _naturals(max(low, 10**EXACT), high)))
 
 
@@ -175,7 +184,7 @@ def _decimals(low: Decimal, high: Decimal, top: int) -> Iterator[Node]:
     if floor < ceiling:
         yield Sequence((_naturals(floor, ceiling - 1), optional(FRACTION)))
     if ceiling <= top:
-        below = Sequence((Bytes(b"."), choice(_at_most(ceiling_digits, 0)))) if ceiling_digits else ZERO_FRACTION
+        below = Sequence((Bytes(b"."), choice(_at_most(ceiling_digits, 0)))) if ceiling_digits else ZEROS
         yield Sequence((literal(ceiling), optional(below)))
 
 
@@ -264,7 +273,7 @@ def _scientific(low: Decimal, high: Decimal) -> Iterator[Node]:
     The bounds are split into mantissa and exponent: 20 <= m * 10**e <= 300 is (m >= 2, e = 1) or (m <= 3, e = 2).
     """
     if low == 0:
-        yield Sequence((Bytes(b"0"), optional(ZERO_FRACTION), _exponent(-999, 999)))
+        yield Sequence((Bytes(b"0"), optional(ZEROS), _exponent(-999, 999)))
     if high < SMALLEST:
         return
     first, least = _mantissa(max(low, SMALLEST), ROUND_CEILING)
@@ -326,3 +335,15 @@ def no_integer(numbers: Node) -> Node:
     fraction = Sequence((Repeat(DIGIT), NONZERO, Repeat(DIGIT)))
     plain = Sequence((optional(Bytes(b"-")), Repeat(DIGIT, 1), Bytes(b"."), fraction))
     return Length(And((numbers, plain)), 0, EXACT + 1)
+
+
+def shortened(numbers: Node, digits: int) -> Node:
+    """Those of some numbers of which no part, before or behind the point, has more than so many digits."""
+    if digits >= DIGITS:
+        return numbers
+    whole, exponent = Repeat(DIGIT, 1, digits), Sequence((ByteClass(((69, 69), (101, 101))), Repeat(_IN_EXPONENTS)))
+    fraction = Sequence((Bytes(b"."), Repeat(DIGIT, 1, digits)))
+    return And((numbers, Sequence((optional(Bytes(b"-")), whole, optional(fraction), optional(exponent)))))
+
+
+_IN_EXPONENTS = ByteClass(((43, 43), (45, 45), (48, 57)))

@@ -14,7 +14,7 @@ from math import lcm
 from typing import TypeAlias
 
 from grammars.errors import UnsupportedFeature
-from grammars.frontends.json_schema.decimals import DIGITS, EXACT, ZERO_FRACTION, choice, literal, optional, signed
+from grammars.frontends.json_schema.decimals import DIGITS, EXACT, choice, literal, optional, signed, zero_fraction
 from grammars.ir import EPSILON, NOTHING, ByteClass, Bytes, Node, Ref, Repeat, Sequence
 
 __all__ = ["Multiple", "multiple_rules"]
@@ -33,7 +33,8 @@ LISTED = 5_000
 class Multiple:
     """Multiples of unit / 10**decimals; `fraction`: whether they may be written with a point; `text` for messages.
 
-    None is a multiple of one of `others`, of which there are some only where there are no decimals.
+    None is a multiple of one of `others`, of which there are some only where there are no decimals. No part has more
+    than `digits`.
     """
 
     unit: int
@@ -41,6 +42,7 @@ class Multiple:
     fraction: bool
     text: str
     others: tuple[int, ...] = ()
+    digits: int = DIGITS
 
     def listed(self, low: int, high: int | None) -> Node:
         """The multiples for the quotients from low >= 0 to high, one by one, without a sign."""
@@ -56,12 +58,14 @@ class Multiple:
         digits = str(quotient * self.unit).rjust(self.decimals + 1, "0")
         whole, part = digits[: len(digits) - self.decimals], digits[len(digits) - self.decimals :].rstrip("0")
         exact = len((whole + part).lstrip("0")) <= EXACT
-        if self.leaves_out(quotient * self.unit):
+        if self.leaves_out(quotient * self.unit) or max(len(whole), len(part)) > self.digits:
             return
         if not part:
-            yield Sequence((literal(whole), *((optional(ZERO_FRACTION),) if self.fraction and exact else ())))
+            yield Sequence(
+                (literal(whole), *((optional(zero_fraction(self.digits)),) if self.fraction and exact else ()))
+            )
         elif exact:
-            yield Sequence((literal(f"{whole}.{part}"), Repeat(Bytes(b"0"), 0, DIGITS - len(part))))
+            yield Sequence((literal(f"{whole}.{part}"), Repeat(Bytes(b"0"), 0, self.digits - len(part))))
 
 
 def multiple_rules(prefix: str, multiple: Multiple, low: int | None, high: int | None) -> dict[str, Node]:
@@ -128,7 +132,7 @@ class _Residues:
     def follow(self, state: _State) -> list[tuple[int, _State]]:
         """The digits that may come next, as bytes, each with the state behind it."""
         phase, count, residue, low, high = state
-        if phase == ZERO or (phase == PART and count == self.decimals) or (phase == WHOLE and count == self.longest):
+        if phase == ZERO or count == (min(self.decimals, self.multiple.digits) if phase == PART else self.longest):
             return []
         side = phase == PART
         floor = int(self.low[side][count]) if count < len(self.low[side]) and not low else None
@@ -184,10 +188,10 @@ class _Residues:
         if low < 0 or (low == 0 and self.low[1][part:].strip("0")):
             return None
         if phase == PART:
-            return _zeros(DIGITS - part) if part == self.decimals else EPSILON
+            return _zeros(self.multiple.digits - part) if part == self.decimals else EPSILON
         zeros = self.zeros if phase == WHOLE else 0
         pointed = self.fraction and not self.decimals and (count + zeros <= EXACT or phase == ZERO)
-        return _whole_zeros(zeros, pointed=pointed)
+        return _whole_zeros(zeros, self.multiple.digits if pointed else 0)
 
 
 @cache
@@ -196,8 +200,8 @@ def _zeros(most: int) -> Node:
 
 
 @cache
-def _whole_zeros(zeros: int, *, pointed: bool) -> Node:
-    return Sequence((Bytes(b"0" * zeros), *((optional(ZERO_FRACTION),) if pointed else ())))
+def _whole_zeros(zeros: int, digits: int) -> Node:
+    return Sequence((Bytes(b"0" * zeros), *((optional(zero_fraction(digits)),) if digits else ())))
 
 
 class _Merged:

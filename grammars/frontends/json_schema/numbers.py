@@ -30,6 +30,7 @@ from typing import TypeAlias, TypedDict, Unpack
 
 from grammars.errors import EmptyLanguage, InvalidGrammar, UnsupportedFeature
 from grammars.frontends.json_schema.decimals import (
+    DIGITS,
     EXACT,
     LARGEST,
     PRECISION,
@@ -108,6 +109,7 @@ def integer_rules(
     multiple_of: Bound | None = None,
     no_multiple_of: Sequence[Bound] = (),
     zero_fraction: bool = False,
+    digits: int = DIGITS,
     **bounds: Unpack[Bounds],
 ) -> NumberRules:
     """What `integer` returns, with `multipleOf` and its opposite too, as rules whose names begin with `prefix`.
@@ -126,7 +128,7 @@ def integer_rules(
     limits = _limits(bounds)
     if any(unit % other == 0 for other in others):
         raise limits.empty("integer", text)
-    return _multiples(prefix, limits, Multiple(unit, 0, zero_fraction, text, tuple(sorted(others))))
+    return _multiples(prefix, limits, Multiple(unit, 0, zero_fraction, text, tuple(sorted(others)), digits))
 
 
 def _divisor(multiple_of: Bound) -> int:
@@ -135,7 +137,9 @@ def _divisor(multiple_of: Bound) -> int:
     return unit // math.gcd(unit, 10**decimals)
 
 
-def number_rules(prefix: str, *, multiple_of: Bound | None = None, **bounds: Unpack[Bounds]) -> NumberRules:
+def number_rules(
+    prefix: str, *, multiple_of: Bound | None = None, digits: int = DIGITS, **bounds: Unpack[Bounds]
+) -> NumberRules:
     """What `number` returns, with `multipleOf` too, as rules whose names begin with `prefix`.
 
         number_rules("n", multiple_of=0.5, minimum=0, maximum=1)   # 0 0.0 0.5 0.50 1 1.0 ...
@@ -145,7 +149,7 @@ def number_rules(prefix: str, *, multiple_of: Bound | None = None, **bounds: Unp
     if multiple_of is None:
         return NumberRules({prefix: number(**bounds)}, prefix)
     unit, decimals = _scaled(multiple_of)
-    return _multiples(prefix, _limits(bounds), Multiple(unit, decimals, True, f"multipleOf {multiple_of}"))
+    return _multiples(prefix, _limits(bounds), Multiple(unit, decimals, True, f"multipleOf {multiple_of}", (), digits))
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
@@ -258,6 +262,11 @@ def _decimal(value: Bound, keyword: str) -> Decimal:
 
 def _multiples(prefix: str, limits: _Limits, multiple: Multiple) -> NumberRules:
     low, high = limits.quotients(multiple.decimals, multiple.unit, multiple.text)
+    if multiple.digits < DIGITS:
+        most = (10 ** (multiple.digits + multiple.decimals) - 1) // multiple.unit
+        low, high = -most if low is None else max(low, -most), most if high is None else min(high, most)
+        if low > high:
+            raise limits.empty(f"number of at most {multiple.digits} digits", multiple.text)
     rules = multiple_rules(prefix, multiple, low, high)
     if rules[prefix] == NOTHING:  # there are some, but none that a double holds exactly
         raise limits.empty(f"number of {EXACT} digits", multiple.text)

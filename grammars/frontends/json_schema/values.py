@@ -21,7 +21,7 @@ from grammars.chars import char_dfa
 from grammars.dfa import Dfa
 from grammars.errors import InvalidGrammar
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten
-from grammars.frontends.json_schema.decimals import EXACT, ZERO_FRACTION
+from grammars.frontends.json_schema.decimals import EXACT, zero_fraction
 from grammars.frontends.json_schema.parts import (
     ALL,
     ARRAY,
@@ -95,7 +95,7 @@ def _scalar(value: object, layout: Layout, pointer: str) -> Node:
         return Bytes(text)
     if value != int(value) or abs(value) >= 10**EXACT:
         return Bytes(text)
-    return Seq((Bytes(str(int(value)).encode()), Repeat(ZERO_FRACTION, 0, 1)))
+    return Seq((Bytes(str(int(value)).encode()), Repeat(zero_fraction(layout.digits), 0, 1)))
 
 
 def _scalar_text(value: object, pointer: str) -> bytes:

@@ -11,16 +11,17 @@ one choice changes them all. Nothing is ever allowed before or after the whole v
 | n >= 0      | exactly the layout of `json.dumps(value, indent=n)` |
 
 Keys stand in the order of the schema, or with `key_order="any"` in any order. Integers are plain digits, or with
-`integers="fraction"` also `12.0`.
+`integers="fraction"` also `12.0`; no part of a number has more than `digits`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 from grammars.errors import InvalidGrammar
+from grammars.frontends.json_schema.decimals import DIGITS
 from grammars.ir import EPSILON, ByteClass, Bytes, Node, Ref, Repeat
 
 __all__ = ["Integers", "KeyOrder", "Layout", "Whitespace", "layout"]
@@ -50,6 +51,7 @@ class Layout:
     indent: int | None = None
     any_order: bool = False
     zero_fraction: bool = False
+    digits: int = DIGITS
 
     @_once
     def opening(self, bracket: bytes, depth: int) -> tuple[Node, ...]:
@@ -83,8 +85,10 @@ class Layout:
 
 
 @lru_cache(maxsize=64, typed=True)
-def layout(whitespace: Whitespace, key_order: KeyOrder = "schema", integers: Integers = "plain") -> Layout:
-    """The layout of that name, or of that indent, with keys in one order or in any, and integers so spelt.
+def layout(
+    whitespace: Whitespace, key_order: KeyOrder = "schema", integers: Integers = "plain", digits: int = DIGITS
+) -> Layout:
+    """The layout of that name, or of that indent, with keys in one order or in any, and numbers so spelt.
 
     >>> layout("compact").comma(0)
     (Bytes(data=b','),)
@@ -93,9 +97,11 @@ def layout(whitespace: Whitespace, key_order: KeyOrder = "schema", integers: Int
         raise InvalidGrammar(f"key_order={key_order!r} is no order of keys", hint='use "schema" or "any"')
     if integers not in ("plain", "fraction"):
         raise InvalidGrammar(f"integers={integers!r} is no way to spell integers", hint='use "plain" or "fraction"')
-    any_order, zero_fraction = key_order == "any", integers == "fraction"
+    if not isinstance(digits, int) or isinstance(digits, bool) or not 1 <= digits <= DIGITS:
+        raise InvalidGrammar(f"digits={digits!r} is no number of digits from 1 to {DIGITS}")
+    written = partial(Layout, any_order=key_order == "any", zero_fraction=integers == "fraction", digits=digits)
     if isinstance(whitespace, int) and not isinstance(whitespace, bool) and whitespace >= 0:
-        return Layout(indent=whitespace, any_order=any_order, zero_fraction=zero_fraction)
+        return written(indent=whitespace)
     rule = _RULES.get(whitespace) if isinstance(whitespace, str) else None
     if rule is None:
         raise InvalidGrammar(
@@ -103,5 +109,5 @@ def layout(whitespace: Whitespace, key_order: KeyOrder = "schema", integers: Int
             hint='use "bounded", "compact", "json" or a number of spaces to indent by',
         )
     if rule == EPSILON:
-        return Layout(any_order=any_order, zero_fraction=zero_fraction)
-    return Layout((Ref(GAP),), ((GAP, rule),), any_order=any_order, zero_fraction=zero_fraction)
+        return written()
+    return written((Ref(GAP),), ((GAP, rule),))
