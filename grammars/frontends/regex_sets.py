@@ -2,7 +2,7 @@
 
 Place in the walk: regex text -> syntax tree -> Grammar; these are the leaves of the tree. All sets are inclusive
 code-point ranges. What `re` and `unicodedata` know is asked of them, once and when first needed, so that the sets are
-those of the Unicode version of the running Python.
+those of the Unicode version of the running Python; scripts, which they do not know, are in `regex_scripts.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Literal, TypeAlias
 
+from grammars.frontends.regex_scripts import script
 from grammars.ir import ANY_CHAR, Ranges, char_class
 
 __all__ = ["ANY", "Flavor", "complement", "dot", "ignore_case", "intersect", "property_set", "shorthand"]
@@ -49,6 +50,8 @@ _LONG_NAMES = {
     "Modifier_Symbol": "Sk", "Math_Symbol": "Sm", "Other_Symbol": "So", "Separator": "Z", "Line_Separator": "Zl",
     "Paragraph_Separator": "Zp", "Space_Separator": "Zs",
 }  # fmt: skip
+
+_SCRIPT_KEYS = {"sc": False, "Script": False, "scx": True, "Script_Extensions": True}  # whether with extensions
 
 
 def complement(ranges: Ranges) -> Ranges:
@@ -92,12 +95,16 @@ def dot(flavor: Flavor) -> Ranges:
 
 
 def property_set(name: str) -> Ranges | None:
-    """The set of `\\p{name}`: general categories and what else the standard library knows exactly; None for others.
+    """The set of `\\p{name}`: general categories, scripts, what else the standard library knows; None for others.
+
+    Names are those of ECMA-262 (section 22.2.2.9), with `Script=` or `sc=`, `Script_Extensions=` or `scx=`.
 
     >>> property_set("Zs") == property_set("Space_Separator") == property_set("gc=Zs")
     True
     """
     key, _, value = name.rpartition("=")
+    if key in _SCRIPT_KEYS:
+        return script(value, extensions=_SCRIPT_KEYS[key])
     if key not in ("", "gc", "General_Category"):
         return None
     short = _LONG_NAMES.get(value, value)

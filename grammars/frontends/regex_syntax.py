@@ -387,11 +387,11 @@ class _Reader:
         self.at = match.end()
         ranges = property_set(match[1])
         if ranges is None:
-            raise self.unsupported(
-                f"the property {match[1]!r}",
-                start,
-                hint="general categories such as L or Lu are known; write other sets as ranges",
-            )
+            known = f"\\p{{Script={match[1]}}}"
+            hint = "general categories such as L, and Script=Greek, are known; write other sets as ranges"
+            if property_set(known[3:-1]) is not None:
+                hint = f"write {known}, or Script_Extensions for all that is used in it"
+            raise self.unsupported(f"the property {match[1]!r}", start, hint=hint)
         return self.cased(complement(ranges) if negated else ranges)
 
     def cased(self, ranges: Ranges) -> Ranges:

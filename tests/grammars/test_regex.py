@@ -47,6 +47,7 @@ BOTH: list[tuple[str, list[str], list[str]]] = [
     ("]}{", ["]}{"], []),
     ("a{b,2}", ["a{b,2}"], ["aa"]),
     (r"\p{Lu}\P{Lu}\p{gc=Nd}\p{Letter}[\p{L}\d]", ["Aa1zé", "É-٣ßx"], ["aa1zz"]),
+    (r"\p{Script=Greek}\p{scx=Cyrl}\P{sc=Greek}\p{Script_Extensions=Thai}", ["αж1ก"], ["aжaก", "αaaก", "αжαก"]),
     (r"\p{White_Space}\p{Lowercase}\p{Uppercase}\p{ASCII}\p{Any}\p{Assigned}\p{LC}", [" ªAa\n1a"], ["aaaaaaa"]),
     ("^a$|^$", ["a", ""], ["b"]),
     ("a^b|c$d", [], ["ab", "cd", "a", "c"]),
@@ -327,7 +328,15 @@ ERRORS: list[tuple[str, Flavor, type[GrammarError], str, str, str]] = [
         UnsupportedFeature,
         "the property 'Greek' is not supported in a regex",
         "^^^^^^^^^",
-        "general categories such as L or Lu are known; write other sets as ranges",
+        r"write \p{Script=Greek}, or Script_Extensions for all that is used in it",
+    ),
+    (
+        r"\p{Script=Elvish}",
+        "ecma",
+        UnsupportedFeature,
+        "the property 'Script=Elvish' is not supported in a regex",
+        "^" * 17,
+        "general categories such as L, and Script=Greek, are known; write other sets as ranges",
     ),
     (
         r"\ud83d",
@@ -421,7 +430,7 @@ def test_properties_are_those_of_unicodedata() -> None:
         ranges = property_set(name)
         assert ranges is not None
         assert spread(ranges) == {c for c in map(chr, range(0x110000)) if unicodedata.category(c) in test}
-    assert [property_set(name) for name in ("", "L=", "Script=Greek", "Cs", "lu")] == [None] * 5
+    assert [property_set(name) for name in ("", "L=", "Script=greek", "Cs", "lu")] == [None] * 5
 
 
 @pytest.mark.parametrize(
