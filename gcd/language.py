@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias, Unpack
 from grammars.errors import InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     And,
+    AtMostTokens,
     Choice,
     Distinct,
     Grammar,
@@ -277,8 +278,9 @@ def _regular(operator: str, language: Language) -> Language:
                 parts = node.items
             case Repeat(item) | Length(item) | Not(item):
                 parts = (item,)
-            case JsonString() | Members() | Distinct() | SpecialToken():
-                what = "a special token" if isinstance(node, SpecialToken) else "JSON strings and objects"
+            case JsonString() | Members() | Distinct() | SpecialToken() | AtMostTokens():
+                named = {SpecialToken: "a special token", AtMostTokens: "what has a limit in tokens"}
+                what = named.get(type(node), "JSON strings and objects")
                 raise UnsupportedFeature(f"{operator} of {what} is not supported", hint=_REGULAR)
             case _:
                 return 1, 1

@@ -12,7 +12,8 @@ item can be completed, except in windows, where the tables of `grammars.lengths`
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -42,6 +43,7 @@ class Source(Protocol):
     store: Store
     lock: Any
     needs: dict[int, tuple[int, ...]]
+    token_limits: dict[int, int]
 
     def is_built(self, rule: int) -> bool:
         """Whether the rule is in the store."""
@@ -71,6 +73,7 @@ class ByteAutomaton:
         self.limits: Limits = survey.limits  # under which `source` was compiled
         self.special_tokens: tuple[str, ...] = tuple(survey.special_tokens)
         self.has_distinct = survey.has_distinct  # whether items of an array must differ, see grammars.distinct
+        self.has_token_limits = survey.has_token_limits  # whether parts may only take so many tokens
         self.accepts_empty = bool(survey.facts[survey.grammar.start] & NULL)
 
     @property
@@ -121,6 +124,11 @@ class ByteAutomaton:
         return tuple(self._rules.needs.values())
 
     @property
+    def token_limits(self) -> Mapping[int, int]:
+        """How many tokens a rule may take, of those rules met so far that have such a limit."""
+        return self._rules.token_limits
+
+    @property
     def widened(self) -> tuple[GrammarError, ...]:
         """What was asked for and is left open, see `Grammar`."""
         return self._rules.survey.grammar.widened
@@ -141,7 +149,8 @@ class ByteAutomaton:
         row = self.tables.rules[number].tolist()
         kind = Kind(row[RULE_KIND])
         dfa = own_piece(self.tables, row[RULE_START]).dfa()
-        return Rule(f"rule {number}", dfa, kind, row[RULE_MIN], None if row[RULE_MAX] == UNBOUNDED else row[RULE_MAX])
+        high = None if row[RULE_MAX] == UNBOUNDED else row[RULE_MAX]
+        return Rule(f"rule {number}", dfa, kind, row[RULE_MIN], high, self.token_limits.get(number))
 
     def used_bytes(self) -> set[int]:
         """The bytes that occur in texts of the grammar; builds all rules."""
@@ -161,7 +170,7 @@ class ByteAutomaton:
         if (self.tables.rules[: self.num_rules, RULE_KIND] >= Kind.MEMBERS).any():
             return ByteAutomaton(self._rules.without_members()).without_bytes(absent)
         whole = [self.rule(number) for number in range(self.num_rules)]
-        rules = reachable(prune([Rule(r.name, _without(r.dfa, absent), r.kind, r.min, r.max) for r in whole]))
+        rules = reachable(prune([replace(rule, dfa=_without(rule.dfa, absent)) for rule in whole]))
         if not rules[0].dfa.finals and not self.accepts_empty:
             raise EmptyLanguage(
                 "no text of this grammar can be written without certain bytes",
@@ -190,6 +199,7 @@ class _Built:
         self.survey, self.store, self.lock = survey, Store(), threading.RLock()
         self.fragments: list[Fragment | None] = []
         self.needs: dict[int, tuple[int, ...]] = {}
+        self.token_limits = {n: rule.tokens for n, rule in enumerate(rules) if rule.tokens is not None}
         for _ in rules:
             self.store.reserve()
         for number, rule in enumerate(rules):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
 from grammars.ir import (
+    AtMostTokens,
     Bytes,
     CharClass,
     Choice,
@@ -78,7 +79,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """Texts, And, Not, Length or JsonString; what becomes of it is decided when it is built."""
+    """One of `LEAVES`; what becomes of it is decided when it is built."""
 
     node: Node
 
@@ -116,6 +117,7 @@ class Builder:
         self.parts: dict[object, int] = {}
         self.fragments: dict[int, Fragment] = {}
         self.needs: dict[int, tuple[int, ...]] = {}  # of the rules of arrays with distinct items
+        self.token_limits: dict[int, int] = {}  # of the rules that have one
         self.number(survey.grammar.start)
         for early in survey.early:
             self.build_with_parts(self.number(early) if isinstance(early, str) else self.part(early))
@@ -162,7 +164,10 @@ class Builder:
 
     def _new_part(self, node: Node, name: str) -> int:
         if isinstance(node, LEAVES):
-            return self._reserve(_Leaf(node))
+            number = self._reserve(_Leaf(node))
+            if isinstance(node, AtMostTokens):
+                self.token_limits[number] = node.tokens
+            return number
         if isinstance(node, Members):
             return self._reserve(_Object(node, name))
         if isinstance(node, Distinct):

@@ -15,6 +15,7 @@ from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.ir import (
     ANY_CHAR,
     And,
+    AtMostTokens,
     ByteClass,
     Bytes,
     CharClass,
@@ -92,7 +93,7 @@ class _Characters(Positions):
                 raise _not_whole_characters(bytes([ranges[-1][1]]))
             case And() | Not() | Length():
                 return self.embed(char_dfa(node), after) if after else ()
-            case JsonString() | Ref() | SpecialToken():
+            case JsonString() | Ref() | SpecialToken() | AtMostTokens():
                 raise UnsupportedFeature(
                     f"{type(node).__name__} inside a part that must be regular text (And, Not, Length, JsonString)",
                     hint="move it out of that part",

@@ -16,6 +16,7 @@ from grammars.dfa import Dfa
 from grammars.errors import LimitExceeded
 from grammars.fragments import body_leaf, leaf
 from grammars.ir import (
+    AtMostTokens,
     ByteClass,
     Bytes,
     CharClass,
@@ -203,7 +204,9 @@ class Chart:
                 return self._copies(node, progress, behind, here)
             case Members():
                 return self._entries(node, progress, behind)
-            case Distinct(item):  # which items there were decides where a text ends, not by which rules it was read
+            case Distinct(item) | AtMostTokens(
+                item
+            ):  # they decide which texts there are, not by which rules one is read
                 return [(item, None, behind)]
         return None
 

@@ -17,6 +17,7 @@ from grammars.dfa import Dfa, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
 from grammars.ir import (
     And,
+    AtMostTokens,
     Bytes,
     CharClass,
     Choice,
@@ -175,7 +176,7 @@ def quick_facts(node: Node) -> int | None:
 
 @lru_cache(maxsize=_LEAVES)
 def leaf(node: Node) -> Leaf:
-    """What a part without references becomes that needs set algebra or spellings: And, Not, Length or JsonString."""
+    """What a part without references becomes that needs set algebra or spellings, or has a limit in tokens."""
     content, counts, low, high = opened(node)
     return Leaf(_encoded(content, node.spelling if isinstance(node, JsonString) else None, counts=counts), low, high)
 
@@ -205,6 +206,8 @@ def opened(node: Node) -> tuple[Node, bool, int, int | None]:
     inside = node.content if isinstance(node, JsonString) else node
     low: int = 0
     high: int | None = None
+    if isinstance(inside, AtMostTokens) and inside is node:  # its counter is for tokens
+        return inside.item, False, low, high
     if not (isinstance(inside, Length) or _is_long(inside)) or (isinstance(node, JsonString) and _is_small(inside)):
         return inside, False, low, high
     while isinstance(inside, Length):
@@ -309,6 +312,9 @@ def written_out(node: Node, rules: Mapping[str, Node], inside: tuple[str, ...] =
         case Not(item):
             again = written_out(item, rules, inside)
             return node if again is item else Not(again)
+        case AtMostTokens(item, tokens):
+            again = written_out(item, rules, inside)
+            return node if again is item else AtMostTokens(again, tokens)
         case _:
             return node
 

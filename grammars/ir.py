@@ -32,6 +32,8 @@ Denotation, with L(x) the set of byte strings of x:
 |                       | entries altogether; with `any_order` all of them stand in any order                   |
 | `Distinct(item)`      | the strings of the item, which are JSON arrays, of which no two items are equal as   |
 |                       | JSON values and no object in an item has a key twice                                  |
+| `AtMostTokens(x, n)`  | the strings of x, which is regular; over a vocabulary only those ways to spell a text  |
+|                       | in which at most n tokens have a byte of it                                            |
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ __all__ = [
     "EPSILON",
     "NOTHING",
     "And",
+    "AtMostTokens",
     "ByteClass",
     "Bytes",
     "CharClass",
@@ -260,6 +263,16 @@ class Distinct(_Noted):
     __hash__ = _Noted.__hash__
 
 
+@dataclass(frozen=True, slots=True)
+class AtMostTokens(_Noted):
+    """A regular part with a limit in tokens, which only a vocabulary gives a meaning: bytes alone know of none."""
+
+    item: Node
+    tokens: int
+
+    __hash__ = _Noted.__hash__
+
+
 Node: TypeAlias = (
     Bytes
     | Texts
@@ -276,6 +289,7 @@ Node: TypeAlias = (
     | SpecialToken
     | Members
     | Distinct
+    | AtMostTokens
 )
 
 EPSILON = Bytes(b"")

@@ -43,13 +43,14 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An automaton over bytes and calls, and the bounds of its counter; `name` is for messages."""
+    """An automaton over bytes and calls, the bounds of its counter and of its tokens; `name` is for messages."""
 
     name: str
     dfa: Dfa
     kind: Kind = Kind.PLAIN
     min: int = 0
     max: int | None = None
+    tokens: int | None = None
 
 
 def is_call(edge: Edge) -> bool:

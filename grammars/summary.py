@@ -13,6 +13,7 @@ from grammars.errors import LimitExceeded
 from grammars.fragments import Leaf, quick_facts
 from grammars.ir import (
     And,
+    AtMostTokens,
     ByteClass,
     Bytes,
     CharClass,
@@ -174,7 +175,7 @@ def measure(node: Node) -> int:
             return sum([measure(item) for item in items])
         case Repeat(item, low, high):
             return measure(item) * max(1, low if high is None else high)
-        case Not(item) | Length(item, _, _) | JsonString(item):
+        case Not(item) | Length(item, _, _) | JsonString(item) | AtMostTokens(item):
             return measure(item)
         case _:
             return 1

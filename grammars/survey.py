@@ -16,10 +16,11 @@ import difflib
 from typing import NamedTuple
 
 from grammars.chars import char_dfa
-from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded
+from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.fragments import facts_of_leaf, quick_facts, written_out
 from grammars.ir import (
     And,
+    AtMostTokens,
     ByteClass,
     Bytes,
     CharClass,
@@ -44,7 +45,7 @@ from grammars.summary import CLASSES, Summary, is_split, summarise
 
 __all__ = ["LEAVES", "Survey", "in_rule"]
 
-LEAVES = (JsonString, And, Not, Length, Texts)
+LEAVES = (JsonString, And, Not, Length, Texts, AtMostTokens)
 """Nodes that become rules without calls."""
 
 _READ = (ByteClass, CharClass, SpecialToken, Members, Distinct)
@@ -67,11 +68,17 @@ class Survey:
         self.clusters: dict[str, tuple[str, ...]] = {}
         self.special_tokens: dict[str, int] = {}
         self.has_distinct = False  # whether there is an array with distinct items
+        self.has_token_limits = False  # whether there is a part with a limit in tokens
         self.written: dict[int, tuple[Node, Node]] = {}  # of leaves with references, by identity
         self.early: list[str | Node] = []  # rules and leaves to be built at once
         self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
         undecided = self._visit()
         self._settle(undecided)
+        if self.has_distinct and self.has_token_limits:
+            raise UnsupportedFeature(
+                "limits in tokens are not supported beside arrays whose items must differ (uniqueItems)",
+                hint="leave out one of them; lengths in characters are possible beside both",
+            )
         self._check_members()
         self._find_clusters()
 
@@ -114,6 +121,7 @@ class Survey:
         except GrammarError as error:
             raise in_rule(error, name) from None
         self.has_distinct |= found.distinct
+        self.has_token_limits |= any(isinstance(part, AtMostTokens) for part in found.leaves)
         if found.specials:
             for special in found.specials:
                 self.special_tokens.setdefault(special, len(self.special_tokens))
@@ -280,7 +288,7 @@ class Survey:
         return self.leaf_facts(node) & NULL != 0
 
     def leaf_facts(self, node: Node) -> int:
-        """The facts of Texts, And, Not, Length or JsonString; raises what is wrong with it."""
+        """The facts of one of `LEAVES`; raises what is wrong with it."""
         note = getattr(node, "note", None)
         if type(note) is int:
             return note
@@ -303,7 +311,7 @@ class Survey:
         return facts
 
     def written_out(self, node: Node) -> Node:
-        """And, Not, Length or JsonString without references."""
+        """One of `LEAVES` without references."""
         known = self.written.get(id(node))
         if known is None:
             if isinstance(node, JsonString):

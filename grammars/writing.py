@@ -15,6 +15,7 @@ from grammars.dfa import Dfa, minimise, trim
 from grammars.errors import LimitExceeded, UnsupportedFeature
 from grammars.fragments import opened
 from grammars.ir import (
+    AtMostTokens,
     ByteClass,
     Bytes,
     CharClass,
@@ -128,6 +129,8 @@ class _Text:
                 return self.repeat(item, low, high, place)
             case SpecialToken(name):
                 raise UnsupportedFeature(f"the special token {name} has no notation in other grammars")
+            case AtMostTokens():
+                raise UnsupportedFeature("a limit in tokens has no notation in other grammars")
             case Distinct():
                 raise UnsupportedFeature("arrays whose items must differ have no notation in other grammars")
         return self.automaton(node)

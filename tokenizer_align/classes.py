@@ -6,16 +6,18 @@ them: what a sum over all texts of a block needs. It costs one walk over the tri
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grammars.errors import UnsupportedFeature
 from tokenizer_align.class_kernels import classify, group
-from tokenizer_align.constraint import Constraint
 from tokenizer_align.kernels import DEAD
 from tokenizer_align.states import END, Arena, State
+
+if TYPE_CHECKING:
+    from tokenizer_align.constraint import Constraint
 
 __all__ = ["Reached", "TokenClass", "reached_from", "refuse_distinct", "token_classes"]
 
@@ -56,7 +58,15 @@ def token_classes(constraint: Constraint, state: State) -> list[TokenClass]:
 
 
 def refuse_distinct(constraint: Constraint) -> None:
-    """Raises `UnsupportedFeature` where items of arrays must differ: a walk knows configurations, and no history."""
+    """Raises `UnsupportedFeature` where items of arrays must differ, and for limits in tokens.
+
+    A walk knows configurations, and no history.
+    """
+    if constraint.automaton.has_token_limits:
+        raise UnsupportedFeature(
+            "limits in tokens (max_tokens of a rule) are not supported in blocks of diffusion models",
+            hint="limit characters, as in /.{0,200}/, or use a model that writes from left to right",
+        )
     if constraint.automaton.has_distinct:
         raise UnsupportedFeature(
             "arrays whose items must differ (uniqueItems) are not supported in blocks of diffusion models",

@@ -27,6 +27,7 @@ from tokenizer_align.branches import BranchArena
 from tokenizer_align.errors import BudgetTooSmall, TokenRejected, VocabularyMismatch
 from tokenizer_align.kernels import DEAD, NOWHERE
 from tokenizer_align.states import END, Arena, Bitmask, Common, State
+from tokenizer_align.token_limits import LimitedArena
 from tokenizer_align.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ class Constraint:
         _LIVING.add(self)
 
     def _new_arena(self) -> Arena:
-        return (BranchArena if self.automaton.has_distinct else Arena)(self._common)
+        automaton = self.automaton
+        kind = BranchArena if automaton.has_distinct else LimitedArena if automaton.has_token_limits else Arena
+        return kind(self._common)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.automaton.source, self.automaton.limits, self.vocabulary)

@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 
-from grammars.ir import And, Choice, Distinct, Grammar, JsonString, Length, Members, Node, Not, Ref, Repeat, Sequence
+from grammars.ir import (
+    And,
+    AtMostTokens,
+    Choice,
+    Distinct,
+    Grammar,
+    JsonString,
+    Length,
+    Members,
+    Node,
+    Not,
+    Ref,
+    Repeat,
+    Sequence,
+)
 
 __all__ = ["embed", "renamed"]
 
@@ -45,7 +59,7 @@ def renamed(node: Node, rename: Callable[[str], str]) -> Node:
             case Sequence() | Choice() | And():  # Numerals, a Choice, matches by its numbers
                 items = part.items
                 return replace(part, items=tuple(map(walk, items)))
-            case Repeat(item) | Length(item) | Not(item) | Distinct(item):
+            case Repeat(item) | Length(item) | Not(item) | Distinct(item) | AtMostTokens(item):
                 return replace(part, item=walk(item))
             case JsonString(content):
                 return replace(part, content=walk(content))

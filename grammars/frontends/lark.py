@@ -13,7 +13,7 @@ resolves the escape first and finds a regex's dot.
 
 Beyond lark, as in llguidance: `<|name|>` is a special token and `%json {...}` the texts of a JSON Schema, both in rules
 and with ignored text before them; terminals have `&` and `~`; `name[lazy]: ...` and `name[suffix="..."]: ...` stop as
-soon as they can. `max_tokens` is refused: tokens are counted for the whole text alone.
+soon as they can, `name[max_tokens=50]: ...` within that many tokens.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from grammars.frontends.lark_terminals import (
     counts,
     subtrees,
     terminal_node,
+    token_limit_of,
     tokens,
     unsuffixed,
 )
 from grammars.frontends.regex_syntax import MAX_DEPTH
 from grammars.frontends.token_numbers import HINT, token_numbers
-from grammars.ir import Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
+from grammars.ir import AtMostTokens, Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
 
 __all__ = ["parse_lark"]
 
@@ -113,14 +114,17 @@ class _Rules:
             if definition.body.data == "given":
                 self.nodes[name] = self.spaced(embed(self.given[definition.name], self.nodes, f"%{name}"))
                 continue
-            capture = capture_of(definition)
+            capture, limit = capture_of(definition), token_limit_of(definition)
             captured = f"{name}[capture={capture}]"
             if definition.name.isupper() or len(definition.options) > (capture is not None):
-                if capture is None:
+                if capture is None and limit is None:
                     self.nodes[name] = self.spaced(terminal_node(definition))
-                else:
-                    self.nodes[captured], suffix = unsuffixed(definition)
-                    self.nodes[name] = self.spaced(Sequence((Ref(captured), suffix)))
+                    continue
+                node, suffix = unsuffixed(definition)
+                node = node if limit is None else AtMostTokens(node, limit)
+                if capture is not None:
+                    self.nodes[captured], node = node, Ref(captured)
+                self.nodes[name] = self.spaced(Sequence((node, suffix)))
                 continue
             parts = [self.node(part.body, part, arguments) for part in (definition, *definition.others)]
             self.nodes[name] = parts[0] if len(parts) == 1 else Choice(tuple(parts))
@@ -152,7 +156,7 @@ class _Rules:
                 return items[0] if len(items) == 1 else Sequence(tuple(items))
             case "alias":
                 return items[0]
-            case "operator" | "counted":
+            case "operator" | "counted" | "braced":
                 return Repeat(items[0], *counts(tree, definition))
             case "maybe":
                 return Repeat(items[0], 0, 1)

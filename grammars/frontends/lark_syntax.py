@@ -49,6 +49,7 @@ expansion: expr*
 ?expr: negated
      | negated OP                             -> operator
      | negated _TILDE NUMBER (_DOTDOT NUMBER)? -> counted
+     | negated BRACED                         -> braced
 ?negated: atom
         | _NOT atom                           -> complement
 ?atom: _LPAR expansions _RPAR
@@ -85,6 +86,7 @@ DECLARE: "%declare"
 OVERRIDE: "%override"
 EXTEND: "%extend"
 OP: /[+*]|[?](?![a-z_])/
+BRACED.1: /\{\s*(\d+\s*(,\s*\d*\s*)?|,\s*\d+\s*)\}/
 MODIFIERS: /(!|![?]?|[?]!?)(?=[_a-z])/
 RULE: /_?[a-z][_a-z0-9]*/
 TERMINAL: /_?[A-Z][_A-Z0-9]*/

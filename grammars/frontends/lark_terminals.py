@@ -6,7 +6,8 @@ texts of a regex are.
 
 Beyond lark, terminals have `&` (both) and `~` (all other texts), whose parts are languages of their own, and options:
 `lazy`, the texts that do not begin with a shorter one, and `suffix="..."`, the texts followed by the suffix that have
-it nowhere before their end. `capture` and `capture="..."`, also of rules, name what is read (`grammars/captures.py`).
+it nowhere before their end. With `max_tokens=50` that many tokens may have a part of the text, its suffix left out.
+`capture` and `capture="..."`, also of rules, name what is read (`grammars/captures.py`).
 """
 
 from __future__ import annotations
@@ -38,20 +39,31 @@ from grammars.frontends.regex_tree import Tree as Regex
 from grammars.ir import EPSILON, Node, char_class
 from grammars.ir import text as text_node
 
-__all__ = ["Definition", "capture_of", "check_options", "counts", "subtrees", "terminal_node", "tokens", "unsuffixed"]
+__all__ = [
+    "Definition",
+    "capture_of",
+    "check_options",
+    "counts",
+    "subtrees",
+    "terminal_node",
+    "token_limit_of",
+    "tokens",
+    "unsuffixed",
+]
 
 MAX_PIECES = 20_000
 
 _ESCAPE = re.compile(r'\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\\"nfrt])|([xuU])|)', re.DOTALL)
 _CONTROLS = {"n": "\n", "f": "\f", "r": "\r", "t": "\t"}
-_OPTIONS = {
-    "lazy": "name[lazy]: ...",
-    "suffix": 'name[suffix="..."]: ...',
-    "capture": 'name[capture]: ... or name[capture="other"]: ...',
+_OPTIONS: dict[str, tuple[tuple[str | None, ...], str]] = {
+    "lazy": ((None,), "name[lazy]: ..."),
+    "suffix": (("STRING",), 'name[suffix="..."]: ...'),
+    "capture": ((None, "STRING"), 'name[capture]: ... or name[capture="other"]: ...'),
+    "max_tokens": (("NUMBER",), "name[max_tokens=50]: ..."),
 }
+"""What may stand behind the = of each option, and how it is written."""
 _OPTION_HINTS = {
     "stop": 'write name[suffix="..."]: ..., which ends with the text that it stops at',
-    "max_tokens": "max_new_tokens bounds the tokens of the whole text; /.{0,200}/ bounds the characters of a terminal",
     "temperature": "leave it out: temperature= is for the whole text",
 }
 _OPERATORS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
@@ -125,6 +137,12 @@ def capture_of(definition: Definition) -> str | None:
     return None
 
 
+def token_limit_of(definition: Definition) -> int | None:
+    """How many tokens a rule or terminal may take, its suffix left out."""
+    limits = [int(tokens(option)[1]) for option in definition.options if tokens(option)[0] == "max_tokens"]
+    return min(limits, default=None)
+
+
 def _exactly(text: str) -> Language:
     return join([one_of(((ord(char), ord(char)),)) for char in text])
 
@@ -135,10 +153,12 @@ def check_options(definition: Definition) -> None:
         name, *value = tokens(option)
         span = span_of(definition.text, option)
         if name in _OPTIONS:
-            string = bool(value) and value[0].type == "STRING"
-            wrong = bool(value) != string or (name != "capture" and string != (name == "suffix"))
-            if wrong or (string and (value[0].endswith("i") or (name == "capture" and re.search(r"[\[\]]", value[0])))):
-                raise InvalidGrammar(f"the option {name} is written {_OPTIONS[name]}", span=span)
+            kinds, written = _OPTIONS[name]
+            kind, said = (value[0].type, str(value[0])) if value else (None, "")
+            if kind not in kinds or said.endswith("i") or (name == "capture" and re.search(r"[\[\]]", said)):
+                raise InvalidGrammar(f"the option {name} is written {written}", span=span)
+            if kind == "NUMBER" and not (len(said) < 9 and 0 < int(said) <= MAX_REPEAT):
+                raise InvalidGrammar(f"{name} is a number from 1 to {MAX_REPEAT:,}", span=span)
         else:
             near = difflib.get_close_matches(name, _OPTIONS, n=1)
             hint = _OPTION_HINTS.get(name, f"did you mean {near[0]}?" if near else f"options: {', '.join(_OPTIONS)}")
@@ -159,11 +179,16 @@ def _until(language: Language, longer: Language) -> Language:
 
 
 def counts(tree: Tree, definition: Definition) -> tuple[int, int | None]:
-    """The bounds of `x?`, `x*`, `x+`, `x~3` or `x~3..5`."""
+    """The bounds of `x?`, `x*`, `x+`, `x~3` or `x~3..5`, which is also `x{3,5}`."""
     if tree.data == "operator":
         return _OPERATORS[str(tree.children[1])]
     span = span_of(definition.text, tree)
     first, last = str(tree.children[1]), str(tree.children[-1])
+    if tree.data == "braced":
+        first, comma, last = (part.strip() for part in first[1:-1].partition(","))
+        first, last = first or "0", last if comma else first
+        if not last and len(first) <= 8:
+            return int(first), None
     if max(len(first), len(last)) > 8 or max(int(first), int(last)) > MAX_REPEAT:
         raise LimitExceeded(f"a repeat of more than {MAX_REPEAT:,}", span=span)
     low, high = int(first), int(last)
@@ -201,7 +226,7 @@ class _Pieces:
             case "expansion":
                 items = tuple(self.regex(part, definition) for part in parts)
                 return items[0] if len(items) == 1 else Concat(items)
-            case "operator" | "counted" | "maybe":
+            case "operator" | "counted" | "braced" | "maybe":
                 low, high = (0, 1) if tree.data == "maybe" else counts(tree, definition)
                 return Times(self.regex(parts[0], definition), low, high, False, span_of(definition.text, tree))
             case "string" | "regexp" | "range":

@@ -7,7 +7,8 @@ Place in the walk: a structural tag as JSON -> **Grammar** -> ByteAutomaton. It 
 |-----------------------------------------|-------------------------------------------------------------------------|
 | `const_string`, `regex`, `grammar`      | the text; the regex's (ECMA-262); the grammar's (GBNF, EBNF or Lark)    |
 | `json_schema`                           | the schema's, of style json; `any_order`: the keys in any order         |
-| `any_text`                              | any text without `excludes`, of at most `max_chars` characters          |
+| `any_text`                              | any text without `excludes`, of at most `max_chars` characters and      |
+|                                         | `max_tokens` tokens                                                     |
 | `token`                                 | the special token of that name or number                                |
 | `sequence`, `or`                        | `elements` one after the other, one of them                             |
 | `optional`, `star`, `plus`, `repeat`    | counts of `content`, with `min` and `max`, -1 for no upper bound        |
@@ -18,8 +19,8 @@ Place in the walk: a structural tag as JSON -> **Grammar** -> ByteAutomaton. It 
 | `tags_with_separator`                   | tags with the separator between them                                    |
 
 Free text of `any_text` and `triggered_tags` in a tag has none of its ends, which is how it is known to be over; of tags
-inside one another the innermost counts. `dispatch` has `excludes` for that. Refused with their place: what counts or
-excludes tokens, and JSON in the XML dialects of single models.
+inside one another the innermost counts. `dispatch` has `excludes` for that. Refused with their place: what is
+said of any tokens, and JSON in the XML dialects of single models.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from grammars.frontends.phrases import tagged, without
 from grammars.frontends.regex_syntax import MAX_DEPTH
 from grammars.frontends.schema_options import SchemaOptions
 from grammars.frontends.tag_place import Place
-from grammars.ir import Choice, Grammar, Length, Node, Repeat, Sequence, SpecialToken
+from grammars.ir import EPSILON, AtMostTokens, Choice, Grammar, Length, Node, Repeat, Sequence, SpecialToken
 from grammars.ir import text as text_node
 
 __all__ = ["parse_structural_tag"]
@@ -148,11 +149,13 @@ def _schema(place: Place, options: SchemaOptions) -> Node:
 
 
 def _any_text(place: Place) -> Node:
-    if place.has("max_tokens"):
-        hint = "max_chars bounds its characters, max_new_tokens the tokens of the whole text"
-        raise place.get("max_tokens").unsupported("max_tokens", hint)
     free = without([*place.get("excludes", []).phrases(), *place.ends])
-    return Length(free, 0, place.get("max_chars").count()) if place.has("max_chars") else free
+    if place.has("max_chars"):
+        free = Length(free, 0, place.get("max_chars").count())
+    if place.has("max_tokens"):
+        most = place.get("max_tokens").count()
+        return AtMostTokens(free, most) if most else EPSILON
+    return free
 
 
 def _token(place: Place) -> Node:

@@ -272,6 +272,19 @@ def test_beginnings_and_ends_that_are_tokens() -> None:
         check_calls(language, vocabulary)
 
 
+def test_free_text_of_so_many_tokens() -> None:
+    """The last of them may go on behind it; with 0 there is none."""
+    vocabulary = gcd.Vocabulary([b"a", b"<", b">", b"a<", b""], eos_token_ids=[4])
+    for most, taken in ((2, {(0, 0, 1), (0, 3), (1,)}), (0, {(1,)})):
+        thought = tag("<", {"type": "any_text", "max_tokens": most}, "<>")
+        matcher = gcd.compile(grammar=gcd.structural_tag(whole(thought)), tokenizer=vocabulary).matcher()
+        assert matcher.accept_token(1)
+        for tokens in ((0, 0, 0), (0, 0, 1), (0, 0, 3), (0, 3), (1,)):
+            there = matcher.fork()
+            assert all(map(there.accept_token, tokens)) == (tokens in taken)
+            assert tokens not in taken or (there.accept_token(2) and there.accept_token(4))
+
+
 def check_calls(language: gcd.Language, vocabulary: gcd.Vocabulary) -> None:
     matcher = gcd.compile(grammar=language, tokenizer=vocabulary).matcher()
     assert [matcher.accept_token(token) for token in (0, 1, 3, 2, 1, 0, 3, 2, 0, 3)] == [
@@ -327,10 +340,9 @@ ERRORS: list[tuple[object, type[GrammarError], str]] = [
         "an empty string is everywhere (at #/format/excludes/1)",
     ),
     (
-        whole({"type": "any_text", "max_tokens": 5}),
-        UnsupportedFeature,
-        "max_tokens is not supported in a structural tag (at #/format/max_tokens)\n"
-        "max_chars bounds its characters, max_new_tokens the tokens of the whole text",
+        whole({"type": "any_text", "max_tokens": "5"}),
+        InvalidGrammar,
+        "a count is needed here, not \"5\" (at #/format/max_tokens)",
     ),
     (whole({"type": "token", "token": -7}), InvalidGrammar, "a count is needed here, not -7 (at #/format/token)"),
     (

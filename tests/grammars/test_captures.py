@@ -143,6 +143,7 @@ TABLE = [
     ),
     ("a suffix", 'start: x*\nx[capture, suffix=";"]: /.*/', "ab;;", [("x", "ab"), ("x", "")]),
     ("lazy", 'start: x "b"*\nx[lazy, capture]: /a*b/', "abb", [("x", "ab")]),
+    ("within some tokens", 'start: x*\nx[max_tokens=3, suffix=";", capture]: /.*/', "ab;;", [("x", "ab"), ("x", "")]),
     (
         "in a schema",
         'start: %json {"type": "object", "properties": {"a": {"const": 1}}} x\nx[capture]: "!"',

@@ -20,6 +20,7 @@ from written_grammars import as_lark, members, nodes, random_rules
 from grammars.compile import compile_grammar
 from grammars.errors import InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.lark import parse_lark
+from grammars.ir import EPSILON, AtMostTokens, Bytes, Sequence
 
 # (what it shows, grammar, alphabet, longest): all texts over the alphabet are compared with lark.
 COMPARED = [
@@ -33,6 +34,7 @@ COMPARED = [
     ("overlapping terminals", 'start: KEYWORD NAME?\nKEYWORD: "if"\nNAME: /[if]+/', "if", 6),
     ("ranges, groups, counts", 'start: ("a".."c" ~ 2 | "d" ~ 1..2) ["e"]', "abcde", 4),
     ("terminals of terminals", 'start: NUMBER\nNUMBER: INT ("." INT)?\nINT: DIGIT+\nDIGIT: "0".."1"', "01.", 6),
+    ("counts of a template's use", 'start: x{A} ~ 2 | x{"b"}\nx{y}: y "b"\nA: "a"', "ab", 5),
     ("flags", 'start: "Ab"i /b/i', "aAbB", 4),
     ("prefixes, aliases, priorities", '?start: _x -> one\n     | y\n!y.2: "y"\n_x: X\nX.3: "x"', "xy", 3),
     ("empty alternatives", 'start: "a" |\n', "a", 3),
@@ -152,6 +154,23 @@ def test_options_end_a_text_as_soon_as_they_can() -> None:
     assert [t for t in ("a", "b", "ab", "ba", "") if language.accepts(t.encode())] == ["a", "b", "ab", "ba"]
     language = Language(parse_lark('start: A "a"\nA[lazy]: /[ab]*b/'))
     assert [t for t in ("ba", "aba", "bba", "aa") if language.accepts(t.encode())] == ["ba", "aba"]
+
+
+def test_a_limit_in_tokens_is_for_the_text_before_the_suffix() -> None:
+    limited = 'start: said B\nsaid[max_tokens=20, suffix=";"]: /[ab]*/\nB[max_tokens=3]: "b"\n%ignore " "'
+    plain = 'start: said B\nsaid[suffix=";", capture]: /[ab]*/\nB: "b"\n%ignore " "'
+    rules, parts = parse_lark(limited).rules, parse_lark(plain).rules
+    ignored, b = parts["B"].items
+    said = parts["said[capture=said]"]
+    for name, text, most, suffix in (("said", said, 20, Bytes(b";")), ("B", b, 3, EPSILON)):
+        assert rules[name] == Sequence((ignored, Sequence((AtMostTokens(text, most), suffix))))
+
+
+def test_counts_in_braces_are_those_behind_a_tilde() -> None:
+    """As in llguidance."""
+    braces = 'start: a{2} t{"x"}{1,3} A{,2} (a | "b"){1,}\na: A{ 2 , 3 }\nt{x}: x\nA: /y/{2}'
+    tildes = 'start: a ~ 2 t{"x"} ~ 1..3 A ~ 0..2 (a | "b")+\na: A ~ 2..3\nt{x}: x\nA: /y/ ~ 2'
+    assert parse_lark(braces).rules == parse_lark(tildes).rules
 
 
 def test_special_tokens_and_schemas_stand_among_rules() -> None:
@@ -396,6 +415,9 @@ INVALID: list[tuple[str, str, int, str, str]] = [
     ),
     ("start: %json", "what follows %json is no JSON: expecting value", 1, "            ^", SCHEMA),
     ('start[lazy="a"]: /a/', "the option lazy is written name[lazy]: ...", 1, "      ^^^^^^^^", ""),
+    ("start[max_tokens]: /a/", "the option max_tokens is written name[max_tokens=50]: ...", 1, "      ^^^^^^^^^^", ""),
+    ("start[max_tokens=0]: /a/", "max_tokens is a number from 1 to 1,000,000", 1, "      ^^^^^^^^^^^^", ""),
+    ("start: /a/{3,2}", "the repeat ~ 3..2 has its bounds in the wrong order", 1, "       ^^^^^^^^", ""),
     ("start[suffix]: /a/", 'the option suffix is written name[suffix="..."]: ...', 1, "      ^^^^^^", ""),
     (
         "start[lazy]: a\na: /a/",
@@ -466,13 +488,6 @@ UNSUPPORTED: list[tuple[str, str, int, str, str]] = [
         1,
         "       ^^^^^^^",
         "say it in a terminal: NAME: /[a-z]+/ & ~/if|else/",
-    ),
-    (
-        "start[max_tokens=5]: /a+/",
-        "the option max_tokens is not supported in a Lark grammar",
-        1,
-        "      ^^^^^^^^^^^^",
-        "max_new_tokens bounds the tokens of the whole text; /.{0,200}/ bounds the characters of a terminal",
     ),
     (
         'start[stop="a"]: /a+/',
