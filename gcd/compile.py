@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Unpack, cast
 
-from gcd.errors import GrammarError, UnsupportedTokenizer
+from gcd.errors import EmptyLanguage, GrammarError, LimitExceeded, UnsupportedFeature, UnsupportedTokenizer
 from gcd.parse import Kind, Wanted, parse_wanted
 
 if TYPE_CHECKING:
@@ -151,15 +151,18 @@ def check(
 ) -> Report:
     """What becomes of exactly one of `schema`, `regex`, `grammar`, `choices`, without a tokenizer.
 
-    Errors in the grammar are reported and not raised; a value of the wrong Python type is raised, as by `compile`.
-    The options are those of `compile`.
+    Errors in the grammar are reported and not raised, those of Python types among them; what is no schema, regex,
+    grammar or list of choices at all is raised, as by `compile`. The options are those of `compile`.
 
     >>> gcd.check(regex="[a-z]+").ok, gcd.check(regex="(").ok
     (True, False)
     """
-    wanted = parse_wanted(
-        schema=schema, regex=regex, grammar=grammar, choices=choices, import_root=import_root, **options
-    )
+    try:
+        wanted = parse_wanted(
+            schema=schema, regex=regex, grammar=grammar, choices=choices, import_root=import_root, **options
+        )
+    except (UnsupportedFeature, EmptyLanguage, LimitExceeded) as error:  # of a schema or a type, which is read at once
+        return Report("schema", error)
     return check_wanted(wanted)[0]
 
 

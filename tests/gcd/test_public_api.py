@@ -75,3 +75,10 @@ def test_check_reports_errors_and_does_not_raise_them():
     assert isinstance(report.error, gcd.errors.InvalidGrammar)
     assert not gcd.check(schema={"const": 1, "type": "string"}).ok
     assert gcd.check(choices=["a"]).ok
+    report = gcd.check(schema=dict[str, list[complex]])
+    assert (report.kind, str(report.error)) == (
+        "schema",
+        "dict[str, list[complex]][][]: complex is not supported\nUse a pair of floats.",
+    )
+    with pytest.raises(gcd.errors.InvalidGrammar, match=r"^schema= takes a dict, a bool, JSON text"):
+        gcd.check(schema=3)
