@@ -24,7 +24,7 @@ OF_OUR_OWN = $(filter-out tests/laws/test_type_laws.py tests/laws/test_json_sche
 	tests/suites tests/bench tests/test_docs.py tests/test_examples.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel test-clients lint format docs standard bench bench-folders clean
+.PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel test-clients test-engines lint format docs standard bench bench-folders clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -59,7 +59,11 @@ test-wheel: $(VENV)/demo.stamp ## build the wheel and try it outside the checkou
 	PYTHON=$(abspath $(RUN)) .ci/wheel
 
 test-clients: $(VENV)/test.stamp ## agent frameworks against the server, each in an environment of its own (0.5 GB)
+	@$(VENV)/bin/gcd warm-up
 	PYTHON=$(abspath $(RUN)) .ci/clients $(VENV)-clients
+
+test-engines: $(VENV)/test.stamp ## vLLM, Ray and llama-cpp-python, each in an environment of its own (1.5 GB, llama.cpp is compiled)
+	PYTHON=$(abspath $(RUN)) .ci/engines $(VENV)-engines
 
 lint: $(VENV)/lint.stamp ## ruff, mypy and the order of the layers
 	$(RUN) -m ruff check .
@@ -90,7 +94,7 @@ bench-folders:
 	@test -f "$(TOKENIZER)/tokenizer.json" || { echo "TOKENIZER=$(TOKENIZER) is not a folder with a tokenizer.json"; exit 2; }
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(VENV)-floors $(VENV)-clients dist build
+	rm -rf $(VENV) $(VENV)-floors $(VENV)-clients $(VENV)-engines dist build
 
 %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
