@@ -135,18 +135,58 @@ def test_litellm(base: str) -> None:
     assert "".join(streamed) == whole
 
 
+# -- the same frameworks without a server: gcd.integrations.agents
+
+
+def test_langchain_in_process() -> None:
+    pytest.importorskip("langchain_openai", reason=REASON)
+    from gcd.integrations.agents import langchain_model
+
+    model = langchain_model(scripted(), seed=1).with_structured_output(Person)
+    assert isinstance(model.invoke("Who?"), Person)
+    assert isinstance(asyncio.run(model.ainvoke("Who?")), Person)
+    *_, last = model.stream("Who?")
+    assert isinstance(last, Person)
+
+
+def test_pydantic_ai_in_process() -> None:
+    ai = pytest.importorskip("pydantic_ai", reason=REASON)
+    from gcd.integrations.agents import pydantic_ai_model
+
+    agent = ai.Agent(pydantic_ai_model(scripted()), output_type=Person)
+    assert isinstance(agent.run_sync("Who?", model_settings={"seed": 1, "max_tokens": 400}).output, Person)
+
+
+def test_smolagents_in_process() -> None:
+    smolagents = pytest.importorskip("smolagents", reason=REASON)
+    from gcd.integrations.agents import smolagents_model
+
+    model = smolagents_model(scripted(says(written_call("final_answer", '{"answer": "42"}'))), temperature=0)
+    assert smolagents.ToolCallingAgent(tools=[], model=model, verbosity_level=0).run("What is six times seven?") == "42"
+
+
 # -- the examples of docs/agents.md
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^### (.*?)\n\n```py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
+IN_PROCESS = {
+    "LangChain, in-process": "langchain_openai",
+    "pydantic-ai, in-process": "pydantic_ai",
+    "smolagents, in-process": "smolagents",
+}
+"""Examples without a server, and what they import by ours."""
+
+
 @pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
-def test_examples_of_the_page_run(name: str, code: str) -> None:
-    for module in re.findall(r"^(?:from|import) (\S+)", code, re.MULTILINE):
+def test_examples_of_the_page_run(name: str, code: str, request: pytest.FixtureRequest) -> None:
+    for module in [*re.findall(r"^(?:from|import) (\S+)", code, re.MULTILINE), IN_PROCESS.get(name, "gcd")]:
         if importlib.util.find_spec(module.partition(".")[0]) is None:
             pytest.skip(REASON)
     assert len(code.splitlines()) < 20
+    if name in IN_PROCESS:
+        request.getfixturevalue("embedded_model")
     with serving(scripted(), name="smollm2", default_tokens=400) as (url, _):
         code = code.replace("http://localhost:8000", url)
         if name == "openai":  # it closes what it opens, so that it need not be a process of seconds
@@ -157,4 +197,4 @@ def test_examples_of_the_page_run(name: str, code: str) -> None:
             return
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() if name == "smolagents" else re.search("happy|sad", done.stdout)
+    assert done.stdout.strip() if name.startswith("smolagents") else re.search("happy|sad", done.stdout)
