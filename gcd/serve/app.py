@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from starlette.applications import Starlette
@@ -25,6 +26,7 @@ from gcd.serve.constraints import Goal
 from gcd.serve.fields import parse_body
 from gcd.serve.guard import Guard
 from gcd.serve.replies import error_reply, event
+from gcd.serve.responses import answer_response, read_response, stream_response
 from gcd.serve.text import Piece
 
 if TYPE_CHECKING:
@@ -36,10 +38,8 @@ T = TypeVar("T")
 
 
 class Call(Protocol):
-    """What both endpoints read out of a request."""
+    """What all endpoints read out of a request."""
 
-    @property
-    def prompt_ids(self) -> list[int]: ...
     @property
     def ask(self) -> Ask: ...
     @property
@@ -81,14 +81,22 @@ def create_app(engine: Engine) -> Starlette:
         return JSONResponse(model())
 
     async def chat(request: Request) -> Response:
-        call = read_chat(await _body(request, engine), engine)
-        pieces = engine.pieces(call.prompt_ids, call.ask, call.goal, guard=call.guard)
-        return await _reply(request, engine, call, pieces, answer_chat, stream_chat)
+        turn = read_chat(await _body(request, engine), engine)
+        pieces = engine.pieces(turn.prompt_ids, turn.ask, turn.goal, guard=turn.guard)
+        return await _reply(request, engine, turn, pieces, partial(answer_chat, turn), partial(stream_chat, turn))
+
+    async def responses(request: Request) -> Response:
+        call = read_response(await _body(request, engine), engine)
+        turn = call.turn
+        pieces = engine.pieces(turn.prompt_ids, turn.ask, turn.goal, guard=turn.guard)
+        answer, stream = partial(answer_response, call), partial(stream_response, call)
+        return await _reply(request, engine, turn, pieces, answer, stream)
 
     async def completions(request: Request) -> Response:
         call = read_completion(await _body(request, engine), engine)
         pieces = engine.pieces(call.prompt_ids, call.ask, call.goal)
-        return await _reply(request, engine, call, pieces, answer_completion, stream_completion)
+        answer, stream = partial(answer_completion, call), partial(stream_completion, call)
+        return await _reply(request, engine, call, pieces, answer, stream)
 
     def counted(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -123,6 +131,7 @@ def create_app(engine: Engine) -> Starlette:
             Route("/v1/models/{name:path}", counted(one_model), methods=["GET"]),
             Route("/v1/chat/completions", counted(chat), methods=["POST"]),
             Route("/v1/completions", counted(completions), methods=["POST"]),
+            Route("/v1/responses", counted(responses), methods=["POST"]),
         ],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
@@ -153,13 +162,13 @@ async def _body(request: Request, engine: Engine) -> dict[str, Any]:
 
 async def _reply(
     request: Request, engine: Engine, call: Call, pieces: AsyncIterator[Piece],
-    answer: Callable[[Any, AsyncIterator[Piece], Engine], Awaitable[dict[str, Any]]],
-    stream: Callable[[Any, AsyncIterator[Piece], Engine], AsyncIterator[bytes]],
+    answer: Callable[[AsyncIterator[Piece], Engine], Awaitable[dict[str, Any]]],
+    stream: Callable[[AsyncIterator[Piece], Engine], AsyncIterator[bytes]],
 ) -> Response:  # fmt: skip
     """The answer, or the stream once its first event is there: what is wrong until then has a status of its own."""
     try:
         if not call.ask.streams:
-            return JSONResponse(await _or_disconnect(request, _closing(pieces, answer(call, pieces, engine))))
+            return JSONResponse(await _or_disconnect(request, _closing(pieces, answer(pieces, engine))))
         first = await _or_disconnect(request, _first(pieces))
     except Exception as error:
         await pieces.aclose()  # type: ignore[attr-defined]
@@ -170,7 +179,7 @@ async def _reply(
     async def events() -> AsyncIterator[bytes]:
         async with aclosing(pieces):  # type: ignore[type-var]
             try:
-                async for data in stream(call, _with_first(first, pieces), engine):
+                async for data in stream(_with_first(first, pieces), engine):
                     yield data
             except asyncio.CancelledError:
                 engine.metrics.disconnects += 1

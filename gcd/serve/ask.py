@@ -6,6 +6,7 @@ drawn are refused by name unless they are at rest; other unknown fields are let 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from gcd.sampling.logits import Warp
 from gcd.serve.fields import Fields, shown
 from gcd.serve.settings import Settings
 
-__all__ = ["Ask", "read_ask"]
+__all__ = ["Ask", "read_ask", "refuse_unless"]
 
 AT_REST: dict[str, tuple[Any, ...]] = {
     "frequency_penalty": (0,), "presence_penalty": (0,), "repetition_penalty": (1,), "length_penalty": (1,),
@@ -44,14 +45,23 @@ class Ask:
     include_usage: bool = False
 
 
-def read_ask(fields: Fields, settings: Settings) -> Ask:
-    """The knobs of a request but its log-probabilities, which each endpoint asks for in its own way."""
-    for name, values in AT_REST.items():
+def refuse_unless(fields: Fields, at_rest: Mapping[str, tuple[Any, ...]]) -> None:
+    """Raises RequestError for a field of the table that is not at rest."""
+    for name, values in at_rest.items():
         value = fields.any(name)
         if value is not None and not any(
             value == rest and (value is rest or not isinstance(value, bool)) for rest in values
         ):
             raise fields.fail(name, f"is not supported, and not ignored: {shown(value)}", code="unsupported_parameter")
+
+
+LENGTHS = ("max_tokens", "max_completion_tokens")
+"""The names of a text's most tokens; the last one counts where several are given."""
+
+
+def read_ask(fields: Fields, settings: Settings, *, lengths: Sequence[str] = LENGTHS) -> Ask:
+    """The knobs of a request but its log-probabilities, which each endpoint asks for in its own way."""
+    refuse_unless(fields, AT_REST)
     temperature = fields.number("temperature", 0)
     top_p = fields.number("top_p", 0, 1)
     if top_p == 0:
@@ -70,17 +80,16 @@ def read_ask(fields: Fields, settings: Settings) -> Ask:
         n=fields.integer("n", 1, settings.max_n) or 1,
         seed=None if seed is None else seed % (1 << 64),
         warp=warp,
-        max_tokens=_max_tokens(fields, settings),
+        max_tokens=_max_tokens(fields, settings, lengths),
         stops=fields.texts("stop", MOST_STOPS),
         streams=streams,
         include_usage=streams and options is not None and options.flag("include_usage"),
     )
 
 
-def _max_tokens(fields: Fields, settings: Settings) -> int | None:
-    """The newer name counts where both are given."""
+def _max_tokens(fields: Fields, settings: Settings, names: Sequence[str]) -> int | None:
     found = None
-    for name in ("max_tokens", "max_completion_tokens"):
+    for name in names:
         value = fields.of(int, name)
         if value is None:
             continue

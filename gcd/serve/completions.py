@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from gcd.errors import PromptError, RequestError
 from gcd.prompts import encode_prompt
 from gcd.serve.ask import Ask, read_ask
-from gcd.serve.chat import check_model, stop_truncates, token_entry, usage_of
+from gcd.serve.chat import token_entry, usage_of
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
 from gcd.serve.replies import event
 from gcd.serve.text import Piece, Scored
+from gcd.serve.turn import check_model, stop_truncates
 from gcd.serve.wanted import read_goal, refuse_unknown
 
 if TYPE_CHECKING:

@@ -15,10 +15,13 @@ from gcd.prompts import encode_text
 from gcd.serve.fields import Fields, shown
 from gcd.serve.tools import Tool, written_call
 
-__all__ = ["chat_prompt", "knows_tools", "read_messages"]
+__all__ = ["ROLES", "call_of", "chat_prompt", "knows_tools", "read_content", "read_messages"]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 """Role in a request -> role in a template."""
+
+PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+"""Type of a part of a content -> where its text stands."""
 
 EXPLAINED = """\
 # Tools
@@ -59,38 +62,41 @@ def _message(message: Fields) -> dict[str, Any]:
     role = message.of(str, "role")
     if role is None or role not in ROLES:
         raise message.fail("role", f"must be one of {', '.join(ROLES)}, not {shown(role)}")
-    found: dict[str, Any] = {"role": ROLES[role], "content": _content(message)}
+    found: dict[str, Any] = {"role": ROLES[role], "content": read_content(message)}
     if role == "assistant" and (calls := message.each("tool_calls", 1000)):
         found["tool_calls"] = [_call(call) for call in calls]
     return found
 
 
-def _content(message: Fields) -> str:
-    content = message.any("content")
+def read_content(message: Fields, name: str = "content") -> str:
+    """The text of a message: a string, or the texts of its parts."""
+    content = message.any(name)
     if content is None:
         return ""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise message.fail(
-            "content", f"must be a string or an array of parts, not {shown(content)}", code="invalid_type"
-        )
+        raise message.fail(name, f"must be a string or an array of parts, not {shown(content)}", code="invalid_type")
     texts = []
-    for part in message.each("content") or ():
+    for part in message.each(name) or ():
         kind = part.of(str, "type")
-        if kind not in ("text", "refusal"):
+        if kind not in PARTS:
             raise part.fail(
                 "type", f"must be 'text', not {shown(kind)}: the model reads text alone", code="unsupported_parameter"
             )
-        texts.append(part.of(str, kind) or "")
+        texts.append(part.of(str, PARTS[kind]) or "")
     return "".join(texts)
 
 
 def _call(call: Fields) -> dict[str, Any]:
-    """A call that an earlier answer made, its arguments read where they are JSON."""
     function = call.within("function")
     if function is None:
         raise call.fail("function", "is missing", code="missing")
+    return call_of(function)
+
+
+def call_of(function: Fields) -> dict[str, Any]:
+    """A call that an earlier answer made, as templates take it: its arguments read where they are JSON."""
     name, arguments = function.of(str, "name") or "", function.of(str, "arguments") or "{}"
     try:
         read = json.loads(arguments)

@@ -13,7 +13,7 @@ from typing import Any
 from gcd import errors
 from gcd.parse import about_text
 
-__all__ = ["code_of", "error_reply", "event"]
+__all__ = ["code_of", "error_reply", "event", "named_event"]
 
 logger = logging.getLogger("gcd.serve")
 
@@ -76,3 +76,12 @@ def event(data: object) -> bytes:
     b'data: {"a":1}\\n\\n'
     """
     return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def named_event(data: dict[str, Any]) -> bytes:
+    """A server-sent event that has the name of its type.
+
+    >>> named_event({"type": "a"})
+    b'event: a\\ndata: {"type":"a"}\\n\\n'
+    """
+    return f"event: {data['type']}\n".encode() + event(data)

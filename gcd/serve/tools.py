@@ -66,9 +66,12 @@ class Toolbox:
     parallel: bool
 
 
-def read_tools(fields: Fields) -> Toolbox | None:
-    """The tools of a request; None where there are none. Raises RequestError for what is not known."""
-    tools = tuple(_tool(each) for each in fields.each("tools", 1024) or ())
+def read_tools(fields: Fields, *, flat: bool = False) -> Toolbox | None:
+    """The tools of a request; None where there are none. Raises RequestError for what is not known.
+
+    A `flat` tool is its function itself, as those of /v1/responses are.
+    """
+    tools = tuple(_tool(each, flat) for each in fields.each("tools", 1024) or ())
     parallel = fields.of(bool, "parallel_tool_calls") is not False
     choice = fields.any("tool_choice")
     if not tools:
@@ -105,11 +108,11 @@ def read_tools(fields: Fields) -> Toolbox | None:
     )
 
 
-def _tool(each: Fields) -> Tool:
+def _tool(each: Fields, flat: bool) -> Tool:
     kind = each.of(str, "type")
     if kind != "function":
         raise each.fail("type", f"must be 'function', not {shown(kind)}", code="unsupported_parameter")
-    function = each.within("function")
+    function = each if flat else each.within("function")
     if function is None:
         raise each.fail("function", "is missing", code="missing")
     name = function.of(str, "name")
@@ -124,6 +127,7 @@ def _tool(each: Fields) -> Tool:
         raise function.fail("parameters.type", f"must be 'object', not {shown(parameters['type'])}")
     function.of(bool, "strict")  # strict or not, schemas are enforced
     description = function.of(str, "description") or ""
+    function.any("output_schema")  # is about what the function returns
     for other, value in function.value.items():
         if other not in function.taken and value is not None and ABOUT_TEXTS.search(other):
             raise function.fail(other, "is nothing that this server can enforce", code="unsupported_parameter")

@@ -5,7 +5,7 @@ known here, or cannot be enforced, is an error that names it.
 
 | who       | fields |
 |-----------|--------|
-| OpenAI    | `response_format`: `text`, `json_object`, `json_schema` |
+| OpenAI    | `response_format`, or `text.format` of responses: `text`, `json_object`, `json_schema` |
 | vLLM      | `structured_outputs`: `json`, `regex`, `choice`, `grammar`, `json_object`, `structural_tag` |
 |           | the same in older requests: `guided_json`, `guided_regex`, ... |
 | SGLang    | `regex`, `ebnf`, `json_schema`; `response_format`: `structural_tag` |
@@ -40,14 +40,20 @@ TOLERATED = frozenset({"guided_decoding_backend", "structured_outputs_backend"})
 GUIDED = ("json", "regex", "choice", "grammar", "json_object", "structural_tag")
 
 
-def read_goal(fields: Fields, *, max_schema: int) -> Goal | None:
+def read_goal(fields: Fields, *, max_schema: int, form: tuple[Fields, str] | None = None) -> Goal | None:
     """What the fields of a request want; raises RequestError for two wishes at once, and for one that is not known.
+
+    `form` is where its format stands, if not in `response_format`.
 
     >>> read_goal(Fields({"guided_regex": "[0-9]+"}), max_schema=1000).param
     'guided_regex'
     """
     found: list[Goal] = []
-    for goal in (_response_format(fields), *_structured_outputs(fields), *_extras(fields)):
+    for goal in (
+        _response_format(*(form or (fields, "response_format"))),
+        *_structured_outputs(fields),
+        *_extras(fields),
+    ):
         if goal is not None:
             found.append(goal)
     if len(found) > 1:
@@ -74,9 +80,9 @@ def refuse_unknown(fields: Fields) -> None:
             )
 
 
-def _response_format(fields: Fields) -> Goal | None:
+def _response_format(fields: Fields, field: str) -> Goal | None:
     """`response_format`, of OpenAI's types and those of its followers."""
-    form = fields.within("response_format")
+    form = fields.within(field)
     if form is None:
         return None
     match form.of(str, "type"):
@@ -96,7 +102,7 @@ def _response_format(fields: Fields) -> Goal | None:
                 raise inner.fail("schema", "is missing: it is the JSON Schema of the answer", code="missing")
             return _schema(inner, "schema", inner.any("schema"))
         case "structural_tag":
-            return _structural_tag(fields, "response_format", form.value)
+            return _structural_tag(fields, field, form.value)
         case None:
             raise form.fail("type", "is missing: 'text', 'json_object' or 'json_schema'", code="missing")
         case other:

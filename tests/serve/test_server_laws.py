@@ -263,8 +263,17 @@ SENSE: list[dict[str, Any]] = [
     {"prompt": "x", "response_format": {"type": "structural_tag", "format": {"type": "sequence", "elements": [
         {"type": "const_string", "value": "x"}, {"type": "tag", "begin": "<", "content": {"type": "any_text"},
          "end": ">"}, {"type": "or", "elements": [{"type": "regex", "pattern": "a"}]}]}}},
+    {"input": "Hi", "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "integer"}}},
+     "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}], "max_output_tokens": 9},
+    {"input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+               {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "1"},
+               {"type": "function_call_output", "call_id": "1", "output": "x"}],
+     "stream": True, "instructions": "x", "include": ["message.output_text.logprobs"], "top_logprobs": 1},
     {"prompt": "x", "guided_json": {"type": "array"}, "guided_choice": None, "grammar": None, "ebnf": None},
 ]  # fmt: skip
+
+
+PATHS = {"prompt": "/v1/completions", "input": "/v1/responses", "messages": "/v1/chat/completions"}
 
 
 def spoiled(rng: random.Random, value: Any) -> Any:
@@ -287,7 +296,7 @@ def test_requests_without_sense_are_the_clients_fault(server: str, seed: int) ->
         body: Any = {"model": "m", "max_tokens": 8, **rng.choice(SENSE)}
         for _ in range(rng.randrange(1, 4)):
             body = spoiled(rng, body)
-        path = "/v1/completions" if isinstance(body, dict) and "prompt" in body else "/v1/chat/completions"
+        path = next((PATHS[field] for field in PATHS if isinstance(body, dict) and field in body), PATHS["messages"])
         text = json.dumps(body)
         reply = CLIENT.post(server + path, content=text, headers={"content-type": "application/json"})
         assert reply.status_code < 500, (text, reply.text)
