@@ -82,13 +82,13 @@ def create_app(engine: Engine) -> Starlette:
 
     async def chat(request: Request) -> Response:
         turn = read_chat(await _body(request, engine), engine)
-        pieces = engine.pieces(turn.prompt_ids, turn.ask, turn.goal, guard=turn.guard)
+        pieces = engine.pieces(turn.prompt_ids, turn.ask, turn.goal, layout=turn.layout, thoughts=turn.thoughts)
         return await _reply(request, engine, turn, pieces, partial(answer_chat, turn), partial(stream_chat, turn))
 
     async def responses(request: Request) -> Response:
         call = read_response(await _body(request, engine), engine)
         turn = call.turn
-        pieces = engine.pieces(turn.prompt_ids, turn.ask, turn.goal, guard=turn.guard)
+        pieces = engine.pieces(turn.prompt_ids, turn.ask, turn.goal, layout=turn.layout, thoughts=turn.thoughts)
         answer, stream = partial(answer_response, call), partial(stream_response, call)
         return await _reply(request, engine, turn, pieces, answer, stream)
 

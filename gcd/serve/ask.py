@@ -21,7 +21,7 @@ AT_REST: dict[str, tuple[Any, ...]] = {
     "logit_bias": ({}, []), "min_tokens": (0,), "bad_words": ([],), "stop_token_ids": ([],), "stop_regex": (),
     "ignore_eos": (False,), "use_beam_search": (False,), "typical_p": (1,), "echo": (False,), "suffix": ("",),
     "functions": ([],), "function_call": ("none", "auto"), "modalities": (["text"],), "audio": (), "best_of": (1,),
-    "web_search_options": (), "chat_template": (), "chat_template_kwargs": ({},), "continue_final_message": (False,),
+    "web_search_options": (), "chat_template": (), "continue_final_message": (False,),
     "add_generation_prompt": (True,), "prompt_logprobs": (0,), "lora": (), "lora_request": (), "vllm_xargs": ({},),
     "custom_logit_processor": ("",),
 }  # fmt: skip

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcd.serve.ask import MOST_TOP, Ask, read_ask
-from gcd.serve.calls import Arguments, Begun, Content, Part
+from gcd.serve.calls import Arguments, Begun, Content, Part, Thought
 from gcd.serve.fields import Fields
 from gcd.serve.messages import read_messages
 from gcd.serve.replies import event
 from gcd.serve.text import Piece, Scored
 from gcd.serve.tools import read_tools
-from gcd.serve.turn import TextReader, Turn, check_model, take_turn
+from gcd.serve.turn import TextReader, Turn, check_model, read_wishes, take_turn
 from gcd.serve.wanted import read_goal, refuse_unknown
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def read_chat(body: dict[str, Any], engine: Engine) -> Turn:
     ask = _with_logprobs(read_ask(fields, engine.settings), fields)
     answer = read_goal(fields, max_schema=engine.settings.max_schema)
     toolbox = read_tools(fields)
+    wishes = read_wishes(fields, engine.settings)
     refuse_unknown(fields)
-    return take_turn(engine, messages, ask, answer, toolbox)
+    return take_turn(engine, messages, ask, answer, toolbox, wishes)
 
 
 def _with_logprobs(ask: Ask, fields: Fields) -> Ask:
@@ -51,19 +52,19 @@ def _with_logprobs(ask: Ask, fields: Fields) -> Ask:
 async def answer_chat(turn: Turn, pieces: AsyncIterator[Piece], engine: Engine) -> dict[str, Any]:
     """The whole answer."""
     choices: list[dict[str, Any]] = [{} for _ in range(turn.ask.n)]
-    tokens = 0
+    tokens = thought = 0
     async for piece in pieces:
         reader = TextReader(turn)
         reader.read(piece)
         await reader.check()
-        tokens += piece.tokens
+        tokens, thought = tokens + piece.tokens, thought + piece.thought
         choices[piece.index] = {
             "index": piece.index,
             "message": _message(reader),
             "logprobs": _logprobs(turn.ask, piece.scored, engine.vocabulary),
             "finish_reason": _reason(reader, piece),
         }
-    return {**_head(engine, "chat.completion"), "choices": choices, "usage": usage_of(turn.prompt_ids, tokens)}
+    return {**_head(engine, "chat.completion"), "choices": choices, "usage": usage_of(turn.prompt_ids, tokens, thought)}
 
 
 def _message(reader: TextReader) -> dict[str, Any]:
@@ -74,7 +75,14 @@ def _message(reader: TextReader) -> dict[str, Any]:
             for call in reader.calls
         ]
         message.update(content=reader.content or None, tool_calls=calls)
+    if reader.thought:
+        message.update(_thought(reader.thought))
     return message
+
+
+def _thought(text: str) -> dict[str, str]:
+    """What the model thought, in the field that vLLM has now and in that of DeepSeek and others."""
+    return {"reasoning": text, "reasoning_content": text}
 
 
 def _reason(reader: TextReader, piece: Piece) -> str | None:
@@ -88,7 +96,7 @@ async def stream_chat(turn: Turn, pieces: AsyncIterator[Piece], engine: Engine) 
     if turn.ask.include_usage:
         head["usage"] = None
     readers = [TextReader(turn) for _ in range(turn.ask.n)]
-    tokens = 0
+    tokens = thought = 0
 
     def chunk(index: int, delta: dict[str, Any], logprobs: Any = None, reason: str | None = None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
@@ -107,15 +115,17 @@ async def stream_chat(turn: Turn, pieces: AsyncIterator[Piece], engine: Engine) 
             logprobs = None
         if piece.finish is not None:
             await reader.check()
-            tokens += piece.tokens
+            tokens, thought = tokens + piece.tokens, thought + piece.thought
             yield chunk(piece.index, {}, None, _reason(reader, piece))
     if turn.ask.include_usage:
-        yield event({**head, "choices": [], "usage": usage_of(turn.prompt_ids, tokens)})
+        yield event({**head, "choices": [], "usage": usage_of(turn.prompt_ids, tokens, thought)})
     yield b"data: [DONE]\n\n"
 
 
 def _delta(part: Part, reader: TextReader) -> dict[str, Any]:
     match part:
+        case Thought(text):
+            return _thought(text)
         case Content(text):
             return {"content": text}
         case Begun(index, name):
@@ -133,11 +143,12 @@ def _head(engine: Engine, kind: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def usage_of(prompt_ids: list[int], tokens: int) -> dict[str, int]:
-    """The tokens of a request; the ends of texts are counted, as they are in max_tokens."""
-    return {
+def usage_of(prompt_ids: list[int], tokens: int, thought: int = 0) -> dict[str, Any]:
+    """The tokens of a request; the ends of texts are counted, as they are in max_tokens, and so are thoughts."""
+    usage: dict[str, Any] = {
         "prompt_tokens": len(prompt_ids), "completion_tokens": tokens, "total_tokens": len(prompt_ids) + tokens,
     }  # fmt: skip
+    return {**usage, "completion_tokens_details": {"reasoning_tokens": thought}} if thought else usage
 
 
 def _logprobs(ask: Ask, scored: tuple[Scored, ...], vocabulary: Vocabulary) -> dict[str, Any] | None:

@@ -21,15 +21,18 @@ from gcd.errors import BadLogits, RequestError, ServerBusy, VocabularyMismatch
 from gcd.models.load import as_model
 from gcd.serve.ask import Ask
 from gcd.serve.constraints import ConstraintCache, Goal
+from gcd.serve.formats import Layout
 from gcd.serve.loop import Job, StepLoop
 from gcd.serve.metrics import Metrics
 from gcd.serve.settings import Settings
-from gcd.serve.text import Free, Piece, ServedRow, Text
+from gcd.serve.text import Free, Piece, ServedRow, Text, Thoughts
 
 if TYPE_CHECKING:
     from tokenizer_align.constraint import Constraint
 
 __all__ = ["Engine"]
+
+PLAIN = Layout()
 
 
 class Engine:
@@ -110,9 +113,17 @@ class Engine:
             raise ServerBusy("the server is not ready", code="not_ready", status=503)
 
     async def pieces(
-        self, prompt_ids: Sequence[int], ask: Ask, goal: Goal | None, *, guard: str | None = None
+        self,
+        prompt_ids: Sequence[int],
+        ask: Ask,
+        goal: Goal | None,
+        *,
+        layout: Layout = PLAIN,
+        thoughts: int | None = None,
     ) -> AsyncIterator[Piece]:
         """The pieces of the texts, as they come where the ask streams; raises the error of a text that has one.
+
+        `thoughts` is the most tokens of what the model thinks before it answers, where the layout has that.
 
         A caller that goes away (`aclose`, cancellation) frees the places of its texts before the next step.
         """
@@ -124,7 +135,7 @@ class Engine:
         def notify(piece: Piece) -> None:
             running.call_soon_threadsafe(queue.put_nowait, piece)
 
-        job = Job(prompt_ids, self._texts(ask, constraint, budget, guard), notify, streams=ask.streams)
+        job = Job(prompt_ids, self._texts(ask, constraint, budget, layout, thoughts), notify, streams=ask.streams)
         self.loop.submit(job)
         self.metrics.prompt_tokens += len(prompt_ids)
         open_texts = ask.n
@@ -141,10 +152,19 @@ class Engine:
             if open_texts:
                 self.loop.cancel(job)
 
-    def _texts(self, ask: Ask, constraint: Constraint | None, budget: int, guard: str | None) -> list[Text]:
+    def _texts(
+        self, ask: Ask, constraint: Constraint | None, budget: int, layout: Layout, thoughts: int | None
+    ) -> list[Text]:
         """One text a sample, by the random numbers that `gcd.generate` would give it."""
         seed = secrets.randbits(32) if ask.seed is None else ask.seed
         used = cast("Constraint", self._free if constraint is None else constraint)
+        thinking, calls = layout.thinking, layout.calls
+        ends = self.vocabulary.eos_token_ids
+        marks = {
+            token_id: name.encode()
+            for name, token_id in self.vocabulary.special_tokens.items()
+            if token_id not in ends and any(name in mark for mark in layout.marks)
+        }
         return [
             Text(
                 index=i,
@@ -152,7 +172,13 @@ class Engine:
                 warp=ask.warp,
                 free=constraint is None,
                 stops=tuple(stop.encode() for stop in ask.stops),
-                guard=None if guard is None else guard.encode(),
+                guard=None if calls is None else calls.tag.encode(),
+                marks=marks,
+                thoughts=None
+                if thinking is None
+                else Thoughts(
+                    begin=thinking.begin.encode(), end=thinking.end.encode(), opened=layout.opened, budget=thoughts
+                ),
                 top=ask.top,
             )
             for i in range(ask.n)

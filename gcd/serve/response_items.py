@@ -10,9 +10,9 @@ import json
 import secrets
 from typing import Any
 
-from gcd.serve.calls import Arguments, Begun, Content, Part
+from gcd.serve.calls import Arguments, Begun, Content, Part, Thought
 from gcd.serve.fields import Fields, shown
-from gcd.serve.messages import ROLES, call_of, read_content
+from gcd.serve.messages import ROLES, call_of, read_content, short_id
 from gcd.serve.turn import TextReader
 
 __all__ = ["ItemWriter", "read_items"]
@@ -54,9 +54,10 @@ def _add(item: Fields, messages: list[dict[str, Any]]) -> None:
         case "function_call":  # belongs to the message before it, where that is the model's own
             if not messages or messages[-1]["role"] != "assistant":
                 messages.append({"role": "assistant", "content": ""})
-            messages[-1].setdefault("tool_calls", []).append(call_of(item))
+            messages[-1].setdefault("tool_calls", []).append(call_of(item, item.of(str, "call_id") or ""))
         case "function_call_output":
-            messages.append({"role": "tool", "content": read_content(item, "output")})
+            call_id = short_id(item.of(str, "call_id") or "")
+            messages.append({"role": "tool", "tool_call_id": call_id, "content": read_content(item, "output")})
         case _ if kind not in LEFT_OUT:
             raise item.fail(
                 "type", f"must be 'message', 'function_call' or 'function_call_output', not {shown(kind)}",
@@ -78,6 +79,12 @@ class ItemWriter:
         events: list[Event] = []
         for part in parts:
             match part:
+                case Thought(text):
+                    if self._open("reasoning") is None:
+                        events += self._begin("reasoning", "rs", summary=[], content=[])
+                        events += self._begin_part({"type": "reasoning_text", "text": ""})
+                    self.output[-1]["content"][0]["text"] += text
+                    events.append(self._event("reasoning_text.delta", content_index=0, delta=text))
                 case Content(text):
                     if self._open("message") is None:
                         events += self._close("completed")
@@ -96,7 +103,8 @@ class ItemWriter:
 
     def end(self, status: str) -> list[Event]:
         """The events of the end of the text; a text without any part is an empty message."""
-        begun = [] if self.output else self._begin_message()
+        said = any(item["type"] != "reasoning" for item in self.output)
+        begun = [] if said else [*self._close("completed"), *self._begin_message()]
         return [*begun, *self._close(status)]
 
     def _open(self, kind: str) -> dict[str, Any] | None:
@@ -106,9 +114,11 @@ class ItemWriter:
 
     def _begin_message(self) -> list[Event]:
         begun = self._begin("message", "msg", role="assistant", content=[])
-        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        return begun + self._begin_part({"type": "output_text", "text": "", "annotations": [], "logprobs": []})
+
+    def _begin_part(self, part: dict[str, Any]) -> list[Event]:
         self.output[-1]["content"].append(part)
-        return [*begun, self._event("content_part.added", content_index=0, part=part)]
+        return [self._event("content_part.added", content_index=0, part=part)]
 
     def _begin(self, kind: str, prefix: str, **item: Any) -> list[Event]:
         found = {"type": kind, "id": f"{prefix}_{secrets.token_hex(12)}", "status": "in_progress", **item}
@@ -124,6 +134,10 @@ class ItemWriter:
             events.append(
                 self._event("output_text.done", content_index=0, text=part["text"], logprobs=part["logprobs"])
             )
+            events.append(self._event("content_part.done", content_index=0, part=part))
+        elif (reasoning := self._open("reasoning")) is not None:
+            (part,) = reasoning["content"]
+            events.append(self._event("reasoning_text.done", content_index=0, text=part["text"]))
             events.append(self._event("content_part.done", content_index=0, part=part))
         elif (call := self._open("function_call")) is not None:
             done = self._event("function_call_arguments.done", name=call["name"], arguments=call["arguments"])

@@ -20,7 +20,7 @@ from gcd.serve.replies import error_reply, named_event
 from gcd.serve.response_items import ItemWriter, read_items
 from gcd.serve.text import Piece
 from gcd.serve.tools import read_tools
-from gcd.serve.turn import TextReader, Turn, check_model, take_turn
+from gcd.serve.turn import TextReader, Turn, check_model, read_wishes, take_turn
 from gcd.serve.wanted import read_goal, refuse_unknown
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def read_response(body: dict[str, Any], engine: Engine) -> ResponseCall:
     form = fields.within("text") or Fields({}, "text")
     answer = read_goal(fields, max_schema=engine.settings.max_schema, form=(form, "format"))
     toolbox = read_tools(fields, flat=True)
+    wishes = read_wishes(fields, engine.settings)
     refuse_unknown(form)
     refuse_unknown(fields)
-    turn = take_turn(engine, messages, ask, answer, toolbox)
+    turn = take_turn(engine, messages, ask, answer, toolbox, wishes)
     given = {name: body[name] for name in ECHOED if body.get(name) is not None}
     return ResponseCall(turn, {**ECHOED, **given})
 
@@ -131,7 +132,7 @@ class ResponseWriter:
             output=self._items.output,
             usage={
                 "input_tokens": read, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-                "output_tokens": piece.tokens, "output_tokens_details": {"reasoning_tokens": 0},
+                "output_tokens": piece.tokens, "output_tokens_details": {"reasoning_tokens": piece.thought},
                 "total_tokens": read + piece.tokens,
             },
         )  # fmt: skip

@@ -5,7 +5,7 @@ Place in the walk: Row × what the request says -> Pieces. It knows nothing of H
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gcd.sampling.logits import Warp
     from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["Finish", "Free", "Piece", "Scored", "ServedRow", "Text", "jump"]
+__all__ = ["Finish", "Free", "Piece", "Scored", "ServedRow", "Text", "Thoughts", "jump"]
 
 Finish: TypeAlias = Literal["stop", "length", "error"]
 
@@ -101,7 +101,19 @@ class Piece:
     finish: Finish | None = None
     tokens: int = 0
     """All tokens of the text so far, its end included."""
+    thought: int = 0
+    """Those of them in which the model thinks, once it has ended that."""
     error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thoughts:
+    """The marks around what the model thinks, `opened` by the prompt or not, and the most tokens between them."""
+
+    begin: bytes
+    end: bytes
+    opened: bool
+    budget: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +121,9 @@ class Text:
     """A text in the making; `absorb` after each forward pass, `piece` for what may be sent.
 
     `stops` end a text where they begin; one that has `guard` in it is not ended behind that: calls of tools are whole.
-    `top` is how many likeliest tokens are wanted beside each one, None where no log-probabilities are.
+    `top` is how many likeliest tokens are wanted beside each one, None where no log-probabilities are. `marks` are
+    special tokens that are written out. While the model is in its `thoughts`, nothing stops, and the row's budget is
+    what they may take and what the shortest answer needs.
     """
 
     index: int
@@ -119,11 +133,25 @@ class Text:
     stops: tuple[bytes, ...] = ()
     guard: bytes | None = None
     top: int | None = None
+    marks: Mapping[int, bytes] = field(default_factory=dict)
+    thoughts: Thoughts | None = None
     data: bytearray = field(default_factory=bytearray)
     finish: Finish | None = None
+    thought: int = 0
+    _thinks: bool = False
+    _answer: int | None = None
+    _budget: int = 0
     _seen: int = 0
     _sent: int = 0
+    _written: int = 0
     _scored: list[Scored] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._budget = self.row.budget
+        if self.thoughts is None:
+            self._answer = 0
+        elif self.thoughts.opened:
+            self._think()
 
     def absorb(self, logits: torch.Tensor | None = None, scored: int = 0) -> None:
         """Take up what the row has decided; `logits` (k, V) are those of its tokens from the `scored`-th on."""
@@ -133,7 +161,10 @@ class Text:
         new = row.token_ids[self._seen :]
         before = len(self.data)
         self._seen += len(new)
-        self.data += row.constraint.vocabulary.decode(new)
+        if self._answer is None or self.marks:
+            self._write(new)
+        else:
+            self.data += row.constraint.vocabulary.decode(new)
         if row.error is not None:
             self.finish = "error"
         elif self.stops and self._stopped(before):
@@ -143,10 +174,42 @@ class Text:
         elif self.free and len(row.token_ids) >= row.budget:
             self.finish = "length"
         row.done = self.finish is not None
+        if row.done and self._thinks and self._answer is None:
+            self.thought = len(row.token_ids)
+
+    def _write(self, token_ids: Sequence[int]) -> None:
+        """Write tokens one by one, and notice where thoughts begin and end."""
+        for token_id in token_ids:
+            before = len(self.data)
+            self.data += self.marks.get(token_id) or self.row.constraint.vocabulary.decode([token_id])
+            self._written += 1
+            if self._answer is not None:
+                continue
+            assert self.thoughts is not None
+            begin, end = self.thoughts.begin, self.thoughts.end
+            if not self._thinks:
+                if self.data.startswith(begin):
+                    self._think()
+                elif not begin.startswith(self.data):
+                    self._answer = 0
+            elif (place := self.data.find(end, max(0, before - len(end) + 1))) >= 0:
+                self._answer, self.thought = place + len(end), self._written
+                if self.row.budget < self._budget:
+                    self.row.budget, self.row.bound_at = self._budget, None
+
+    def _think(self) -> None:
+        """Begin to think, in what the budget of thoughts allows."""
+        row = self.row
+        self._thinks = True
+        if self.thoughts is not None and self.thoughts.budget is not None:
+            needed = row.constraint.min_tokens_to_end(row.state) + 1
+            row.budget = min(row.budget, len(row.token_ids) + self.thoughts.budget + needed)
 
     def _stopped(self, before: int) -> bool:
         """Cut the text at the first stop, if there is one that ends behind the byte `before`."""
-        begin = max(0, before - max(map(len, self.stops)) + 1)
+        if self._answer is None:
+            return False
+        begin = max(self._answer, before - max(map(len, self.stops)) + 1)
         end = len(self.data)
         if self.guard is not None and (guarded := self.data.find(self.guard)) >= 0:
             end = guarded
@@ -175,7 +238,7 @@ class Text:
         self._sent = max(self._sent, end)
         scored, self._scored = tuple(self._scored), []
         error: Any = self.row.error
-        return Piece(self.index, data, scored, self.finish, len(self.row.token_ids), error)
+        return Piece(self.index, data, scored, self.finish, len(self.row.token_ids), self.thought, error)
 
     def _kept_back(self) -> int:
         """The length of the longest end of the text that a stop begins with."""

@@ -1,40 +1,32 @@
 """Tools: which functions a request lets the model call, and the language of texts that call them.
 
 Place in the walk: `tools`, `tool_choice`, `parallel_tool_calls` -> **Goal**. Arguments are in the tool's schema
-whenever a tool is called, under `auto` too: free text cannot even begin a call that is not one. The format is that of
-Hermes and Qwen, which is the model's own where its chat template writes it, and is explained in the prompt where it
-does not:
-
-    <tool_call>
-    {"name": "weather", "arguments": {"city": "Oslo"}}
-    </tool_call>
+whenever a tool is called, under `auto` too: free text cannot even begin a call that is not one. The format is the
+model's own where its chat template has one that `gcd.serve.formats` knows; HERMES is explained in the prompt where it
+does not.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
+from operator import add, or_
 from typing import TYPE_CHECKING, Any
 
+from gcd.serve.calls import GAP
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
+from gcd.serve.formats import CallFormat, Layout, Thinking
 from gcd.serve.wanted import ABOUT_TEXTS
 
 if TYPE_CHECKING:
     from gcd.language import Language
     from grammars.ir import Grammar, Node
 
-__all__ = ["BEGIN", "END", "HEAD", "SEPARATOR", "TAG", "Tool", "Toolbox", "read_tools", "tool_goal", "written_call"]
-
-TAG = "<tool_call>"
-BEGIN = f'{TAG}\n{{"name": '
-HEAD = ', "arguments": '
-END = "}\n</tool_call>"
-SEPARATOR = "\n"
+__all__ = ["Tool", "Toolbox", "layout_goal", "read_tools"]
 
 MOST_CALLS = 64
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -150,42 +142,106 @@ def _find(fields: Fields, tools: Sequence[Tool], name: str) -> Tool:
     raise fields.fail("tool_choice", f"names {name!r}, which is none of the tools: {known}")
 
 
-def tool_goal(toolbox: Toolbox, answer: Goal | None) -> Goal:
-    """The texts that a toolbox allows: calls, free text with calls behind it, or calls or the `answer`."""
-    callable_now = [[tool.name, tool.parameters] for tool in toolbox.callable]
-    key = json.dumps(["tools", callable_now, toolbox.required, toolbox.parallel, answer and answer.key])
+def layout_goal(
+    layout: Layout, toolbox: Toolbox | None, answer: Goal | None, specials: Iterable[str], *, bounded: bool = False
+) -> Goal | None:
+    """The texts of a layout: thoughts, then calls, free text with calls behind it, or calls or the `answer`.
+
+    None where any text will do, unless it is `bounded`: thoughts whose length is limited are told apart from the rest.
+    Marks that are among the names of `specials` are special tokens.
+    """
+    calls, thinking = layout.calls, layout.thinking
+    opening = thinking.opening if thinking is not None else ""
+    if calls is None and answer is None and not opening and not bounded:
+        return None
+    if calls is None and thinking is None:
+        return answer
+    callable_now = [[tool.name, tool.parameters] for tool in toolbox.callable] if toolbox is not None and calls else []
+    required, parallel = (toolbox.required, toolbox.parallel) if toolbox is not None and calls else (False, False)
+    marks = [calls and calls.name, thinking and thinking.begin, layout.opened]
+    key = json.dumps(["texts", marks, callable_now, required, parallel, answer and answer.key])
+    known = sorted(specials, key=len, reverse=True)
 
     def to_grammar() -> Grammar:
-        from gcd import language
-        from grammars.frontends.embed import embed
+        texts: list[Language] = []
+        if calls is not None:
+            assert toolbox is not None
+            texts.append(_calls(calls, toolbox, known))
+        if not required:
+            content = _marked(opening, known) + _content(layout, answer)
+            if calls is not None and answer is None and not calls.leading:
+                texts = [content + texts[0].optional()]
+            else:
+                texts.append(content)
+        found = reduce(or_, texts)
+        if thinking is not None:
+            found = _thoughts(thinking, layout.opened, known, gap=not opening) + found
+        return found.grammar
 
-        call = reduce(or_, (_call(tool) for tool in toolbox.callable))
-        calls = call.times(1, MOST_CALLS, separator=SEPARATOR) if toolbox.parallel else call
-        if toolbox.required:
-            return calls.grammar
-        if answer is None:
-            return (language.without(TAG) + calls.optional()).grammar
+    param = "tools" if calls is not None else answer.param if answer is not None else "messages"
+    return Goal(key, param, to_grammar)
+
+
+def _content(layout: Layout, answer: Goal | None) -> Language:
+    """What is said besides calls: the answer, or any text that begins no call, and no thoughts where these may come."""
+    from gcd import language
+    from grammars.frontends.embed import embed
+
+    if answer is not None:
         rules: dict[str, Node] = {}
-        return (calls | language.Language(embed(answer.to_grammar(), rules, "answer"), rules)).grammar
+        return language.Language(embed(answer.to_grammar(), rules, "answer"), rules)
+    calls, thinking = layout.calls, layout.thinking
+    if thinking is not None and thinking.opening:
+        return language.regex("(?s:.*)")
+    tags = [calls.tag] if calls is not None and not calls.leading else []
+    tags += [thinking.begin] if thinking is not None and not layout.opened else []
+    content = language.without(*tags) if tags else language.regex("(?s:.*)")
+    if calls is not None and calls.leading:
+        content &= ~(language.literal(calls.tag) + language.regex("(?s:.*)"))
+    return content
 
-    return Goal(key, "tools", to_grammar)
+
+def _calls(calls: CallFormat, toolbox: Toolbox, specials: Sequence[str]) -> Language:
+    """One call or several."""
+
+    def call(tool: Tool) -> Language:
+        head = _marked(f"{calls.head}{tool.name}{calls.middle}", specials)
+        return head + _arguments(tool) + _marked(calls.tail, specials)
+
+    one = reduce(or_, map(call, toolbox.callable))
+    several = toolbox.parallel and calls.parallel
+    some = one.times(1, MOST_CALLS, separator=_marked(calls.separator, specials)) if several else one
+    return _marked(calls.begin, specials) + some + _marked(calls.end, specials)
 
 
-def _call(tool: Tool) -> Language:
+def _thoughts(thinking: Thinking, opened: bool, specials: Sequence[str], *, gap: bool) -> Language:
+    """Thoughts with their marks, and line feeds where a `gap` may follow; none at all where they are not `opened`."""
+    from gcd import language
+
+    end = _marked(thinking.end, specials)
+    special = any(name in thinking.end for name in specials)
+    thoughts = language.without(thinking.end) + end if special else language.until(thinking.end)
+    if gap:
+        thoughts = thoughts + language.regex(f"\\n{{0,{GAP}}}")
+    return thoughts if opened else (_marked(thinking.begin, specials) + thoughts).optional()
+
+
+def _marked(text: str, specials: Sequence[str]) -> Language:
+    """A text, in which names of special tokens are these tokens."""
+    from gcd import language
+
+    if not specials:
+        return language.literal(text)
+    pieces = re.split(f"({'|'.join(map(re.escape, specials))})", text)
+    parts = [language.special(piece) if i % 2 else language.literal(piece) for i, piece in enumerate(pieces) if piece]
+    return reduce(add, parts) if parts else language.literal("")
+
+
+def _arguments(tool: Tool) -> Language:
     from gcd import language
     from gcd.errors import GrammarError, RequestError
 
     try:
-        arguments = language.schema(tool.parameters)
+        return language.schema(tool.parameters)
     except GrammarError as error:
         raise RequestError(f"{tool.param}: {error}", param=tool.param, code="invalid_grammar") from error
-    return BEGIN + json.dumps(tool.name) + HEAD + arguments + END
-
-
-def written_call(name: str, arguments: str) -> str:
-    """A call as texts have it.
-
-    >>> written_call("weather", '{"city": "Oslo"}')
-    '<tool_call>\\n{"name": "weather", "arguments": {"city": "Oslo"}}\\n</tool_call>'
-    """
-    return f"{BEGIN}{json.dumps(name)}{HEAD}{arguments}{END}"

@@ -9,23 +9,27 @@ from __future__ import annotations
 import asyncio
 import codecs
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gcd.errors import RequestError
 from gcd.parse import parse_wanted
+from gcd.prompts import encode_text
 from gcd.serve.ask import Ask
-from gcd.serve.calls import Arguments, Begun, CallReader, Content, Part
+from gcd.serve.calls import Arguments, Begun, Content, Part, PartReader, Thought
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
-from gcd.serve.messages import chat_prompt
+from gcd.serve.formats import HERMES, CallFormat, Layout, format_of, template_of, thinking_of
+from gcd.serve.messages import chat_text
+from gcd.serve.settings import Settings
 from gcd.serve.text import Piece
-from gcd.serve.tools import TAG, Toolbox, tool_goal
+from gcd.serve.tools import Toolbox, layout_goal
 
 if TYPE_CHECKING:
     from gcd.serve.engine import Engine
 
-__all__ = ["Call", "TextReader", "Turn", "check_model", "stop_truncates", "take_turn"]
+__all__ = ["Call", "TextReader", "Turn", "Wishes", "check_model", "read_wishes", "stop_truncates", "take_turn"]
 
 
 @dataclass(slots=True)
@@ -37,6 +41,36 @@ class Call:
     id: str = field(default_factory=lambda: f"call_{secrets.token_hex(12)}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How a request wants the model to think: in at most `budget` tokens; `options` are for the chat template."""
+
+    budget: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_wishes(fields: Fields, settings: Settings) -> Wishes:
+    """`thinking_token_budget`, `reasoning_effort` or `reasoning.effort`, and switches in `chat_template_kwargs`."""
+    found: dict[str, Any] = {}
+    budget = fields.integer("thinking_token_budget", 0, settings.max_tokens)
+    effort = fields.of(str, "reasoning_effort") or (fields.within("reasoning") or Fields({})).of(str, "effort")
+    if effort is not None:
+        found |= {"enable_thinking": False, "thinking": False} if effort == "none" else {"reasoning_effort": effort}
+    given = fields.within("chat_template_kwargs") or Fields({})
+    for name, value in given.value.items():
+        if name not in SWITCHES or not isinstance(value, bool):
+            raise given.fail(
+                name, f"is not supported, and not ignored: {shown(value)}; {' and '.join(SWITCHES)} are true or false",
+                code="unsupported_parameter",
+            )  # fmt: skip
+        found[name] = value
+    return Wishes(budget=budget, options=found)
+
+
+SWITCHES = ("enable_thinking", "thinking")
+"""What chat templates call it whether the model thinks: Qwen's name, and DeepSeek's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """`answer` is what a text that calls no tool must be, `goal` what any text must be."""
@@ -46,38 +80,51 @@ class Turn:
     goal: Goal | None
     answer: Goal | None
     toolbox: Toolbox | None
-
-    @property
-    def calls_tools(self) -> bool:
-        return self.toolbox is not None and bool(self.toolbox.callable)
-
-    @property
-    def guard(self) -> str | None:
-        """Where stops do not count any more: a call is never cut."""
-        return TAG if self.calls_tools else None
+    layout: Layout
+    thoughts: int | None = None
+    """The most tokens of what the model thinks."""
 
 
 def take_turn(
-    engine: Engine, messages: list[dict[str, Any]], ask: Ask, answer: Goal | None, toolbox: Toolbox | None
+    engine: Engine,
+    messages: list[dict[str, Any]],
+    ask: Ask,
+    answer: Goal | None,
+    toolbox: Toolbox | None,
+    wishes: Wishes,
 ) -> Turn:
     """The turn that answers the messages; raises RequestError where its wishes do not go together."""
-    goal = answer
-    if toolbox is not None and toolbox.callable:
-        if answer is not None and answer.check is None:
-            raise RequestError(
-                f"{answer.param} cannot be combined with tools: a JSON Schema can, in response_format",
-                param=answer.param, code="unsupported_parameter",
-            )  # fmt: skip
-        goal = tool_goal(toolbox, answer)
-        if len(goal.key.encode()) > engine.settings.max_schema:
-            raise RequestError(
-                f"the tools are larger than the {engine.settings.max_schema:,} bytes that this server allows",
-                param="tools", code="schema_too_large",
-            )  # fmt: skip
+    calling = toolbox is not None and bool(toolbox.callable)
+    if calling and answer is not None and answer.check is None:
+        raise RequestError(
+            f"{answer.param} cannot be combined with tools: a JSON Schema can, in response_format",
+            param=answer.param, code="unsupported_parameter",
+        )  # fmt: skip
     if ask.stops and answer is not None:
         raise stop_truncates(answer)
-    shown_tools = toolbox.shown if toolbox is not None and toolbox.callable else ()
-    return Turn(chat_prompt(messages, shown_tools, engine.tokenizer), ask, goal, answer, toolbox)
+    template = template_of(engine.tokenizer)
+    own = format_of(template)
+    text = chat_text(
+        messages, toolbox.shown if calling and toolbox is not None else (), engine.tokenizer,
+        calls=None if own is not None and _clash(own, answer) else own, options=wishes.options,
+    )  # fmt: skip
+    thinking, opened = thinking_of(template, text)
+    calls = (HERMES if own is None or _clash(own, answer) else own) if calling else None
+    layout = Layout(calls=calls, thinking=thinking, opened=opened, answers=answer is not None)
+    bounded = thinking is not None and wishes.budget is not None
+    goal = layout_goal(layout, toolbox, answer, engine.vocabulary.special_tokens, bounded=bounded)
+    if calling and goal is not None and len(goal.key.encode()) > engine.settings.max_schema:
+        raise RequestError(
+            f"the tools are larger than the {engine.settings.max_schema:,} bytes that this server allows",
+            param="tools", code="schema_too_large",
+        )  # fmt: skip
+    prompt_ids = encode_text(engine.tokenizer, text, special=False)
+    return Turn(prompt_ids, ask, goal, answer, toolbox, layout, wishes.budget)
+
+
+def _clash(calls: CallFormat, answer: Goal | None) -> bool:
+    """Whether a value could be read as a call, since these have no tag of their own: as Llama writes them."""
+    return answer is not None and calls.leading and calls.tag.startswith("{")
 
 
 def check_model(fields: Fields, engine: Engine) -> None:
@@ -101,19 +148,22 @@ def stop_truncates(goal: Goal) -> RequestError:
 
 
 class TextReader:
-    """The parts of one text as its pieces come; what was read so far is its `content` and its `calls`."""
+    """The parts of one text as its pieces come; what it has said so far is in `thought`, `content` and `calls`."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._reader = CallReader(answers=turn.answer is not None) if turn.calls_tools else None
-        self.content = ""
+        self._reader = PartReader(turn.layout)
+        self.content = self.thought = ""
         self.calls: list[Call] = []
 
     def read(self, piece: Piece) -> list[Part]:
-        parts = self._parts(piece, last=piece.finish is not None)
+        last = piece.finish is not None
+        parts = self._reader.feed(self._decoder.decode(piece.data, final=last), last=last)
         for part in parts:
             match part:
+                case Thought(more):
+                    self.thought += more
                 case Content(more):
                     self.content += more
                 case Begun(_, name):
@@ -121,12 +171,6 @@ class TextReader:
                 case Arguments(index, more):
                     self.calls[index].arguments += more
         return parts
-
-    def _parts(self, piece: Piece, *, last: bool) -> list[Part]:
-        text = self._decoder.decode(piece.data, final=last)
-        if self._reader is None:
-            return [Content(text)] if text else []
-        return self._reader.feed(text, last=last)
 
     async def check(self) -> None:
         """The last assertion: the answer, or the arguments of each call, is put to a validator of its own.

@@ -18,7 +18,7 @@ import pydantic
 import pytest
 from served import says, scripted, serving
 
-from gcd.serve.tools import written_call
+from gcd.serve.formats import HERMES
 
 REASON = "an agent framework of the group `clients` that is not installed"
 # what frameworks warn about concerns themselves
@@ -69,7 +69,7 @@ def test_pydantic_ai_streams() -> None:
         async with agent.run_stream("Who?", model_settings={"temperature": 0}) as result:
             return [output async for output in result.stream_output(debounce_by=None)]
 
-    with serving(scripted(says(written_call("final_result", '{"name": "Grace", "age": 85}')))) as (url, _):
+    with serving(scripted(says(HERMES.written([("final_result", '{"name": "Grace", "age": 85}')])))) as (url, _):
         assert with_agent(f"{url}/v1", Person, run)[-1] == Person(name="Grace", age=85)
 
 
@@ -106,7 +106,7 @@ def test_instructor(base: str, mode: str) -> None:
 
 def test_smolagents() -> None:
     smolagents = pytest.importorskip("smolagents", reason=REASON)
-    text = written_call("final_answer", '{"answer": "42"}')
+    text = HERMES.written([("final_answer", '{"answer": "42"}')])
     with serving(scripted(says(text))) as (url, _):
         model = smolagents.OpenAIModel(model_id="m", api_base=f"{url}/v1", api_key="none", temperature=0)
         agent = smolagents.ToolCallingAgent(tools=[], model=model, verbosity_level=0)

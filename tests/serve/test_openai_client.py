@@ -9,7 +9,7 @@ import pydantic
 import pytest
 from served import says, scripted, serving
 
-from gcd.serve.tools import written_call
+from gcd.serve.formats import HERMES
 
 openai = pytest.importorskip("openai", reason="pip install openai, as the group `test` does")
 
@@ -92,7 +92,7 @@ def test_a_turn_with_a_tool_and_then_an_answer() -> None:
     tool: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
     wish: dict[str, Any] = {"model": "m", "tools": [tool], "response_format": form, "temperature": 0}
     with (
-        serving(scripted(says(written_call("look", "{}")))) as (url, _),
+        serving(scripted(says(HERMES.written([("look", "{}")])))) as (url, _),
         openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client,
     ):
         message = client.chat.completions.create(messages=MESSAGES, **wish).choices[0].message

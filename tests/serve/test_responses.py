@@ -9,7 +9,7 @@ import pydantic
 import pytest
 from served import CLIENT, answer, ask, error, says, scripted, serving
 
-from gcd.serve.tools import written_call
+from gcd.serve.formats import HERMES
 
 openai = pytest.importorskip("openai", reason="pip install openai, as the group `test` does")
 
@@ -111,7 +111,7 @@ def test_a_narrowed_budget_is_an_incomplete_response(client: Any) -> None:
 
 
 def test_a_turn_with_a_tool_and_then_an_answer() -> None:
-    text = "Well. " + written_call("look", "{}") + "\n" + written_call("add", '{"a": 2}')
+    text = "Well. " + HERMES.written([("look", "{}")]) + "\n" + HERMES.written([("add", '{"a": 2}')])
     with (
         serving(scripted(says(text))) as (url, _),
         openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client,

@@ -13,9 +13,10 @@ import pytest
 from served import answer, ask, chunks, error, says, scripted, serving
 from tiny_models import byte_tokenizer
 
-from gcd.serve.calls import Arguments, Begun, CallReader, Content, Part
-from gcd.serve.messages import chat_prompt
-from gcd.serve.tools import SEPARATOR, Tool, written_call
+from gcd.serve.calls import Arguments, Begun, Content, Part, PartReader
+from gcd.serve.formats import HERMES, Layout, format_of
+from gcd.serve.messages import chat_text
+from gcd.serve.tools import Tool
 
 ROUNDS = int(os.environ.get("GCD_SERVE_ROUNDS", "1"))
 
@@ -91,7 +92,7 @@ def test_free_text_goes_before_calls_and_calls_are_enforced_under_auto() -> None
 
 
 def test_a_stop_ends_free_text_and_never_a_call() -> None:
-    text = "So. " + written_call("add", '{"a": 1}')
+    text = "So. " + HERMES.written([("add", '{"a": 1}')])
     with serving(scripted(says(text))) as (url, _):
         cut = answer(url, tools=TOOLS, temperature=0, stop="o")
         assert (cut["message"]["content"], cut["finish_reason"]) == ("S", "stop")
@@ -106,7 +107,7 @@ def test_tools_and_a_schema_are_a_call_or_an_answer() -> None:
         assert (one["message"]["content"], one["finish_reason"]) == ('{"ok": true}', "stop")
         assert answer(url, **{**wish, "tool_choice": "none"}) == one
         check_calls(answer(url, **{**wish, "tool_choice": "required"}), NAMES)
-    with serving(scripted(says(written_call("now", "{}")))) as (url, _):
+    with serving(scripted(says(HERMES.written([("now", "{}")])))) as (url, _):
         assert check_calls(answer(url, **wish), {"now"}) == ["now"]
 
 
@@ -163,27 +164,25 @@ def test_calls_are_read_alike_in_any_pieces(seed: int) -> None:
     calls = []
     for _ in range(rng.randrange(3)):
         arguments = {"".join(rng.choices(values, k=2)): ["".join(rng.choices(values, k=rng.randrange(5))), {}]}
-        calls.append(written_call(rng.choice(["f", "a.b"]), json.dumps(arguments, ensure_ascii=rng.random() < 0.5)))
+        calls.append((rng.choice(["f", "a.b"]), json.dumps(arguments, ensure_ascii=rng.random() < 0.5)))
     content = "".join(rng.choices(["<", "<tool", "_call", "> ", "x", "{", '"'], k=rng.randrange(6)))
     answers = rng.random() < 0.3
     if answers:
         content = "" if calls else '{"a": "<tool_call>"}'
     if "<tool_call>" in content and not answers:
         content = ""
-    text = content + SEPARATOR.join(calls)
-    reader, parts, rest = CallReader(answers=answers), [], text
+    text = content + (HERMES.written(calls) if calls else "")
+    reader, parts, rest = PartReader(Layout(calls=HERMES, answers=answers)), [], text
     while rest:
         size = rng.randrange(1, 8)
         parts += reader.feed(rest[:size])
         rest = rest[size:]
     parts += reader.feed("", last=True)
     # the twin's regex takes an end inside of a string for the end, so that calls are asked of it without such strings
-    if not any(call.count("</tool_call>") > 1 for call in calls):
+    if not any("</tool_call>" in arguments for _, arguments in calls):
         assert joined(parts) == whole(text, answers=answers)
     assert reader.calls == len(calls)
-    assert "".join(part.text for part in parts if isinstance(part, Arguments)) == "".join(
-        call[call.index('"arguments": ') + 13 : -len("}\n</tool_call>")] for call in calls
-    )
+    assert "".join(part.text for part in parts if isinstance(part, Arguments)) == "".join(text for _, text in calls)
 
 
 # -- what cannot be
@@ -239,12 +238,12 @@ def test_prompts_explain_tools_where_the_template_does_not() -> None:
         {"role": "tool", "content": "sun"},
     ]
     tools = [Tool("now", "the time", {"type": "object"}, "tools[0]")]
-    text = bytes(chat_prompt(messages, tools, byte_tokenizer())[1:]).decode()
+    text = chat_text(messages, tools, byte_tokenizer()).removeprefix("<bos>")
     head, _, rest = text.partition("[user]")
     assert head.startswith("[system]Be brief.\n\n# Tools\n\n")
     assert json.dumps(tools[0].definition) in head
     assert rest == (
-        "Hi\n[assistant]" + written_call("weather", '{"city": "Oslo"}') + "\n"
+        "Hi\n[assistant]" + HERMES.written([("weather", '{"city": "Oslo"}')]) + "\n"
         "[user]<tool_response>\nrain\n</tool_response>\n<tool_response>\nsun\n</tool_response>\n[assistant]"
     )
 
@@ -258,4 +257,5 @@ def test_templates_with_tools_are_given_them_as_they_are() -> None:
     call = {"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
     tools = [Tool("now", "the time", {"type": "object"}, "tools[0]")]
-    assert bytes(chat_prompt(messages, tools, tokenizer)).decode() == "now;user|assistant|<tool_call>1"
+    assert format_of(tokenizer.chat_template) is HERMES
+    assert chat_text(messages, tools, tokenizer, calls=HERMES) == "now;user|assistant|<tool_call>1"
