@@ -1,7 +1,7 @@
 """How far are samplers from the model's own law inside a language, and what does each of them cost?
 
     python bench/alignment.py [--toys] [--model smollm2] [--n 20] [--draws 10000] [--cold 1000] [--case NAME]
-                              [--method NAME] [--json FILE] [--readme]
+                              [--method NAME] [--processes 1] [--device cpu] [--minutes 60] [--json FILE] [--readme]
 
 `--toys`: the toys of `alignment_toys.py`, under models that are written down, so that the truth is known. For each the
 KL to it of `--draws` texts (an exact sampler has about (members - 1) / 2n of it: the noise), and for `cars` the tokens
@@ -13,7 +13,9 @@ on to a new line. "tokens" are those that the model read a text, the prompt coun
 read more if each attempt had been read by itself, after a prompt that is kept. "KL" is estimated from the weights. All
 texts are judged by `json.loads` and `jsonschema`, or by lark's Earley parser.
 
-Times are of one thread. `--readme` puts both tables into bench/README.md.
+A run can be stopped and called again: what FILE has is not measured anew, and after `--minutes` nothing new is begun.
+`--model` works in so many `--processes`, and times are of one thread of one of them, while the others run.
+`--readme` puts the tables into bench/README.md.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +45,7 @@ from gcd.sampling.aligned.methods import METHODS
 from gcd.sampling.aligned.targets import open_target
 from gcd.sampling.logits import Warp
 from tokenizer_align.constraint import Constraint
+from tokenizer_align.warm_up import warm_up
 
 README = Path(__file__).with_name("README.md")
 BUDGET = 48
@@ -301,6 +307,40 @@ def put(text: str, name: str, table: str) -> str:
     return f"{head}{begin}\n\n{table}\n\n{end}{rest.partition(end)[2]}"
 
 
+def measure_cells(options: argparse.Namespace, known: Sequence[ModelRow]) -> Iterator[ModelRow]:
+    """The rows that are not known yet, as they are done; searches come last, since nobody knows how long they take."""
+    cases = [case.name for case in CASES if not options.case or case.name in options.case]
+    methods = sorted(options.method or METHODS, key=SEARCHES.__contains__)
+    have = {(row.case, row.method) for row in known}
+    cells = [(case, method) for method in methods for case in cases if (case, method) not in have]
+    end = time.time() + 60 * options.minutes
+    given = (options.model, options.device, options.n, end)
+    warm_up()  # or the first row of each process would compile
+    with multiprocessing.get_context("spawn").Pool(options.processes, initializer=load, initargs=given) as pool:
+        yield from (row for row in pool.imap_unordered(measure_cell, cells) if row is not None)
+
+
+def load(name: str, device: str | None, n: int, end: float) -> None:
+    """What a process keeps: the model, how many texts to draw, and when to begin with no more."""
+    global model, texts, deadline
+    torch.set_num_threads(1)
+    model, texts, deadline = gcd.load(name, device=device), n, end
+
+
+def measure_cell(cell: tuple[str, str]) -> ModelRow | None:
+    name, method = cell
+    if time.time() > deadline:
+        return None
+    return measure_case(model, next(case for case in CASES if case.name == name), method, texts)
+
+
+def read(path: Path | None) -> tuple[list[ToyRow], list[ModelRow]]:
+    if path is None or not path.exists():
+        return [], []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return [ToyRow(**row) for row in found["toys"]], [ModelRow(**row) for row in found["model"]]
+
+
 def write(path: Path | None, toys: list[ToyRow], rows: list[ModelRow]) -> None:
     if path is not None:
         found = {"toys": [asdict(r) for r in toys], "model": [asdict(r) for r in rows]}
@@ -316,26 +356,30 @@ def main() -> None:
     parser.add_argument("--cold", type=int, default=1000)
     parser.add_argument("--method", action="append", choices=list(METHODS))
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--device", help="of the model, as torch calls it")
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--readme", action="store_true")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    toys = [measure_toy(toy, arguments.draws, arguments.cold) for toy in TOYS.values()] if arguments.toys else []
-    rows: list[ModelRow] = []
-    if arguments.model:
-        model = gcd.load(arguments.model)
-        for case in [case for case in CASES if not arguments.case or case.name in arguments.case]:
-            for method in arguments.method or METHODS:
-                rows.append(measure_case(model, case, method, arguments.n))
-                print(rows[-1], flush=True)
-                write(arguments.json, toys, rows)
-    write(arguments.json, toys, rows)
+    toys, rows = read(options.json)
+    if options.toys:
+        toys = [measure_toy(toy, options.draws, options.cold) for toy in TOYS.values()]
+        write(options.json, toys, rows)
+    if options.model:
+        for row in measure_cells(options, rows):
+            print(row, flush=True)
+            rows.append(row)
+            write(options.json, toys, rows)
+    order = {(case.name, method): i for i, (case, method) in enumerate(product(CASES, METHODS))}
+    rows.sort(key=lambda row: order[row.case, row.method])
     page = README.read_text(encoding="utf-8")
     for name, table in (("alignment toys", toys and toys_table(toys)), ("alignment", rows and model_table(rows))):
         if table:
             print(table)
             page = put(page, name, table)
-    if arguments.readme:
+    if options.readme:
         README.write_text(page, encoding="utf-8")
 
 
