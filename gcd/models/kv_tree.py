@@ -95,31 +95,66 @@ class KVTree:
 
     def logits(self, token_ids: tuple[int, ...]) -> torch.Tensor:
         if not self._pieces:
-            begun = len(self._prompt) - 1
-            self._cache = _empty(self._model)
-            last = self._forward(self._prompt, 0)
-            self._put(None, self._cut(None, 0, begun))
-            self._put((), self._cut(None, begun, begun + 1))
-            self._live = ()
+            last = self._begin()
             if not token_ids:
                 return last
-        read: Key = _before(token_ids)
-        while read not in self._pieces:
-            read = _before(read)
+        read = self._deepest(token_ids)
         if self._cache is None or self._live != read:
-            self._restore(read)
-        new = [self._prompt[-1], *token_ids][_depth(read) :]
+            self._cache, self._live = self._joined([read]), read
+        new = self._missing(read, token_ids)
         begin = len(self._prompt) - 1 + _depth(read)
         last = self._forward(new, begin)
-        if token_ids and self._bytes > self._memory:
+        self._put(token_ids, self._cut(read, begin, begin + len(new)))
+        self._live = token_ids
+        self._forget()
+        return last
+
+    def logits_of(self, prefixes: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        """The same of several different continuations in one pass, (len(prefixes), V).
+
+        One after the other where rows cannot be padded: for a model that counts its positions by slots.
+        """
+        if len(prefixes) < 2 or not {"attention_mask", "position_ids"} <= set(self._accepted):
+            return torch.stack([self.logits(token_ids) for token_ids in prefixes])
+        if not self._pieces:
+            self._begin()
+        reads = [self._deepest(token_ids) for token_ids in prefixes]
+        news = [self._missing(*pair) for pair in zip(reads, prefixes, strict=True)]
+        cache = self._joined(reads)
+        logits = self._forward_all(cache, news, [len(self._prompt) - 1 + _depth(read) for read in reads])
+        for row, (read, token_ids, new) in enumerate(zip(reads, prefixes, news, strict=True)):
+            layers = tuple((layer.keys[row : row + 1], layer.values[row : row + 1]) for layer in cache.layers)
+            self._put(token_ids, _part(read, layers, -len(new), None))
+        self._forget()
+        return logits
+
+    def _begin(self) -> torch.Tensor:
+        """Read the prompt; the logits behind it."""
+        begun = len(self._prompt) - 1
+        self._cache = _empty(self._model)
+        last = self._forward(self._prompt, 0)
+        self._put(None, self._cut(None, 0, begun))
+        self._put((), self._cut(None, begun, begun + 1))
+        self._live = ()
+        return last
+
+    def _deepest(self, token_ids: tuple[int, ...]) -> Key:
+        """The longest prefix before this one that was read."""
+        read = _before(token_ids)
+        while read not in self._pieces:
+            read = _before(read)
+        return read
+
+    def _missing(self, read: Key, token_ids: tuple[int, ...]) -> list[int]:
+        return [self._prompt[-1], *token_ids][_depth(read) :]
+
+    def _forget(self) -> None:
+        """All but the prompt, when there is too much."""
+        if self._bytes > self._memory:
             prompt = {None: self._pieces[None], (): self._pieces[()]}
             self._pieces, self._bytes, self._cache = {}, 0, None
             for key, piece in prompt.items():
                 self._put(key, piece)
-        else:
-            self._put(token_ids, self._cut(read, begin, begin + len(new)))
-            self._live = token_ids
-        return last
 
     def _put(self, key: Key, piece: Piece) -> None:
         if key not in self._pieces:
@@ -141,27 +176,61 @@ class KVTree:
         self.tokens += len(token_ids)
         return logits[0, -1]
 
-    def _cut(self, before: Key, begin: int, end: int) -> Piece:
-        """A copy of what the cache holds of the tokens from `begin` to `end`."""
-        return Piece(
-            before,
-            tuple(
-                (layer.keys[..., begin:end, :].clone(), layer.values[..., begin:end, :].clone())
-                for layer in self._cache.layers
-            ),
+    @torch.no_grad()
+    def _forward_all(self, cache: Any, rows: Sequence[Sequence[int]], begins: Sequence[int]) -> torch.Tensor:
+        """Read some tokens behind each row of a cache, padded on the left as it is; the logits behind the last ones."""
+        device, width, before = self._model.device, max(map(len, rows)), max(begins)
+        ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], device=device)
+        real = torch.tensor(
+            [
+                [0] * (before - begin) + [1] * begin + [0] * (width - len(row)) + [1] * len(row)
+                for row, begin in zip(rows, begins, strict=True)
+            ],
+            device=device,
         )
+        kwargs: dict[str, Any] = {self._cache_name: cache, "use_cache": True, "attention_mask": real}
+        kwargs["position_ids"] = (real.cumsum(dim=1) - 1).clamp(min=0)[:, before:]
+        if "logits_to_keep" in self._accepted:
+            kwargs["logits_to_keep"] = 1
+        logits: torch.Tensor = self._model(ids, **kwargs).logits
+        self.tokens += sum(map(len, rows))
+        return logits[:, -1]
 
-    def _restore(self, read: Key) -> None:
-        """Put the cache of a prefix together from its pieces."""
+    def _cut(self, before: Key, begin: int, end: int) -> Piece:
+        """What the cache at hand holds of the tokens from `begin` to `end`."""
+        return _part(before, [(layer.keys, layer.values) for layer in self._cache.layers], begin, end)
+
+    def _joined(self, reads: Sequence[Key]) -> Any:
+        """The cache of some prefixes, put together from their pieces; shorter ones are padded on the left."""
+        chains = [self._chain(read) for read in reads]
+        length = len(self._prompt) - 1 + max(map(_depth, reads))
+        cache = _empty(self._model)
+        for number in range(len(chains[0][0].layers)):
+            layers = [[piece.layers[number] for piece in chain] for chain in chains]
+            keys, values = (torch.cat([_padded([pair[k] for pair in row], length) for row in layers]) for k in (0, 1))
+            cache.update(keys, values, number)
+        return cache
+
+    def _chain(self, read: Key) -> list[Piece]:
+        """The pieces of a prefix, the first one first."""
         chain = [self._pieces[read]]
-        key = read
-        while key is not None:
-            key = self._pieces[key].before
-            chain.append(self._pieces[key])
-        self._cache, self._live = _empty(self._model), read
-        for number, parts in enumerate(zip(*(piece.layers for piece in reversed(chain)), strict=True)):
-            keys, values = zip(*parts, strict=True)
-            self._cache.update(torch.cat(keys, dim=-2), torch.cat(values, dim=-2), number)
+        while read is not None:
+            read = self._pieces[read].before
+            chain.append(self._pieces[read])
+        return chain[::-1]
+
+
+def _part(
+    before: Key, layers: Sequence[tuple[torch.Tensor, torch.Tensor]], begin: int, end: int | None
+) -> Piece:  # fmt: skip
+    """A copy of some slots."""
+    return Piece(before, tuple((k[..., begin:end, :].clone(), v[..., begin:end, :].clone()) for k, v in layers))
+
+
+def _padded(parts: Sequence[torch.Tensor], length: int) -> torch.Tensor:
+    """Slots one behind the other, with empty ones before them."""
+    joined = torch.cat(list(parts), dim=-2)
+    return torch.nn.functional.pad(joined, [0, 0, length - joined.shape[-2], 0])
 
 
 def _empty(model: Any) -> Any:

@@ -273,6 +273,21 @@ def test_tree_sessions_answer_as_reading_anew_does(name):
             torch.testing.assert_close(tree.logits(path), model.next_logits([[*begin, *path]])[0], atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("prompt", [[5, 6, 7], [5]])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_many_prefixes_are_read_in_one_pass(name, prompt):
+    """Of different lengths, known and not, before and after the prompt was read; each as if it were asked for alone."""
+    model = gcd.TransformersLM(tiny_model(name))
+    several = [[(1,)], [(1, 2, 3), (4,), ()], [(1, 2), (1, 2, 3, 8), (4, 4)], [(9, 9, 9), (1, 2, 9)]]
+    alone, together = model.open_tree(prompt), model.open_tree(prompt)
+    trees = [together, *([KVTree(model.model, prompt, memory=3000)] if isinstance(together, KVTree) else [])]
+    for paths in several:
+        expected = torch.stack([alone.logits(path) for path in paths])
+        for tree in trees:
+            torch.testing.assert_close(tree.logits_of(paths), expected, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(together.logits((1, 2, 9, 4)), alone.logits((1, 2, 9, 4)), atol=1e-4, rtol=1e-3)
+
+
 def test_a_tree_session_reads_nothing_twice():
     model = gcd.TransformersLM(tiny_model("llama"))
     tree = model.open_tree([5, 6, 7])
