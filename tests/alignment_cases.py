@@ -70,6 +70,19 @@ class Case:
         visit((), 1.0)
         return found
 
+    def passes(self, token_ids: tuple[int, ...], done: bool) -> bool:
+        """A random property of the text so far; it says nothing of what comes later. Asked at the end too."""
+        text = b"".join(TOKENS[t] for t in token_ids)
+        return random.Random(f"{self.seed} {text!r} {done}").random() < 0.6
+
+    def judged_law(self) -> dict[tuple[int, ...], float]:
+        """The same of the texts all of whose beginnings pass."""
+        return {
+            ids: p
+            for ids, p in self.law().items()
+            if self.passes(ids[:-1], True) and all(self.passes(ids[:k], False) for k in range(1, len(ids)))
+        }
+
 
 def case_of(seed: int, budgets: tuple[int, ...] = (2, 3)) -> Case:
     """A regex of the list, or one that is made of random words, one of them perhaps repeated."""

@@ -312,8 +312,8 @@ def test_where_gets_values_and_what_has_none_fails_it():
         gcd.sample(model, "", 30, **options)
 
 
-@pytest.mark.parametrize("method", ["smc", "awrs", "beam"])
-def test_populations_and_beams_ask_for_many_prefixes_in_one_pass(method):
+@pytest.mark.parametrize("method", ["mask", "asap", "cars", "mcmc", "smc", "awrs", "beam"])
+def test_many_prefixes_are_asked_for_in_one_pass(method):
     """The same texts as of a model that is asked for one at a time, from a few passes."""
     passes: Counter[str] = Counter()
 
@@ -339,8 +339,11 @@ def test_populations_and_beams_ask_for_many_prefixes_in_one_pass(method):
     many, one = sample(model=Counting(), **options), sample(model=OneAtATime(), **options)
     assert many.samples == one.samples
     assert (many.model_tokens, many.log_mass) == (one.model_tokens, one.log_mass)
-    assert passes["all"] <= 2 * 7
-    assert many.model_tokens > 3 * passes["all"]
+    if method in ("asap", "cars", "mcmc"):  # which begin with one attempt, or take ten steps
+        assert many.model_tokens > 1.5 * passes["all"]
+    else:
+        assert many.model_tokens > 3 * passes["all"]
+        assert passes["all"] <= 2 * 7
 
 
 def test_a_trie_goes_on_where_it_was():

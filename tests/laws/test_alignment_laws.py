@@ -19,13 +19,14 @@ from every_choice import ScriptedDice, every_choice
 from gcd.models.kv_tree import open_tree
 from gcd.sampling.aligned.best import likeliest
 from gcd.sampling.aligned.dice import RandomDice
+from gcd.sampling.aligned.lockstep import alone
 from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.rows import Rows
 from gcd.sampling.aligned.smc import population
 from gcd.sampling.aligned.targets import open_target
 from gcd.sampling.aligned.trie import SampleTrie
-from gcd.sampling.aligned.walk import walk
+from gcd.sampling.aligned.walk import walk, walks
 from gcd.sampling.logits import Warp
 
 CASES = int(os.environ.get("GCD_ALIGNMENT_CASES", "6"))
@@ -65,6 +66,34 @@ def test_weights_make_every_attempt_proper(seed, kind):
         assert set(found) == set(expected)
         for tokens, p in expected.items():
             assert found[tokens] == pytest.approx(p, abs=1e-12)
+
+
+@pytest.mark.parametrize("judged", [False, True])
+@pytest.mark.parametrize("kind", ["mask", "asap", "cars"])
+@pytest.mark.parametrize("seed", range(CASES))
+def test_attempts_side_by_side_know_nothing_of_each_other(seed, kind, judged):
+    """E[estimate · estimate; the texts are v and w] = P(v) P(w), for two at once, whatever one before them found."""
+    case = case_of(seed, budgets=(2,))
+    expected = case.judged_law() if judged else case.law()
+    found: dict[object, dict[object, float]] = defaultdict(lambda: defaultdict(float))
+
+    def run(dice: ScriptedDice):
+        target = case.target(case.passes if judged else None)
+        first = walk(target.trie, target.rows, dice, kind)
+        return first, walks(target.trie, target.rows, [dice, dice], kind)
+
+    chance: dict[object, float] = defaultdict(float)
+    for probability, (first, pair) in every_choice(run):
+        before = first.end and first.end.token_ids(), first.log_estimate
+        chance[before] += probability
+        if all(one.end for one in pair):
+            texts = tuple(one.end.token_ids() for one in pair)
+            found[before][texts] += probability * math.exp(sum(one.log_estimate for one in pair))
+    assert sum(chance.values()) == pytest.approx(1, abs=1e-12)
+    for before, p in chance.items():
+        assert found[before].keys() == {(v, w) for v in expected for w in expected}
+        for (v, w), mass in found[before].items():
+            assert mass / p == pytest.approx(expected[v] * expected[w], abs=1e-12)
 
 
 def test_bounds_contain_the_truth_and_only_tighten():
@@ -109,7 +138,8 @@ def test_chains_are_reversible_and_come_nearer_with_every_step(seed, positions):
 
         def run(dice: ScriptedDice, tokens=tokens) -> tuple[int, ...]:
             target = case.target()
-            return move(target.trie, target.rows, dice, node_of(target, tokens), positions)[0].token_ids()
+            step = move(target.trie, target.rows, dice, node_of(target, tokens), positions)
+            return alone(target.rows, step)[0].token_ids()
 
         for probability, after in every_choice(run):
             matrix[i, texts.index(after)] += probability

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import os
-import random
 from collections import defaultdict
 from functools import partial
 
 import numpy as np
 import pytest
-from alignment_cases import TOKENS, Case, case_of, judged_outcomes
+from alignment_cases import case_of, judged_outcomes
 from every_choice import ScriptedDice, every_choice
 
 import gcd
@@ -25,22 +24,6 @@ from gcd.sampling.logits import Warp
 
 CASES = int(os.environ.get("GCD_ALIGNMENT_CASES", "6"))
 DRAWS = int(os.environ.get("GCD_ALIGNMENT_DRAWS", "2000"))
-
-
-def passes(seed: int, token_ids: tuple[int, ...], done: bool) -> bool:
-    """A random property of the text so far; it has nothing to do with what comes later. Asked at the end as well."""
-    text = b"".join(TOKENS[t] for t in token_ids)
-    return random.Random(f"{seed} {text!r} {done}").random() < 0.6
-
-
-def law_of(case: Case) -> dict[tuple[int, ...], float]:
-    """The texts all of whose beginnings pass."""
-    test = partial(passes, case.seed)
-    return {
-        ids: p
-        for ids, p in case.law().items()
-        if test(ids[:-1], True) and all(test(ids[:k], False) for k in range(1, len(ids)))
-    }
 
 
 FOUR = gcd.Vocabulary([b"a", b"b", b"c", b"d", b""], eos_token_ids=[4])
@@ -82,12 +65,12 @@ def test_one_token_of_four(law, good, mass, checks):
 def test_trials_are_properly_weighted(seed, checks):
     """E[mean over the particles of weight · 1[text = w]] = P(w), for one particle and for two that learn together."""
     case = case_of(seed, budgets=(2, 3))
-    expected = law_of(case)
+    expected = case.judged_law()
     for particles in (1, 2) if case.budget == 2 else (1,):
         found: dict[tuple[int, ...], float] = defaultdict(float)
 
         def run(dice: ScriptedDice, particles=particles):
-            target = case.target(partial(passes, case.seed))
+            target = case.target(case.passes)
             ends, _ = population(target.trie, target.rows, [dice] * particles, grow=partial(by_trial, checks=checks))
             return [(end.token_ids(), weight) for end, weight in ends if end is not None]
 
@@ -101,12 +84,12 @@ def test_trials_are_properly_weighted(seed, checks):
 
 @pytest.mark.parametrize("trial", [False, True], ids=["smc", "awrs"])
 def test_the_mean_weight_is_the_mass_within_three_sigma(trial):
-    seeds = [seed for seed in range(60) if law_of(case_of(seed, budgets=(4,)))][: max(2, CASES // 4)]
+    seeds = [seed for seed in range(60) if case_of(seed, budgets=(4,)).judged_law()][: max(2, CASES // 4)]
     grow = {"grow": partial(by_trial, checks=3)} if trial else {}
     for seed in seeds:
         case, rng = case_of(seed, budgets=(4,)), np.random.default_rng(seed)
-        truth, means = sum(law_of(case).values()), []
-        target = case.target(partial(passes, case.seed))
+        truth, means = sum(case.judged_law().values()), []
+        target = case.target(case.passes)
         for _ in range(DRAWS // 10):
             ends, _ = population(target.trie, target.rows, [RandomDice(rng)] * 10, **grow)
             means.append(math.exp(log_sum([weight for _, weight in ends])) / 10)
@@ -119,11 +102,11 @@ def test_the_mean_weight_is_the_mass_within_three_sigma(trial):
 def test_tests_along_the_way_leave_weights_proper_and_cars_exact(seed, kind):
     """As in `test_alignment_laws.py`, for the second of two attempts, which knows what the first was refused."""
     case = case_of(seed)
-    expected = law_of(case)
+    expected = case.judged_law()
     mass = sum(expected.values())
     found: dict[object, float] = defaultdict(float)
     accepted = inverse = 0.0
-    for probability, attempts, (low, high) in judged_outcomes(case, kind, 2, partial(passes, case.seed)):
+    for probability, attempts, (low, high) in judged_outcomes(case, kind, 2, case.passes):
         assert low - 1e-9 <= (math.log(mass) if mass else -math.inf) <= high + 1e-9
         for position, attempt in enumerate(attempts):
             if attempt.log_most == -math.inf:  # it was proved on the way that there is nothing

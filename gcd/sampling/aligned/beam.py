@@ -60,8 +60,7 @@ def beams(
                     break
             live = following
     finally:
-        for node in touched:
-            trie.update(node)
+        trie.update(touched)
     ranked = sorted(done, key=lambda text: -text[0])
     return [node for _, node in ranked[:n]], gone_on
 

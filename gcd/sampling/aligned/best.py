@@ -71,5 +71,4 @@ def likeliest(trie: SampleTrie, rows: Rows, *, most: int) -> Iterator[tuple[Node
             yield child, gone_on
             gone_on = 0
     finally:
-        for node in touched:
-            trie.update(node)
+        trie.update(touched)

@@ -22,23 +22,24 @@ import math
 from typing import TYPE_CHECKING
 
 from gcd.sampling.aligned.dice import log_sum
-from gcd.sampling.aligned.walk import walk
+from gcd.sampling.aligned.walk import masked
 
 if TYPE_CHECKING:
     from gcd.sample import Positions
     from gcd.sampling.aligned.dice import Dice
+    from gcd.sampling.aligned.lockstep import Task
     from gcd.sampling.aligned.rows import Rows
     from gcd.sampling.aligned.trie import Node, SampleTrie
 
 __all__ = ["move"]
 
 
-def move(trie: SampleTrie, rows: Rows, dice: Dice, end: Node, positions: Positions) -> tuple[Node, int]:
+def move(trie: SampleTrie, rows: Rows, dice: Dice, end: Node, positions: Positions) -> Task[tuple[Node, int]]:
     """The text after one step from the text that ends at `end`, another one or the same, and the tokens it took."""
     before = end.path()[:-1]
     weights = _weights(before, positions)
     cut = dice.pick(weights) if len(weights) > 1 else 0
-    attempt = walk(trie, rows, dice, "mask", start=before[cut])
+    attempt = yield from masked(trie, rows, dice, before[cut])
     if attempt.end is None:
         return end, attempt.visited
     after = attempt.end.path()[:-1]

@@ -16,16 +16,18 @@ from gcd.errors import AttemptsExhausted, ZeroProbability
 from gcd.sampling.aligned.awrs import by_trial
 from gcd.sampling.aligned.beam import beams
 from gcd.sampling.aligned.best import likeliest
+from gcd.sampling.aligned.lockstep import together
 from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.race import log_chance, race
-from gcd.sampling.aligned.rows import Rows
+from gcd.sampling.aligned.rows import BATCH, Rows
 from gcd.sampling.aligned.smc import by_mask, population
 from gcd.sampling.aligned.trie import SampleTrie
-from gcd.sampling.aligned.walk import Kind, walk
+from gcd.sampling.aligned.walk import Kind, walks
 
 if TYPE_CHECKING:
     from gcd.sample import Positions
     from gcd.sampling.aligned.dice import Dice
+    from gcd.sampling.aligned.lockstep import Task
     from gcd.sampling.aligned.trie import Node
 
 __all__ = ["METHODS", "Drawn", "Method", "Target"]
@@ -109,21 +111,33 @@ def log_law(node: Node) -> float:
     return math.fsum(before.logp for before in node.path())
 
 
-def draw(target: Target, dice: Dice, kind: Kind) -> Drawn:
-    """One text; raises ZeroProbability, AttemptsExhausted and BadLogits."""
-    trie = target.trie
-    estimates: list[tuple[float, float]] = []
-    visited = 0
-    while len(estimates) < target.max_attempts:
+def draws(target: Target, dice: Sequence[Dice], *, kind: Kind) -> Iterator[Drawn]:
+    """A text for each of the dice, as they come; raises ZeroProbability, AttemptsExhausted and BadLogits.
+
+    Attempts go side by side: of "mask", to which nothing is news, as many as one pass takes; of the others as many as
+    came through at last, and twice as many after all did, since each learns from those before it alone.
+    """
+    trie, waiting = target.trie, list(range(len(dice)))
+    estimates: list[list[tuple[float, float]]] = [[] for _ in dice]
+    visited = [0 for _ in dice]
+    size = BATCH if kind == "mask" else 1
+    while waiting:
         if trie.root.log_kept == -math.inf:
-            raise _nothing(trie, len(estimates))
-        attempt = walk(trie, target.rows, dice, kind)
-        estimates.append((attempt.log_estimate, attempt.log_most))
-        visited += attempt.visited
-        if attempt.end is not None:
-            log_drawn = log_law(attempt.end) - attempt.log_estimate
-            return Drawn(attempt.end, attempt.log_weight, len(estimates), log_drawn, tuple(estimates), visited)
-    raise AttemptsExhausted(target.max_attempts, trie.log_mass)
+            raise _nothing(trie, len(estimates[waiting[0]]))
+        some = waiting[:size]
+        attempts = walks(trie, target.rows, [dice[i] for i in some], kind)
+        failed = [i for i, attempt in zip(some, attempts, strict=True) if attempt.end is None]
+        waiting[:size] = failed
+        if kind != "mask":
+            size = max(1, len(some) - len(failed)) if failed else min(BATCH, 2 * size)
+        for i, attempt in zip(some, attempts, strict=True):
+            estimates[i].append((attempt.log_estimate, attempt.log_most))
+            visited[i] += attempt.visited
+            if attempt.end is not None:
+                log_drawn, tries = log_law(attempt.end) - attempt.log_estimate, tuple(estimates[i])
+                yield Drawn(attempt.end, attempt.log_weight, len(tries), log_drawn, tries, visited[i])
+            elif len(estimates[i]) >= target.max_attempts and trie.root.log_kept > -math.inf:
+                raise AttemptsExhausted(target.max_attempts, trie.log_mass)
 
 
 def _nothing(trie: SampleTrie, attempts: int) -> ZeroProbability:
@@ -131,12 +145,18 @@ def _nothing(trie: SampleTrie, attempts: int) -> ZeroProbability:
     return ZeroProbability(trie.budget, attempts=attempts, where=where, along=along)
 
 
-def chain(target: Target, dice: Dice) -> Drawn:
-    """The text at the end of a chain of `mcmc`, that begins with a masked draw; raises what `draw` raises."""
-    first = draw(target, dice, "mask")
+def chains(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
+    """The texts at the end of chains of `mcmc`, that begin with masked draws; raises what `draws` raises."""
+    for begin in range(0, len(dice), BATCH):
+        some = dice[begin : begin + BATCH]
+        firsts = list(draws(target, some, kind="mask"))
+        yield from together(target.rows, [_chain(target, *pair) for pair in zip(some, firsts, strict=True)])
+
+
+def _chain(target: Target, dice: Dice, first: Drawn) -> Task[Drawn]:
     end, moves, visited = first.end, 0, first.visited
     for _ in range(target.steps):
-        after, new = move(target.trie, target.rows, dice, end, target.positions)
+        after, new = yield from move(target.trie, target.rows, dice, end, target.positions)
         moves, visited, end = moves + (after is not end), visited + new, after
     return Drawn(end, 0.0, first.attempts + target.steps, math.nan, first.log_estimates, visited, moves)
 
@@ -225,22 +245,18 @@ def first_of_race(target: Target, dice: Dice) -> Drawn:
     raise _nothing(target.trie, 1)
 
 
-def each(one: Callable[[Target, Dice], Drawn]) -> Sampler:
-    """The sampler that draws one text for each of the dice."""
-    return lambda target, dice: (one(target, some) for some in dice)
-
-
-def _method(guarantee: str, one: Callable[[Target, Dice], Drawn], kl: Callable[..., float | None]) -> Method:
-    return Method(guarantee, each(one), one, kl)
+def _method(guarantee: str, sampler: Sampler, kl: Callable[..., float | None]) -> Method:
+    """A method that draws one text as it draws many."""
+    return Method(guarantee, sampler, lambda target, dice: next(sampler(target, [dice])), kl)
 
 
 METHODS: dict[str, Method] = {
-    "mask": _method("local", partial(draw, kind="mask"), by_weights),
-    "asap": _method("asymptotic", partial(draw, kind="asap"), by_weights),
-    "cars": _method("exact i.i.d.", partial(draw, kind="cars"), exact),
-    "mcmc": _method("asymptotic", chain, unknown),
-    "best_first": Method("the likeliest", best, lambda target, dice: next(best(target, [dice])), unknown),
-    "beam": Method("found by a search", beam, lambda target, dice: next(beam(target, [dice])), unknown),
+    "mask": _method("local", partial(draws, kind="mask"), by_weights),
+    "asap": _method("asymptotic", partial(draws, kind="asap"), by_weights),
+    "cars": _method("exact i.i.d.", partial(draws, kind="cars"), exact),
+    "mcmc": _method("asymptotic", chains, unknown),
+    "best_first": _method("the likeliest", best, unknown),
+    "beam": _method("found by a search", beam, unknown),
     "distinct": Method("without replacement", distinct, first_of_race, unknown),
     "smc": Method("properly weighted", populations, particle, unknown),
     "awrs": Method("properly weighted", partial(populations, trial=True), partial(particle, trial=True), unknown),

@@ -96,8 +96,7 @@ def race(trie: SampleTrie, rows: Rows, dice: Dice, *, most: int) -> Iterator[tup
             if left > -math.inf:
                 join(node, float(np.logaddexp(log_time, math.log(dice.exponential()) - left)))
     finally:
-        for node in touched:
-            trie.update(node)
+        trie.update(touched)
 
 
 def _of_the_rest(trie: SampleTrie, rows: Rows, dice: Dice, node: Node) -> Node:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gcd.sampling.aligned.trie import Node
     from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["Rows"]
+__all__ = ["BATCH", "Rows"]
 
 MEMORY = 256 << 20
 """Bytes of logits that are remembered: 1,300 prefixes of a vocabulary of 50,000."""
@@ -50,6 +50,10 @@ class Rows:
         bent = bend(logits.unsqueeze(0), self._warp)[0]
         return bent.double().log_softmax(dim=-1).numpy(), raws.numpy()
 
+    def has(self, node: Node) -> bool:
+        """Whether it is at hand, so that the model need not be asked."""
+        return node in self._kept
+
     def _logits(self, node: Node) -> torch.Tensor:
         """float32 (V,) on the CPU."""
         if node in self._kept:
@@ -62,6 +66,8 @@ class Rows:
         many = getattr(self.session, "logits_of", None)
         new = [node for node in dict.fromkeys(nodes) if node not in self._kept]
         if many is None or len(new) < 2:
+            for node in new:
+                self._logits(node)
             return
         for begin in range(0, len(new), BATCH):
             some = new[begin : begin + BATCH]

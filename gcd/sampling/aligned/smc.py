@@ -36,7 +36,7 @@ def by_mask(trie: SampleTrie, rows: Rows, dice: Dice, node: Node) -> tuple[Node,
     """A child drawn by P over the mask, and Z of the node; a child that fails a test weighs nothing."""
     if node.log_z == -math.inf:
         return node, -math.inf
-    child = step(trie, rows, dice, node, bounded=False)
+    child = step(trie, rows, dice, node)
     return child, node.log_z if trie.judge(child) else -math.inf
 
 
@@ -69,8 +69,7 @@ def population(
                 nodes = [nodes[dice[0].pick(weights)] for _ in dice]
                 weights = [mean] * len(dice)
     finally:
-        for node in touched:
-            trie.update(node)
+        trie.update(touched)
     pairs = zip(nodes, weights, strict=True)
     return [(node if weight > -math.inf else None, weight) for node, weight in pairs], visited
 

@@ -17,7 +17,7 @@ kept(u) is exact to rounding even where it is 1e-300.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,10 +201,16 @@ class SampleTrie:
             self._judged[text] = self.where(text)
         return self._judged[text]
 
-    def update(self, node: Node) -> None:
-        """Bring the bounds up to date, from a node to the root."""
-        for above in reversed(node.path()):
-            self.sum_up(above)
+    def update(self, nodes: Iterable[Node]) -> None:
+        """Bring the bounds up to date, from some nodes to the root; each node on the way is summed up once."""
+        touched: dict[Node, None] = {}
+        for node in nodes:
+            above: Node | None = node
+            while above is not None and above not in touched:
+                touched[above] = None
+                above = above.parent
+        for node in sorted(touched, key=lambda node: -node.depth):
+            self.sum_up(node)
 
     def sum_up(self, node: Node) -> None:
         """The bounds of a node from those of its children."""
