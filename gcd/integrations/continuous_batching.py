@@ -53,7 +53,7 @@ def constrain_batching(manager: Any) -> Any:
     return manager
 
 
-class ConstraintProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
+class ConstraintProcessor(ContinuousBatchingLogitsProcessor):
     """Masks by the number of the row; requests without a constraint are not touched."""
 
     supported_kwargs = {"constraint": Constraint}  # noqa: RUF012  # as transformers has it
@@ -70,7 +70,8 @@ class ConstraintProcessor(ContinuousBatchingLogitsProcessor):  # type: ignore[mi
     def prepare_tensor_args(self, requests_with_new_token: list[Any]) -> torch.Tensor:
         """The rows of the next step that have a mask, each by its number; the masks are kept here meanwhile."""
         found: dict[str, EngineRow] = {}
-        masks, numbers = [], []
+        masks: list[torch.Tensor] = []
+        numbers: list[int] = []
         for request in requests_with_new_token:
             state = request.state
             constraint = state.logit_processor_kwargs.get("constraint")

@@ -161,7 +161,7 @@ def test_smolagents_in_process() -> None:
     smolagents = pytest.importorskip("smolagents", reason=REASON)
     from gcd.integrations.agents import smolagents_model
 
-    model = smolagents_model(scripted(says(written_call("final_answer", '{"answer": "42"}'))), temperature=0)
+    model = smolagents_model(scripted(says(HERMES.written([("final_answer", '{"answer": "42"}')]))), temperature=0)
     assert smolagents.ToolCallingAgent(tools=[], model=model, verbosity_level=0).run("What is six times seven?") == "42"
 
 
