@@ -6,12 +6,13 @@ import importlib
 import importlib.util
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from gcd.errors import ModelError, UnknownModel, UnsupportedModel
 from gcd.models.demo import find_smollm2
+from gcd.models.gguf_file import gguf_read_once
 from gcd.models.protocols import is_diffusion
 
 if TYPE_CHECKING:
@@ -111,13 +112,12 @@ def _load(name: str, dtype: str, device: str, progress: bool) -> TransformersLM:
 
     transformers: Any = importlib.import_module("transformers")
     source, options = _place(name)
-    with _quiet(not progress):
+    with _quiet(not progress), gguf_read_once() if "gguf_file" in options else nullcontext():
         try:
             config = transformers.AutoConfig.from_pretrained(source, **options)
         except (OSError, ValueError, KeyError) as error:
             raise UnknownModel(_unknown(name, error)) from error
         try:
-            # with the config given, a GGUF file is parsed (in Python, for seconds) once less
             model = transformers.AutoModelForCausalLM.from_pretrained(source, config=config, dtype=dtype, **options)
         except OSError as error:
             raise UnknownModel(_unknown(name, error)) from error
