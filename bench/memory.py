@@ -12,8 +12,7 @@ Linux only), less what was there before:
                     remembered masks are bounded (`GCD_MASK_MEMORY`): every tenth of the run has a row
 
 The last 128 constraints are kept for callers who ask again, with the masks that they remember; a vocabulary's tables of
-leaves grow with the leaves that are met, up to 64 MiB. Everything else dies with its grammar, so that a long run comes
-to rest.
+leaves grow with the leaves that are met, up to 64 MiB. Everything else dies with its grammar.
 """
 
 from __future__ import annotations
