@@ -204,9 +204,7 @@ class Chart:
                 return self._copies(node, progress, behind, here)
             case Members():
                 return self._entries(node, progress, behind)
-            case Distinct(item) | AtMostTokens(
-                item
-            ):  # they decide which texts there are, not by which rules one is read
+            case Distinct(item) | AtMostTokens(item):  # they say which texts there are, not by which rules one is read
                 return [(item, None, behind)]
         return None
 

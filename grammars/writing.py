@@ -56,8 +56,9 @@ def write_grammar(grammar: Grammar, dialect: Dialect = "lark") -> str:
     >>> print(write_grammar(Grammar({"start": Sequence((Bytes(b"a"), Repeat(CharClass(((48, 57),)), 1, 3)))})))
     start: "a" /[0-9]/ ~ 1..3
 
-    Raises `UnsupportedFeature` for bytes that are no text and for special tokens, `LimitExceeded` for a part that
-    takes more than 5,000 rules.
+    Special tokens are written by their names, as llguidance and llama.cpp read them. Raises `UnsupportedFeature` for
+    bytes that are no text, other special tokens and limits in tokens, `LimitExceeded` for a part that takes more than
+    5,000 rules.
     """
     return _Text(grammar, dialect).written()
 
@@ -127,6 +128,8 @@ class _Text:
                 return self.grouped(" ".join(written), place > _ITEMS and len(written) > 1)
             case Repeat(item, low, high):
                 return self.repeat(item, low, high, place)
+            case SpecialToken(name) if re.fullmatch(r"<[^<>\s]+>", name):
+                return name
             case SpecialToken(name):
                 raise UnsupportedFeature(f"the special token {name} has no notation in other grammars")
             case AtMostTokens():

@@ -12,10 +12,23 @@ from random_grammars import random_language
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage, GrammarError, LimitExceeded, UnsupportedFeature
+from grammars.frontends.gbnf import parse_gbnf
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.lark import parse_lark
 from grammars.frontends.regex import parse_regex
-from grammars.ir import ByteClass, Bytes, Choice, Grammar, Length, Node, Repeat, SpecialToken, text
+from grammars.ir import (
+    AtMostTokens,
+    ByteClass,
+    Bytes,
+    Choice,
+    Grammar,
+    Length,
+    Node,
+    Repeat,
+    Sequence,
+    SpecialToken,
+    text,
+)
 from grammars.samples import Samples
 from grammars.uniform import Uniform
 from grammars.writing import write_grammar
@@ -102,12 +115,21 @@ def test_notations(node: Node, as_lark: str, as_gbnf: str) -> None:
     assert write_grammar(grammar, "gbnf") == as_gbnf
 
 
+def test_special_tokens_are_read_as_they_are_written() -> None:
+    start = Sequence((SpecialToken("<|tool|>"), Repeat(SpecialToken("<[7]>")), Bytes(b"a")))
+    written = {"lark": 'start: <|tool|> <[7]>* "a"\n', "gbnf": 'root ::= <|tool|> <[7]>* "a"\n'}
+    assert {dialect: write_grammar(Grammar({"start": start}), dialect) for dialect in ("lark", "gbnf")} == written
+    assert parse_lark(written["lark"]).rules == {"start": start}
+    assert parse_gbnf(written["gbnf"]).rules == {"root": start}
+
+
 @pytest.mark.parametrize(
     ("node", "message"),
     [
         (Bytes(b"\xff"), "the bytes b'\\xff' are no text, and have no notation in other grammars"),
         (ByteClass(((0x61, 0x80),)), "the bytes b'\\x80' are no text, and have no notation in other grammars"),
-        (SpecialToken("<tool>"), "the special token <tool> has no notation in other grammars"),
+        (SpecialToken("[INST]"), "the special token [INST] has no notation in other grammars"),
+        (AtMostTokens(Bytes(b"a"), 5), "a limit in tokens has no notation in other grammars"),
     ],
 )
 def test_what_has_no_notation(node: Node, message: str) -> None:
