@@ -75,6 +75,16 @@ def test_choices_grammar_and_chat(embedded_model: str) -> None:
     assert re.fullmatch(r"[0-9()+*/-]+\n", summed)
 
 
+def test_a_grammar_imports_from_a_folder_that_is_given(embedded_model: str, tmp_path: Path) -> None:
+    (tmp_path / "main.lark").write_text('start: NAME "!"\n%import names.NAME\n')
+    (tmp_path / "names.lark").write_text("NAME: /[a-c]/\n")
+    asked = ["--grammar", str(tmp_path / "main.lark"), "--seed", "1", "A letter: "]
+    assert gcd_generate(*asked, "--import-root", str(tmp_path)).stdout in ("a!\n", "b!\n", "c!\n")
+    refused = gcd_generate(*asked)
+    assert (refused.exit_code, refused.stdout) == (Exit.GRAMMAR, "")
+    assert "give import_root=Path(...) for files" in refused.stderr
+
+
 def test_whitespace_is_a_choice(embedded_model: str) -> None:
     text = gcd_generate("--schema", PERSON, "--whitespace", "2", "--temperature", "0", "Ada, 36, London ->").stdout
     assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
