@@ -50,6 +50,8 @@ from tokenizer_align.warm_up import warm_up
 README = Path(__file__).with_name("README.md")
 BUDGET = 48
 KINDS = ("mask", "asap", "cars")
+LIKELY = 0.3
+"""The probability of a language from which on few attempts should do."""
 SEARCHES, PREFIXES = ("best_first", "distinct"), 2000
 """Their attempts are prefixes, of which a text has as many as tokens."""
 
@@ -297,6 +299,14 @@ def model_table(rows: list[ModelRow]) -> str:
             f"| {r.case} | {r.method} | {r.valid} of {r.n} | {r.distinct} | {r.attempts:.2f} | {r.tokens:.1f} | "
             f"{r.saved:.0%} | {r.seconds:.2f} | {r.ess:.1f} | {kl_text} | {r.log_mass[0]:.2f} to {r.log_mass[1]:.2f} |"
         )
+    cars = [r for r in rows if r.method == "cars" and not r.error]
+    likely = [r for r in cars if r.log_mass[1] >= math.log(LIKELY)]
+    if likely:
+        lines += [
+            "",
+            f"`cars` took {max(r.attempts for r in likely):.2f} attempts a text at most where P(language) may be "
+            f"{LIKELY} or more ({len(likely)} of them), and saved {min(r.saved for r in cars):.0%} of tokens at least.",
+        ]
     return "\n".join(lines)
 
 
