@@ -236,7 +236,13 @@ def test_cars_reaches_the_noise_floor_of_the_toys(toy):
 
 
 @pytest.mark.parametrize(
-    ("name", "ratio"), [("AAA", 1 + 1 / 27), ("A** but AAC", 235 / 189), ("all but AAA, BAA", 2.8)]
+    ("name", "ratio"),
+    [
+        ("AAA", 1 + 1 / 27),
+        ("A** but AAC", 235 / 189),
+        ("all but AAA, AAB, ABA, BAA", 2.4),
+        ("all but AAA, BAA", 2.8),
+    ],
 )
 def test_a_new_trie_costs_what_it_must(name, ratio):
     """The expected tokens of the first text, those of refused attempts included, by every choice."""
