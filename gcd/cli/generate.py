@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -34,6 +34,7 @@ from gcd.cli.sources import (
     with_options,
 )
 from gcd.cli.warm_up import make_ready
+from gcd.generate import Method
 from gcd.models.load import DEMO_DIFFUSION
 from gcd.run_diffusion import METHODS
 
@@ -73,7 +74,8 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="How a diffusion model draws: exact, trajectory, dingo or greedy-mask.  [default: exact]",
+            help="How a text is drawn: mask, or cars and the others of docs/alignment.md, which follow the model's "
+            "law; of a diffusion model exact, trajectory, dingo or greedy-mask.  [default: mask; exact]",
         ),
     ] = None,
     steps: Annotated[
@@ -99,6 +101,7 @@ def generate(
     The text goes to stdout, everything else to stderr:
 
         gcd generate --schema examples/person.json "Ada Lovelace, 36, London ->"
+        gcd generate --method cars --n 5 --regex " (yes|no)" "Is the sky blue? Answer with yes or no:"
         gcd generate --diffusion --schema examples/weather.json "weather: It is 16 degrees in Athens. Fog. ->"
     """
     with reported():
@@ -112,15 +115,18 @@ def generate(
         )  # fmt: skip
         if "-" in (schema, grammar) and prompt == "-":
             raise typer.BadParameter("stdin cannot be both the prompt and the grammar.")
-        if (method is not None or steps is not None) and not (diffusion or model == DEMO_DIFFUSION):
-            raise typer.BadParameter("--method and --steps go with --diffusion.")
+        fills = diffusion or model == DEMO_DIFFUSION
+        if steps is not None and not fills:
+            raise typer.BadParameter("--steps goes with --diffusion.")
         if diffusion and model not in (None, DEMO_DIFFUSION):
             raise typer.BadParameter(
                 f"the diffusion model with a name is {DEMO_DIFFUSION}; others are wrapped in Python: "
                 "gcd.MaskedDiffusionLM."
             )
-        if method is not None and method not in METHODS:
-            raise typer.BadParameter(f"--method is {', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method!r}.")
+        methods = METHODS if fills else tuple(name for name in get_args(Method) if name not in METHODS)
+        if method is not None and method not in methods:
+            here = "with --diffusion" if fills else "without --diffusion"
+            raise typer.BadParameter(f"--method {here} is {', '.join(methods[:-1])} or {methods[-1]}, not {method!r}.")
         text = read_text("-") if prompt == "-" else prompt
         options: dict[str, Any] = {
             "n": n, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens,

@@ -125,9 +125,36 @@ def test_a_budget_that_cannot_suffice_is_a_usage_error(embedded_model: str) -> N
     assert result.stderr.startswith("gcd: max_new_tokens=2 ")
 
 
+def test_texts_are_drawn_by_any_method(embedded_model: str) -> None:
+    options = [
+        "--regex",
+        " (yes|no)",
+        "--max-new-tokens",
+        "4",
+        "--seed",
+        "1",
+        "Is the sky blue? Answer with yes or no:",
+    ]
+    exact = gcd_generate("--method", "cars", "--n", "3", *options)
+    assert (exact.exit_code, exact.stderr, len(exact.stdout.splitlines())) == (Exit.OK, "", 3)
+    assert set(exact.stdout.splitlines()) <= {" yes", " no"}
+    best = gcd_generate("--method", "best_first", "--json", *options)
+    assert json.loads(best.stdout)["logprob"] == pytest.approx(
+        max(json.loads(line)["logprob"] for line in gcd_generate("--n", "9", "--json", *options).stdout.splitlines()),
+        abs=1e-3,
+    )
+
+
 REFUSED = [
-    (["--method", "dingo"], "--method and --steps go with --diffusion."),
-    (["--diffusion", "--method", "cars"], "--method is exact, trajectory, dingo or greedy-mask, not 'cars'."),
+    (["--steps", "3"], "--steps goes with --diffusion."),
+    (
+        ["--method", "dingo"],
+        "--method without --diffusion is mask, asap, cars, mcmc, smc, awrs, best_first, beam or distinct, not 'dingo'.",
+    ),
+    (
+        ["--diffusion", "--method", "cars"],
+        "--method with --diffusion is exact, trajectory, dingo or greedy-mask, not 'cars'.",
+    ),
     (
         ["--diffusion", "--model", "smollm2"],
         "the diffusion model with a name is demo-diffusion; others are wrapped in Python: gcd.MaskedDiffusionLM.",
