@@ -30,6 +30,7 @@ from grammars.recogniser import Explanation, Recogniser
 from grammars.rules import SPECIAL, Kind, Rule, plain_symbol
 from grammars.simplify import prune, reachable
 from grammars.store import Store
+from grammars.summary import summarise
 from grammars.survey import Survey
 from grammars.tables import EDGE_HIGH, EDGE_LOW, EDGE_TO, RULE_KIND, RULE_MAX, RULE_MIN, RULE_START, UNBOUNDED, Tables
 
@@ -132,6 +133,24 @@ class ByteAutomaton:
     def widened(self) -> tuple[GrammarError, ...]:
         """What was asked for and is left open, see `Grammar`."""
         return self._rules.survey.grammar.widened
+
+    @cached_property
+    def is_recursive(self) -> bool:
+        """Whether a rule of the source can call itself, through others or not: stacks may then be of any depth."""
+        rules, done, above = self.source.rules, set[str](), set[str]()
+        agenda = [(self.source.start, False)]
+        while agenda:
+            name, is_left = agenda.pop()
+            if is_left:
+                above.remove(name)
+                done.add(name)
+            elif name in above:
+                return True
+            elif name not in done:
+                above.add(name)
+                agenda.append((name, True))
+                agenda += [(callee, False) for callee in summarise(rules[name], self.limits).refs]
+        return False
 
     @property
     def is_complete(self) -> bool:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from gcd.diffusion.chain import Chain
 from gcd.diffusion.emissions import Best
-from gcd.diffusion.forest import Forest, Goal, Plan, Planner
+from gcd.diffusion.forest import Forest
+from gcd.diffusion.planner import Goal, Moves, Plan, plan_block
 from gcd.diffusion.token_automaton import ENDED, BlockLimits, Edges, TokenAutomaton
-from gcd.diffusion.token_sets import Partition, TokenSets
+from gcd.diffusion.token_sets import Partition
 from grammars.errors import LimitExceeded
 from tokenizer_align.classes import refuse_distinct
 from tokenizer_align.constraint import Constraint, State
@@ -97,7 +98,7 @@ class ForestWays:
 _LOCK = threading.RLock()
 """Held while ways are made: automata grow with every block, and are shared by all threads."""
 _AUTOMATA: weakref.WeakKeyDictionary[Constraint, TokenAutomaton] = weakref.WeakKeyDictionary()
-_NESTING: weakref.WeakKeyDictionary[Constraint, tuple[Pushdown, TokenSets]] = weakref.WeakKeyDictionary()
+_NESTING: weakref.WeakKeyDictionary[Constraint, Moves] = weakref.WeakKeyDictionary()
 _TOO_LONG: weakref.WeakKeyDictionary[Constraint, tuple[BlockLimits, int]] = weakref.WeakKeyDictionary()
 """The shortest block whose states could not be listed, and within which limits."""
 
@@ -131,17 +132,16 @@ def block_ways(
 def _nested(
     constraint: Constraint, start: State, length: int, fixed: Mapping[int, int], ending: Ending, limits: BlockLimits
 ) -> ForestWays:
-    pushdown, sets = _NESTING.get(constraint, (None, None))
-    if pushdown is None or sets is None or pushdown.arena is not start._arena or pushdown.limit != limits.tops:
-        pushdown, sets = Pushdown(start._arena, limit=limits.tops), TokenSets(constraint.vocabulary.size)
-        _NESTING[constraint] = pushdown, sets
+    moves = _NESTING.get(constraint)
+    if moves is None or moves.pushdown.arena is not start._arena or moves.pushdown.limit != limits.tops:
+        pushdown = Pushdown(start._arena, limit=limits.tops)
+        moves = _NESTING[constraint] = Moves(pushdown, constraint.vocabulary.size)
     if ending.budget is not None:
         start._arena.settle_all()
     eos = np.array(constraint.vocabulary.eos_token_ids, np.int32)
     goal = Goal(needs_eos=ending.kind == "eos", is_open=ending.kind == "open", budget=ending.budget)
-    planner = Planner(pushdown, sets, eos, fixed, goal, limits)
-    plan = planner.plan(start._number, length)
-    return ForestWays(sets.partition(), planner.eos_set, plan)
+    plan = plan_block(moves, eos, start._number, length, fixed, goal, limits)
+    return ForestWays(moves.sets.partition(), moves.set_number(eos), plan)
 
 
 def _listed(

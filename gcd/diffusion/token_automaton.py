@@ -33,15 +33,23 @@ ENDED = 0
 class BlockLimits:
     """What the ways of a block may cost: how many states they go through, and how many edges there are between these.
 
-    A grammar with more (one that nests, say) is read as a pushdown automaton instead. Of that there are at most so many
-    tops (what is on top of the stacks), items (tops at a position) and steps from item to item.
+    By default 4,096 states where rules of the grammar are recursive, else 65,536: without recursion states are many
+    only because they count, and then listing them is the faster way. A grammar with more is read as a pushdown
+    automaton. Of that there are at most so many tops (what is on top of the stacks), items (tops at a position) and
+    steps from item to item; a step takes some 70 bytes.
     """
 
-    states: int = 4096
+    states: int | None = None
     edges: int = 4_000_000
     tops: int = 4096
-    items: int = 1_000_000
-    steps: int = 4_000_000
+    items: int = 2_000_000
+    steps: int = 8_000_000
+
+    def states_of(self, constraint: Constraint) -> int:
+        """How many states of a constraint are listed at most."""
+        if self.states is not None:
+            return self.states
+        return 4096 if constraint.automaton.is_recursive else 65_536
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +74,7 @@ class TokenAutomaton:
     """The states of one constraint that blocks have come through so far."""
 
     def __init__(self, constraint: Constraint, limits: BlockLimits) -> None:
-        self.constraint, self.limits = constraint, limits
+        self.constraint, self.limits, self._most_states = constraint, limits, limits.states_of(constraint)
         self.sets = TokenSets(constraint.vocabulary.size)
         self.eos_set = self.sets.number(np.array(constraint.vocabulary.eos_token_ids, np.int32))
         self.states: list[State | None] = [None]  # by number; None is behind EOS
@@ -87,9 +95,9 @@ class TokenAutomaton:
             known = self._numbers[state] = len(self.states)
             self.states.append(state)
             self._ways.append(None)
-            if known > self.limits.states:
+            if known > self._most_states:
                 raise LimitExceeded(
-                    f"a block of this grammar goes through more than {self.limits.states} states",
+                    f"a block of this grammar goes through more than {self._most_states} states",
                     hint="make the block shorter, or pass limits=BlockLimits(states=...)",
                 )
         return known
