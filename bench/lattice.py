@@ -62,6 +62,8 @@ def median(work: Callable[[], object], rounds: int) -> tuple[float, float]:
     for _ in range(rounds):
         begun, spent = time.perf_counter(), time.process_time()
         work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         clock.append(time.perf_counter() - begun)
         own.append(time.process_time() - spent)
     return statistics.median(clock), statistics.median(own)
@@ -109,6 +111,34 @@ def passes(ways: ChainWays, logits: torch.Tensor, rounds: int) -> None:
         print(f"{name:26} {1e3 * seconds:8.1f} ms {1e3 * own:8.1f} ms of CPU {rate}")
 
 
+def agreement(ways: ChainWays, logits: torch.Tensor) -> None:
+    """How far a device is from the kernels of the CPU, in log Z and in the gradient."""
+    found = []
+    for device in ("cpu", logits.device):
+        made = Emissions(
+            logits.to(device).double(),
+            ways.partition,
+            {},
+            eos_set=ways.eos_set,
+            is_tail_scored=False,
+            is_normalized=True,
+        )
+        chain = ways.sums(made.set_sums)
+        found.append((chain.log_z, made.gradient(chain.contexts(), 1.0).cpu()))
+    (log_z, gradient), (other, others) = found
+    print(
+        f"beside the CPU: log Z {abs(log_z - other):.1e} of {log_z:.1f}, gradient {(gradient - others).abs().max():.1e}"
+    )
+
+
+def copy_rate(device: str) -> float:
+    """Bytes read and written a second where a large array is copied."""
+    source = torch.empty(1 << 28, device=device)
+    target = torch.empty_like(source)
+    seconds, _ = median(lambda: target.copy_(source), 10)
+    return 8 * len(source) / seconds
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
@@ -125,6 +155,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"L={given.length} V={given.vocabulary:,} Q={given.states} E={len(ways.edges.target):,} on {given.device}")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     passes(ways, logits, given.rounds)
+    if given.device != "cpu":
+        agreement(ways, logits)
+        print(f"{torch.cuda.get_device_name()}: copies at {copy_rate(given.device) / 1e9:.0f} GB/s")
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"resident memory: {before >> 10} MiB before, at most {after >> 10} MiB")
     if given.tokenizer is not None:

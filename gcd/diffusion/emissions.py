@@ -63,8 +63,8 @@ class Emissions:
             for i, value in enumerate(most.tolist()):
                 self._check(i, value)
             if self.is_normalized:
-                totals = torch.stack([torch.logsumexp(row.double(), -1) for row in self.logits])
-                self.totals = np.where(np.isinf(found := totals.cpu().numpy()), 0.0, found)
+                found = torch.logsumexp(self.logits.double(), -1).cpu().numpy()
+                self.totals = np.where(np.isinf(found), 0.0, found)
                 self.totals[[*self.fixed]] = 0.0
             weights: Float = self.torch_set_weights(self.logits).cpu().numpy()
             return weights
@@ -187,6 +187,8 @@ class Emissions:
 
     def gradient(self, contexts: Float, scale: float) -> torch.Tensor:
         """(L, V) the derivatives of scale * log Z by the logits, from the contexts of the sets (L, S), less log Z."""
+        if self.logits.device.type != "cpu":
+            return self._gradient_on_device(contexts, scale)
         out, width = torch.zeros_like(self.logits), self.logits.shape[1]
         into = out.numpy() if out.device.type == "cpu" and out.dtype != torch.bfloat16 else None
         own, law = np.empty(width), np.empty(width)
@@ -201,6 +203,19 @@ class Emissions:
             else:
                 np.multiply(law, scale, out=into[i], casting="same_kind")
         return out
+
+    def _gradient_on_device(self, contexts: Float, scale: float) -> torch.Tensor:
+        """The same as torch operations, of all positions at once; only the contexts of atoms go there."""
+        p, logits = self.partition, self.logits.detach()
+        atoms = torch.from_numpy(np.stack([self._atom_contexts(row) for row in contexts])).to(logits.device)
+        atom_of = np.full(logits.shape[1], p.num_atoms, np.int64)  # logits may be wider than the vocabulary
+        atom_of[: len(p.atom_of)] = p.atom_of
+        rows = logits.double() - torch.from_numpy(self.totals).to(logits.device).unsqueeze(-1)
+        law = (rows + atoms[:, torch.from_numpy(atom_of).to(logits.device)]).exp()
+        if self.is_normalized:
+            law -= law.sum(-1, keepdim=True) * rows.exp()
+        law[[*self.fixed]] = 0.0
+        return (law * scale).to(logits.dtype)
 
     def best(self, position: int, token_set: int, k: int) -> list[tuple[float, int]]:
         """The k heaviest possible tokens of a set, the lowest id first among equals; behind the end one EOS token."""

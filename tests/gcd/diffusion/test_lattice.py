@@ -10,7 +10,7 @@ import torch
 from block_cases import random_block
 
 import gcd
-from gcd.diffusion import Lattice
+from gcd.diffusion import BlockLimits, Lattice
 from gcd.errors import BadBlock, EmptyLanguage, UnsupportedFeature, VocabularyMismatch
 
 AB = gcd.Vocabulary([b"a", b"b", b"c", b""], eos_token_ids=[3])
@@ -283,6 +283,9 @@ def test_the_torch_operations_of_other_devices_say_what_the_kernels_say(seed):
     assert row.emissions.totals == pytest.approx(totals, abs=1e-12)
     log_z = row.sums.torch_log_z(torch.from_numpy(by_torch))
     assert log_z.item() == pytest.approx(row.sums.log_z, abs=1e-12)
+    contexts = row.sums.contexts()
+    by_rows, by_torch = row.emissions.gradient(contexts, 0.5), row.emissions._gradient_on_device(contexts, 0.5)
+    torch.testing.assert_close(by_torch, by_rows, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("spread", [1, 300, 3000])
@@ -318,6 +321,24 @@ def test_logits_on_a_gpu(seed):
     logits = block.logits.clone().requires_grad_()
     (expected,) = torch.autograd.grad(block.lattice(c, logits=logits).log_z, logits)
     torch.testing.assert_close(gradient.cpu(), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "states"),
+    [
+        ({"regex": "(ab)*c{3,90}"}, 65_536),
+        ({"schema": {"type": "array", "items": {"type": "string", "maxLength": 40}}}, 65_536),
+        ({"schema": {}}, 4096),
+        ({"schema": {"$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}, "$ref": "#/$defs/n"}}, 4096),
+        ({"grammar": 'start: "(" start ")" |'}, 4096),
+        ({"grammar": "start: a b\na: b\nb: c c\nc: /x+/"}, 65_536),
+    ],
+)
+def test_how_many_states_are_listed(wanted, states):
+    vocabulary = gcd.Vocabulary([*(bytes([i]) for i in range(256)), b""], eos_token_ids=[256])
+    c = gcd.compile(tokenizer=vocabulary, **wanted)
+    assert BlockLimits().states_of(c) == states
+    assert BlockLimits(states=7).states_of(c) == 7
 
 
 def test_arrays_whose_items_must_differ_are_refused():
