@@ -50,6 +50,7 @@ _WIDE = 24  # bytes that a state must allow for its row to be worth a table at o
 _STATES = 4096  # of a leaf: a larger one is walked like any rule, its scratch space would take more than 4 MiB
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
 _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
+_REMEMBERED = 1 << 18  # states of leaves, likewise: what is known of a leaf keeps it alive, about 100 bytes a state
 _GAPS = 64  # characters of a minimum up to which it is looked at whether gaps matter; with more they may
 _SHAPES = 8  # kept: masks ask for states of one leaf, and of the next one
 
@@ -103,6 +104,7 @@ class Leaves:
         self._first: dict[Hashable, Int32] = {}  # by leaf what `LEAF_OF` says at first
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
         self._graded_from: dict[tuple[Hashable, int], bool] = {}  # by leaf and minimum
+        self._remembered = 0  # states of the leaves there, and some for each
         self._endings, self._exits = np.zeros((1024, 2), np.int32), np.zeros((1024, 3), np.int32)
         self._exit_bytes = np.zeros(16 * 257, np.int32)
         self._used = {"leaves": 1, "slots": 0, "rows": 0, "endings": 0, "exits": 0}
@@ -149,7 +151,7 @@ class Leaves:
     @property
     def is_full(self) -> bool:
         """Whether new arenas should begin with tables of their own."""
-        return self._used["rows"] * self.words > _ROWS
+        return self._used["rows"] * self.words > _ROWS or self._remembered > _REMEMBERED
 
     def new_context(self) -> Context:
         """A context with what never changes: the trie and the spellings, alive as long as these tables."""
@@ -204,6 +206,7 @@ class Leaves:
         found = self._graded_from.get((key, low))
         if found is None:
             found = self._graded_from[key, low] = not _gaps_matter(automaton, rule)
+            self._remembered += 16 + extent(automaton, rule)[1]
         return found
 
     def _tabulate(self, automaton: ByteAutomaton, rule: int, key: Hashable, number: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
+import weakref
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from grammars.ir import (
     Sequence,
     char_class,
 )
-from tokenizer_align import kernels, leaf_kernels
+from tokenizer_align import kernels, leaf_kernels, leaves
 from tokenizer_align.constraint import Constraint, align
 from tokenizer_align.leaves import leaves_of
 from tokenizer_align.vocabulary import Vocabulary
@@ -282,3 +284,25 @@ def test_arenas_of_one_vocabulary_grow_the_rows_for_one_another() -> None:
     for count in range(11, 100):
         of, state = after(b"B", count)
         assert np.array_equal(bits(of.mask(state)), bits(walked(of, state)))  # type: ignore[arg-type]
+
+
+def test_what_is_known_of_leaves_is_let_go_with_the_last_grammar_that_began_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server meets leaves that no other request has, without end; masks stay those of the definition."""
+    monkeypatch.setattr(leaves, "_REMEMBERED", 400)
+    vocabulary = Vocabulary([*(bytes([i]) for i in range(256)), b""], eos_token_ids=[256])
+    first = weakref.ref(leaves_of(vocabulary))
+    for number in range(40):
+        text = f"{number}!".encode()
+        constraint = align(compile_grammar(Grammar({"start": Bytes(text)})), vocabulary)
+        state = constraint.start
+        for byte in text:
+            assert np.flatnonzero(np.unpackbits(constraint.mask(state).view(np.uint8), bitorder="little")).tolist() == [
+                byte
+            ]
+            state = constraint.advance(state, byte)
+        assert leaves_of(vocabulary)._remembered <= 400 + 16 + len(text) + 1
+    del constraint, state
+    gc.collect()
+    assert first() is None
