@@ -158,7 +158,7 @@ class Engine:
         """One text a sample, by the random numbers that `gcd.generate` would give it."""
         seed = secrets.randbits(32) if ask.seed is None else ask.seed
         used = cast("Constraint", self._free if constraint is None else constraint)
-        thinking, calls = layout.thinking, layout.calls
+        calls = layout.calls
         ends = self.vocabulary.eos_token_ids
         marks = {
             token_id: name.encode()
@@ -173,12 +173,9 @@ class Engine:
                 free=constraint is None,
                 stops=tuple(stop.encode() for stop in ask.stops),
                 guard=None if calls is None else calls.tag.encode(),
+                leads=calls is not None and calls.leading,
                 marks=marks,
-                thoughts=None
-                if thinking is None
-                else Thoughts(
-                    begin=thinking.begin.encode(), end=thinking.end.encode(), opened=layout.opened, budget=thoughts
-                ),
+                thoughts=_thoughts(layout, thoughts),
                 top=ask.top,
             )
             for i in range(ask.n)
@@ -201,3 +198,12 @@ class Engine:
                 code="context_length_exceeded",
             )
         return int(min(wanted, left))
+
+
+def _thoughts(layout: Layout, budget: int | None) -> Thoughts | None:
+    """The marks of a layout as bytes; None where nothing is thought."""
+    thinking = layout.thinking
+    if thinking is None:
+        return None
+    begin, end, opening = (mark.encode() for mark in (thinking.begin, thinking.end, thinking.opening))
+    return Thoughts(begin=begin, end=end, opening=opening, opened=layout.opened, budget=budget)

@@ -54,6 +54,11 @@ class CallFormat:
     parallel: bool = True
     spelled: bool = False
 
+    @property
+    def untagged(self) -> bool:
+        """Whether calls begin as JSON values may."""
+        return self.tag.startswith("{")
+
     def written(self, calls: Iterable[tuple[str, str]]) -> str:
         r"""Calls, by their names and the JSON texts of their arguments, as texts have them.
 

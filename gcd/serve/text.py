@@ -108,10 +108,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thoughts:
-    """The marks around what the model thinks, `opened` by the prompt or not, and the most tokens between them."""
+    """The marks around what the model thinks, `opened` by the prompt or not, and the most tokens between them.
+
+    `opening` is a mark before what it says then.
+    """
 
     begin: bytes
     end: bytes
+    opening: bytes = b""
     opened: bool
     budget: int | None = None
 
@@ -121,9 +125,9 @@ class Text:
     """A text in the making; `absorb` after each forward pass, `piece` for what may be sent.
 
     `stops` end a text where they begin; one that has `guard` in it is not ended behind that: calls of tools are whole.
-    `top` is how many likeliest tokens are wanted beside each one, None where no log-probabilities are. `marks` are
-    special tokens that are written out. While the model is in its `thoughts`, nothing stops, and the row's budget is
-    what they may take and what the shortest answer needs.
+    A guard that `leads` counts only where what is said begins. `top` is how many likeliest tokens are wanted beside
+    each one, None where no log-probabilities are. `marks` are special tokens that are written out. While the model is
+    in its `thoughts`, nothing stops, and the row's budget is what they may take and what the shortest answer needs.
     """
 
     index: int
@@ -132,6 +136,7 @@ class Text:
     free: bool
     stops: tuple[bytes, ...] = ()
     guard: bytes | None = None
+    leads: bool = False
     top: int | None = None
     marks: Mapping[int, bytes] = field(default_factory=dict)
     thoughts: Thoughts | None = None
@@ -207,17 +212,27 @@ class Text:
 
     def _stopped(self, before: int) -> bool:
         """Cut the text at the first stop, if there is one that ends behind the byte `before`."""
-        if self._answer is None:
+        said = self._said()
+        if said is None:
             return False
-        begin = max(self._answer, before - max(map(len, self.stops)) + 1)
+        begin = max(said, before - max(map(len, self.stops)) + 1)
         end = len(self.data)
-        if self.guard is not None and (guarded := self.data.find(self.guard)) >= 0:
-            end = guarded
+        if self.guard is not None and (guarded := self.data.find(self.guard, said)) >= 0:
+            end = end if self.leads and guarded > said else guarded
         places = [place for stop in self.stops if (place := self.data.find(stop, begin, end)) >= 0]
         if not places:
             return False
         del self.data[min(places) :]
         return True
+
+    def _said(self) -> int | None:
+        """Where what is said begins, behind the thoughts and what opens it; None before that is sure."""
+        if self._answer is None or self.thoughts is None or not (opening := self.thoughts.opening):
+            return self._answer
+        rest = bytes(self.data[self._answer : self._answer + len(opening)])
+        if rest == opening:
+            return self._answer + len(opening)
+        return None if opening.startswith(rest) else self._answer
 
     def _note(self, logits: torch.Tensor, scored: int) -> None:
         token_ids = self.row.token_ids[scored : self.row.scored]

@@ -20,7 +20,7 @@ from gcd.serve.ask import Ask
 from gcd.serve.calls import Arguments, Begun, Content, Part, PartReader, Thought
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
-from gcd.serve.formats import HERMES, CallFormat, Layout, format_of, template_of, thinking_of
+from gcd.serve.formats import HERMES, Layout, format_of, template_of, thinking_of
 from gcd.serve.messages import chat_text
 from gcd.serve.settings import Settings
 from gcd.serve.text import Piece
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from gcd.serve.engine import Engine
 
 __all__ = ["Call", "TextReader", "Turn", "Wishes", "check_model", "read_wishes", "stop_truncates", "take_turn"]
+
+
+SWITCHES = ("enable_thinking", "thinking")
+"""What chat templates call it whether the model thinks: Qwen's name, and DeepSeek's."""
 
 
 @dataclass(slots=True)
@@ -67,10 +71,6 @@ def read_wishes(fields: Fields, settings: Settings) -> Wishes:
     return Wishes(budget=budget, options=found)
 
 
-SWITCHES = ("enable_thinking", "thinking")
-"""What chat templates call it whether the model thinks: Qwen's name, and DeepSeek's."""
-
-
 @dataclass(frozen=True, slots=True)
 class Turn:
     """`answer` is what a text that calls no tool must be, `goal` what any text must be."""
@@ -104,12 +104,12 @@ def take_turn(
         raise stop_truncates(answer)
     template = template_of(engine.tokenizer)
     own = format_of(template)
-    text = chat_text(
-        messages, toolbox.shown if calling and toolbox is not None else (), engine.tokenizer,
-        calls=None if own is not None and _clash(own, answer) else own, options=wishes.options,
-    )  # fmt: skip
+    if own is not None and answer is not None and own.untagged:
+        own = None  # a value could be read as a call
+    tools = toolbox.shown if calling and toolbox is not None else ()
+    text = chat_text(messages, tools, engine.tokenizer, calls=own, options=wishes.options)
     thinking, opened = thinking_of(template, text)
-    calls = (HERMES if own is None or _clash(own, answer) else own) if calling else None
+    calls = (own or HERMES) if calling else None
     layout = Layout(calls=calls, thinking=thinking, opened=opened, answers=answer is not None)
     bounded = thinking is not None and wishes.budget is not None
     goal = layout_goal(layout, toolbox, answer, engine.vocabulary.special_tokens, bounded=bounded)
@@ -120,11 +120,6 @@ def take_turn(
         )  # fmt: skip
     prompt_ids = encode_text(engine.tokenizer, text, special=False)
     return Turn(prompt_ids, ask, goal, answer, toolbox, layout, wishes.budget)
-
-
-def _clash(calls: CallFormat, answer: Goal | None) -> bool:
-    """Whether a value could be read as a call, since these have no tag of their own: as Llama writes them."""
-    return answer is not None and calls.leading and calls.tag.startswith("{")
 
 
 def check_model(fields: Fields, engine: Engine) -> None:

@@ -11,7 +11,7 @@ import pytest
 from toys import byte_vocabulary
 
 from gcd.sampling.logits import Warp
-from gcd.serve.text import Free, ServedRow, Text
+from gcd.serve.text import Free, ServedRow, Text, Thoughts
 
 ROUNDS = int(os.environ.get("GCD_SERVE_ROUNDS", "1"))
 WORDS = [b"ab", b"ba", b"abc", b"aab"]
@@ -57,6 +57,31 @@ def test_a_text_ends_at_its_first_stop(seed: int) -> None:
     expected, stopped = cut(tokens, stops, guard)
     assert (sent, text.finish) == (expected, "stop")
     assert stopped == (text.row.token_ids[-1] != EOS)
+
+
+@pytest.mark.parametrize("seed", range(60 * ROUNDS))
+def test_stops_are_about_what_is_said(seed: int) -> None:
+    """Thoughts, in marks, and what opens the answer are never cut; a guard that leads holds where the answer begins."""
+    rng = random.Random(seed)
+    spelled = [*WORDS, b"a", b"b", b"c", b"<"]
+    opened = rng.random() < 0.5
+    opening = rng.choice([b"", b"b:"])
+    thought = [rng.choice(spelled) for _ in range(rng.randrange(6))]
+    said = [rng.choice(spelled) for _ in range(rng.randrange(1, 9))]
+    marks = [[b"(", b"a"] * (not opened), [b")", b"b"], [b"b", b":"] if opening else []]
+    tokens = [*marks[0], *thought, *marks[1], *marks[2], *said]
+    head = b"".join(tokens[: len(tokens) - len(said)])
+    stops = ["".join(rng.choices("abc:", k=rng.randrange(1, 3))).encode() for _ in range(rng.randrange(1, 3))]
+    thoughts = Thoughts(begin=b"(a", end=b")b", opening=opening, opened=opened)
+    text = text_of(99, stops=tuple(stops), guard=b"<", leads=True, thoughts=thoughts)
+    for token in [*(VOCABULARY.tokens.index(token) for token in tokens), EOS]:
+        text.row.decide([token])
+        text.absorb()
+        if text.finish is not None:
+            break
+    expected, _ = cut(said, stops, None) if said[0] != b"<" else (b"".join(said), False)
+    assert (bytes(text.data), text.finish) == (head + expected, "stop")
+    assert text.thought == len(tokens) - len(said) - len(marks[2])
 
 
 def test_free_text_has_the_length_of_its_budget() -> None:
