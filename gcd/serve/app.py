@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gcd.errors import RequestError
+from gcd.errors import GrammarError, RequestError
 from gcd.serve.ask import Ask
 from gcd.serve.chat import answer_chat, read_chat, stream_chat
 from gcd.serve.completions import answer_completion, read_completion, stream_completion
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import parse_body
 from gcd.serve.guard import Guard
+from gcd.serve.openapi import openapi
 from gcd.serve.replies import error_reply, event
 from gcd.serve.responses import answer_response, read_response, stream_response
 from gcd.serve.text import Piece
+from gcd.serve.trial import page, policy, try_out
 
 if TYPE_CHECKING:
     from gcd.serve.engine import Engine
@@ -67,6 +69,20 @@ def create_app(engine: Engine) -> Starlette:
 
     def model() -> dict[str, Any]:
         return {"id": engine.name, "object": "model", "created": engine.created, "owned_by": "gcd"}
+
+    async def described(request: Request) -> Response:
+        return JSONResponse(openapi())
+
+    async def trial_page(request: Request) -> Response:
+        headers = {"Content-Security-Policy": policy(), "X-Content-Type-Options": "nosniff"}
+        return HTMLResponse(page(), headers=headers)
+
+    async def trial(request: Request) -> Response:
+        work = try_out(await _body(request, engine), engine)
+        try:
+            return JSONResponse(await _or_disconnect(request, work))
+        except GrammarError as error:
+            return _error_response(error, param="text")
 
     async def models(request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [model()]})
@@ -127,6 +143,9 @@ def create_app(engine: Engine) -> Starlette:
             Route("/health", counted(health), methods=["GET"]),
             Route("/ready", counted(ready), methods=["GET"]),
             Route("/metrics", counted(metrics), methods=["GET"]),
+            Route("/", counted(trial_page), methods=["GET"]),
+            Route("/try", counted(trial), methods=["POST"]),
+            Route("/openapi.json", counted(described), methods=["GET"]),
             Route("/v1/models", counted(models), methods=["GET"]),
             Route("/v1/models/{name:path}", counted(one_model), methods=["GET"]),
             Route("/v1/chat/completions", counted(chat), methods=["POST"]),

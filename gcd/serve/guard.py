@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard", "check_request"]
 
-OPEN_PATHS = ("/health", "/ready")
-"""What whoever watches over the server may ask without a key."""
+OPEN_PATHS = ("/health", "/ready", "/")
+"""What is given without a key: to whoever watches over the server, and the page, which says nothing of it."""
 
 
 class Guard:

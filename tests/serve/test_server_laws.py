@@ -269,11 +269,12 @@ SENSE: list[dict[str, Any]] = [
                {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "1"},
                {"type": "function_call_output", "call_id": "1", "output": "x"}],
      "stream": True, "instructions": "x", "include": ["message.output_text.logprobs"], "top_logprobs": 1},
+    {"kind": "schema", "text": '{"type": "array"}', "prompt": "x", "seed": 1, "max_tokens": 8},
     {"prompt": "x", "guided_json": {"type": "array"}, "guided_choice": None, "grammar": None, "ebnf": None},
 ]  # fmt: skip
 
 
-PATHS = {"prompt": "/v1/completions", "input": "/v1/responses", "messages": "/v1/chat/completions"}
+PATHS = {"kind": "/try", "prompt": "/v1/completions", "input": "/v1/responses", "messages": "/v1/chat/completions"}
 
 
 def spoiled(rng: random.Random, value: Any) -> Any:
