@@ -33,7 +33,7 @@ def asks(**given: Any) -> Any:
     """Sampling parameters with arguments of ours."""
     options = {"max_tokens": 60, "seed": 1, **{name: given.pop(name) for name in list(given) if name[:4] != "gcd_"}}
     params = vllm.SamplingParams(extra_args=given or None, **options)
-    params.update_from_generation_config({}, {EOS})
+    params.update_from_generation_config({}, EOS)
     return params
 
 
