@@ -24,7 +24,7 @@ from gcd.errors import InvalidGrammar, PromptError, ResultsMismatch
 if TYPE_CHECKING:
     from gcd.generation import Generation
 
-__all__ = ["Done", "fill_template", "map_records"]
+__all__ = ["Block", "Done", "Job", "fill_template", "map_records"]
 
 SLOT = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -72,10 +72,7 @@ def map_records(
     """
     if workers < 1 or batch_size < 1:
         raise ValueError(f"workers and batch_size must be integers >= 1, not {workers!r} and {batch_size!r}")
-    fill_template(prompt, None)
-    job = _Job(
-        model, prompt, chat, seed, batch_size, _settings(prompt, chat, seed, batch_size, label, options), options
-    )
+    job = Job.of(model, options, prompt=prompt, chat=chat, seed=seed, batch_size=batch_size, label=label)
     if retry_errors:
         _drop_errors(out)
     with _opened(out) as file:
@@ -84,7 +81,7 @@ def map_records(
             on_progress(state.done)
         with _pool(workers) as pool:
             todo = (block for block in _blocks(records, batch_size) if state.missing(block))
-            running: dict[Future[list[dict[str, Any]]], _Block] = {}
+            running: dict[Future[list[dict[str, Any]]], Block] = {}
             while True:
                 for block in islice(todo, 2 * workers - len(running)):
                     running[pool.submit(job.results, block)] = block
@@ -137,7 +134,7 @@ def fill_template(template: str, record: Mapping[str, Any] | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     """Consecutive lines of the records, from `start` on."""
 
     start: int
@@ -148,16 +145,16 @@ class _Block:
         return ((index, line) for index, line in enumerate(self.lines, self.start) if line)
 
 
-def _blocks(records: Path, size: int) -> Iterator[_Block]:
+def _blocks(records: Path, size: int) -> Iterator[Block]:
     with records.open("rb") as file:
         start = 0
         while lines := list(islice(file, size)):
-            yield _Block(start, [line.strip() for line in lines])
+            yield Block(start, [line.strip() for line in lines])
             start += size
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """All that a result depends on beside its record."""
 
     model: object
@@ -168,10 +165,20 @@ class _Job:
     settings: str
     options: Mapping[str, Any]
 
+    @classmethod
+    def of(
+        cls, model: object, options: Mapping[str, Any], *,
+        prompt: str = "{prompt}", chat: bool = False, seed: int = 0, batch_size: int = 8, label: str = "",
+    ) -> Job:  # fmt: skip
+        """The job of these arguments of `map_records`; raises what is wrong with the template and what is wanted."""
+        fill_template(prompt, None)
+        settings = _settings(prompt, chat, seed, batch_size, label, options)
+        return cls(model, prompt, chat, seed, batch_size, settings, options)
+
     def key(self, line: bytes) -> str:
         return hashlib.sha256(self.settings.encode() + b"\0" + line).hexdigest()[:16]
 
-    def results(self, block: _Block) -> list[dict[str, Any]]:
+    def results(self, block: Block) -> list[dict[str, Any]]:
         """The results of a block, in order."""
         import gcd
 
@@ -239,7 +246,7 @@ def _settings(prompt: str, chat: bool, seed: int, batch_size: int, label: str, o
 class _Results:
     """The file of results: which records have one, and the place for the next."""
 
-    def __init__(self, file: BufferedWriter, job: _Job, records: Path) -> None:
+    def __init__(self, file: BufferedWriter, job: Job, records: Path) -> None:
         self.file, self.job = file, job
         self.keys: dict[int, str] = {}
         errors = end = 0
@@ -267,7 +274,7 @@ class _Results:
             )
         return len(indices)
 
-    def missing(self, block: _Block) -> bool:
+    def missing(self, block: Block) -> bool:
         return any(index not in self.keys for index, _ in block.numbered())
 
     def write(self, results: list[dict[str, Any]]) -> None:
