@@ -170,7 +170,7 @@ def test_rows_follow_the_slots_and_drafts_of_the_v2_runner() -> None:
         ({"gcd_regex": "a", "gcd_choices": ["b"]},
          "say what is wanted by exactly one of schema=, regex=, grammar=, choices=; got regex= and choices="),
         ({"gcd_schema": '{"type": "integer", "minimum": 2, "maximum": 1}'},
-         "gcd_schema: no number satisfies both minimum 2 and maximum 1"),
+         "gcd_schema: no number satisfies both minimum 2 and maximum 1 (at #)"),
     ],
 )  # fmt: skip
 def test_arguments_that_cannot_be_kept_to(given: dict[str, Any], message: str) -> None:

@@ -4,7 +4,7 @@ vLLM's two runners have an interface each, load one group of entry points, and r
 one class of both. The V1 runner tells which requests stand in which row and shows their output as a list; V2 has rows
 per draft token, and the tokens on the device. In both, a mask is a function of the tokens so far (`EngineRow`).
 
-Written to vLLM 0.33.0; V1 run with 0.32.0 on CPU.
+Written to vLLM 0.33.0, driven through the interfaces of both runners with 0.32.0 on CPU.
 """
 
 from __future__ import annotations
