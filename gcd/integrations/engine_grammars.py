@@ -21,7 +21,7 @@ from tokenizer_align.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from gcd.parse import Wanted
     from tokenizer_align.constraint import Constraint
-    from tokenizer_align.states import Bitmask
+    from tokenizer_align.rows import Bitmask
 
 __all__ = ["EngineGrammars", "EngineRow", "follow", "wanted_by_engine"]
 
