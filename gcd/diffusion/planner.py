@@ -250,7 +250,7 @@ def _flat(work: Work, length: int) -> Plan:
     order, ways = work.order[: work.filled[records.ORDER] + 1], work.ways[: work.filled[records.WAYS]]
     rank, start, out = np.empty(len(work.order), np.int32), _rows(len(order) + 1), np.empty((4, len(ways)), np.int32)
     kernels.flatten(ways, order, rank, start, out)
-    return Plan(start, *out, length)
+    return Plan(start, out[0], out[1], out[2], out[3], length)
 
 
 def _rows(*shape: int) -> Int32:

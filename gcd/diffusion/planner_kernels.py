@@ -124,7 +124,7 @@ def ends_alike(known: Known, frames: int, popped: int, pushed: int) -> bool:
     """Whether what is left of frames and what is pushed end with the same frame, or are both empty."""
     if known.list_size[frames] == popped or pushed == 0:
         return known.list_size[frames] == popped and pushed == 0
-    return known.list_keys[frames, 1] == known.list_keys[pushed, 1]
+    return bool(known.list_keys[frames, 1] == known.list_keys[pushed, 1])
 
 
 @kernel
