@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 __all__ = ["gguf_read_once"]
 
 
 @contextmanager
 def gguf_read_once() -> Iterator[None]:
     """A block in which the package `gguf` remembers the files that it has read, and its tables of names."""
+    import numpy as np
+
     gguf: Any = importlib.import_module("gguf")
     reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
     plain = property(lambda self: vars(self)["plain"], lambda self, data: vars(self).update(plain=np.asarray(data)))
