@@ -2,21 +2,23 @@
 
 Place in the walk: conjunction -> **conjunctions, one of which holds** -> rules. Written out at once, unions that hold
 together multiply. So that few of the products are ever made, a union of which one branch holds anyway is dropped, a
-branch that what stands around it rules out is too, and the union with the fewest branches left is written out first:
-what negation makes of a `oneOf` is mostly settled that way, as by unit propagation (Davis, Logemann, Loveland 1962).
+branch that what stands around it rules out is too, unions with one branch left are written out together, and then the
+one with the fewest: what negation makes of a `oneOf` is mostly settled that way, as by unit propagation (Davis,
+Logemann, Loveland 1962).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from grammars.errors import UnsupportedFeature
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, is_anything, type_clash
 from grammars.frontends.json_schema.disjoint import exclusive
 from grammars.frontends.json_schema.factors import factored
 from grammars.frontends.json_schema.keywords import never, read
-from grammars.frontends.json_schema.parts import OBJECT, Every, Own, Part, Union, Work
+from grammars.frontends.json_schema.parts import NUMBER, OBJECT, Every, Own, Part, Scalar, Union, Work
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.values import holds, in_content, listed
 
@@ -33,23 +35,34 @@ def alternatives(conjunction: Conjunction, work: Work, *, may_overlap: bool = Fa
     """
     conjunction = factored(conjunction, work)
     best: tuple[Union, list[Part]] | None = None
+    only: dict[Part, Part] = {}  # what is left of unions with one branch left
     if len(conjunction.unions) > 1 or conjunction.owns:
+        if settled := [union for union in conjunction.unions if _is_settled(union, conjunction)]:
+            return [tuple([part for part in conjunction.parts if part not in settled])]
         for union in conjunction.unions:
-            if union.keyword != "oneOf" and any(_holds_anyway(branch, conjunction) for branch in union.branches):
-                return [conjunction.choose(union)]
             work.left -= len(union.branches) * len(conjunction.parts)
             left = [branch for branch in union.branches if work.left < 0 or not _ruled_out(conjunction, union, branch)]
+            if len(left) == 1 and union.keyword != "oneOf":
+                only[union] = left[0]
             if left and (best is None or _first(union, left) < _first(*best)):
                 best = union, left
-    union, branches = best or (conjunction.unions[0], [*conjunction.unions[0].branches])
-    if union.keyword == "oneOf" and not may_overlap:
-        branches = exclusive(union, conjunction, branches, work)
-    choices = [conjunction.choose(union, branch) for branch in branches]
+    if only:
+        choices = [tuple([only.get(part, part) for part in conjunction.parts])]
+    else:
+        union, branches = best or (conjunction.unions[0], [*conjunction.unions[0].branches])
+        if union.keyword == "oneOf" and not may_overlap:
+            branches = exclusive(union, conjunction, branches, work)
+        choices = [conjunction.choose(union, branch) for branch in branches]
     flat = [flatten(parts) for parts in choices]
     typed = [parts for parts, branch in zip(choices, flat, strict=True) if branch.types]
     if not typed:
         raise type_clash(flat[0])
     return typed
+
+
+def _is_settled(union: Union, around: Conjunction) -> bool:
+    """Whether some branch of a union holds anyway, so that the union says nothing more."""
+    return union.keyword != "oneOf" and any(_holds_anyway(branch, around) for branch in union.branches)
 
 
 def _first(union: Union, left: list[Part]) -> tuple[bool, bool, int]:
@@ -61,8 +74,10 @@ def _holds_anyway(branch: Part, around: Conjunction) -> bool:
     """Whether what stands around a branch is seen to imply it."""
     if not isinstance(branch, Own):
         return False
-    if around.types & ~branch.types or branch.refused or branch.values or branch.excluded or branch.scalars:
+    if around.types & ~branch.types or branch.refused or branch.values or branch.excluded:
         return False
+    if branch.scalars:
+        return branch.says == NUMBER and around.types & ~NUMBER == 0 and _is_within(around, branch)
     if not branch.says or not around.types & branch.says:
         return True
     if branch.says != OBJECT or around.types != OBJECT:
@@ -85,13 +100,45 @@ def _ruled_out(around: Conjunction, union: Union, branch: Part) -> bool:
     No type is left, or a property is needed that is forbidden or has no value.
     """
     types = around.types & flatten((branch,)).types
-    if types != OBJECT:
-        return not types
+    if types & ~NUMBER and types != OBJECT:
+        return False
     conjunction = flatten(around.choose(union, branch))
+    if types != OBJECT:
+        return not types or _is_crossed(*_range(conjunction.owns))
     required = {name for own in conjunction.owns for name in own.required}
     if any(_is_missing(name, conjunction.owns) for name in required):
         return True
     return any(_values(name, conjunction.owns) == [] for name in _declared(branch) if name in required)
+
+
+_Limit: TypeAlias = tuple[Scalar, bool]
+"""A bound, and whether it is left out."""
+
+
+def _range(owns: Sequence[Own]) -> tuple[_Limit | None, _Limit | None]:
+    """The tightest bounds below and above."""
+    lows = [(own.scalars[name], name != "minimum") for own in owns for name in _BELOW if name in own.scalars]
+    highs = [(own.scalars[name], name == "maximum") for own in owns for name in _ABOVE if name in own.scalars]
+    high = min(highs, default=None)
+    return max(lows, default=None), None if high is None else (high[0], not high[1])
+
+
+_BELOW, _ABOVE = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+
+
+def _is_crossed(low: _Limit | None, high: _Limit | None) -> bool:
+    """Whether no number is between two bounds."""
+    return low is not None and high is not None and (low[0], low[1] or high[1]) > (high[0], False)
+
+
+def _is_within(around: Conjunction, branch: Own) -> bool:
+    """Whether the numbers within the bounds around a branch are within its own, and it says nothing else."""
+    if not branch.scalars.keys() <= {*_BELOW, *_ABOVE}:
+        return False
+    (low, high), (least, most) = _range(around.owns), _range((branch,))
+    if least is not None and (low is None or low < least):
+        return False
+    return most is None or (high is not None and (high[0], not high[1]) <= (most[0], not most[1]))
 
 
 def _declared(branch: Part) -> Iterator[str]:
