@@ -13,7 +13,7 @@ from gcd.diffusion.lattice import Lattice
 from grammars.errors import EmptyLanguage
 from tokenizer_align.constraint import Constraint
 
-__all__ = ["check"]
+__all__ = ["CLOSE", "check"]
 
 CLOSE = 1e-9
 

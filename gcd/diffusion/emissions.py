@@ -22,7 +22,7 @@ from gcd.diffusion.passes import logsumexp, segment_logsumexp
 from gcd.diffusion.token_sets import TAIL, Partition
 from gcd.errors import BadBlock
 
-__all__ = ["Best", "Emissions", "invert"]
+__all__ = ["Best", "Emissions", "invert", "invert_rows"]
 
 Float = NDArray[np.float64]
 Best: TypeAlias = Callable[[int, int, int], list[tuple[float, int]]]
@@ -259,4 +259,12 @@ def invert(weights: Float, uniforms: Float) -> NDArray[np.int64]:
     sums = np.cumsum(np.exp(weights - weights.max()))
     last = int(np.searchsorted(sums, sums[-1]))  # the last that adds anything
     drawn: NDArray[np.int64] = np.minimum(np.searchsorted(sums, uniforms * sums[-1], side="right"), last)
+    return drawn
+
+
+def invert_rows(weights: Float, uniforms: Float) -> NDArray[np.int64]:
+    """The same for logarithms of weights (..., n) and uniform numbers (...,), one draw from each row."""
+    sums = np.cumsum(np.exp(weights - weights.max(axis=-1, keepdims=True)), axis=-1)
+    last = (sums < sums[..., -1:]).sum(axis=-1)
+    drawn: NDArray[np.int64] = np.minimum((sums <= uniforms[..., None] * sums[..., -1:]).sum(axis=-1), last)
     return drawn

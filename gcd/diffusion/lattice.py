@@ -11,25 +11,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from gcd.diffusion.blocks import Ending, Sums, Ways, block_ways
+from gcd.diffusion.chain import Chain
 from gcd.diffusion.emissions import Emissions
 from gcd.diffusion.token_automaton import BlockLimits
 from gcd.diffusion.token_sets import TAIL
-from grammars.errors import EmptyLanguage
+from gcd.diffusion.tree import Tree
+from grammars.errors import EmptyLanguage, UnsupportedFeature
 from tokenizer_align.constraint import Constraint, State
 from tokenizer_align.errors import VocabularyMismatch
 
-__all__ = ["End", "Lattice", "Tail"]
+__all__ = ["Draws", "End", "Lattice", "Tail"]
 
 Float = NDArray[np.float64]
 Tail: TypeAlias = Literal["unscored", "scored"]
 End: TypeAlias = Literal["accept", "eos", "open"]
+Draws: TypeAlias = Literal["chain", "tree"]
 Fixed: TypeAlias = Mapping[int, int]
 
 
@@ -180,16 +183,33 @@ class Lattice:
         each = [_strings(row.k_best(k)) for row in self._rows]
         return each if self.is_batch else each[0]
 
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> torch.Tensor:
-        """n independent draws from q: (n, L) int64, or (B, n, L)."""
+    def sample(self, n: int, *, generator: torch.Generator | None = None, method: Draws = "chain") -> torch.Tensor:
+        """n independent draws from q: (n, L) int64, or (B, n, L).
+
+        `method` does not change the law. "chain" draws one position after the other. "tree" draws the states between
+        the positions, from the middle outwards, in log2(L) steps for all draws at once; it multiplies matrices of
+        states first, at each call. It raises LimitExceeded where these are too large, UnsupportedFeature where the
+        states of the block cannot be listed.
+        """
+        if method not in get_args(Draws):
+            raise ValueError(f"method must be 'chain' or 'tree', not {method!r}")
         length, each = self.logits.shape[-2], list[torch.Tensor]()
         device = None if generator is None else generator.device
         for row in self._rows:
-            uniforms = torch.rand(2, n, length, generator=generator, dtype=torch.float64, device=device).cpu().numpy()
-            sets = row.sums.draw(uniforms[0])
-            columns = [row.emissions.draw(i, sets[:, i], uniforms[1, :, i]) for i in range(length)]
+            size = (3 if method == "tree" else 2, n, length)
+            uniforms = torch.rand(size, generator=generator, dtype=torch.float64, device=device).cpu().numpy()
+            sets = self._tree(row.sums).draw(uniforms[:2]) if method == "tree" else row.sums.draw(uniforms[0])
+            columns = [row.emissions.draw(i, sets[:, i], uniforms[-1, :, i]) for i in range(length)]
             each.append(torch.from_numpy(np.stack(columns, axis=1)))
         return torch.stack(each) if self.is_batch else each[0]
+
+    def _tree(self, sums: Sums) -> Tree:
+        if not isinstance(sums, Chain):
+            raise UnsupportedFeature(
+                "draws by method='tree' are not supported where the states of a block cannot be listed",
+                hint="draw with method='chain', or pass limits=BlockLimits(states=...) where they are not too many",
+            )
+        return Tree(sums, self._limits.products)
 
     def position_marginals(self, position: int) -> torch.Tensor:
         """The law of the token at a position under q: (V,) float64, or (B, V). Padding is written as EOS."""

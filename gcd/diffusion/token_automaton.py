@@ -36,7 +36,8 @@ class BlockLimits:
     By default 4,096 states where rules of the grammar are recursive, else 65,536: without recursion states are many
     only because they count, and then listing them is the faster way. A grammar with more is read as a pushdown
     automaton. Of that there are at most so many tops (what is on top of the stacks), items (tops at a position) and
-    steps from item to item; a step takes some 70 bytes.
+    steps from item to item; a step takes some 70 bytes. `products` is how many numbers a segment tree may have, which
+    draws by method="tree" go down.
     """
 
     states: int | None = None
@@ -44,6 +45,7 @@ class BlockLimits:
     tops: int = 4096
     items: int = 2_000_000
     steps: int = 8_000_000
+    products: int = 32_000_000
 
     def states_of(self, constraint: Constraint) -> int:
         """How many states of a constraint are listed at most."""

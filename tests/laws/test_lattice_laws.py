@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
+from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from block_cases import random_block
-from lattice_laws import check
+from lattice_laws import CLOSE, check
+from numpy.typing import NDArray
 
-from gcd.diffusion.lattice import Lattice
+from gcd.diffusion import chain, emissions, tree
+from gcd.diffusion.lattice import Draws, Lattice
 from grammars.errors import EmptyLanguage
 
 CASES = int(os.environ.get("GCD_LATTICE_CASES", "60"))
@@ -54,6 +58,59 @@ def test_derivatives_are_those_of_finite_differences(seed: int) -> None:
 
     assert torch.autograd.gradcheck(log_z, values)
     assert torch.autograd.gradgradcheck(log_z, values)
+
+
+def law_of_draws(lattice: Lattice, method: Draws, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[int, ...], float]:
+    """The law of one draw, exactly: it is made once for every way in which its choices can fall."""
+    ahead = list[list[tuple[int, float]]]()  # what is still to be tried of each choice of this draw, with its share
+    place, share = 0, 1.0
+
+    def choice(weights: NDArray[np.float64]) -> int:
+        nonlocal place, share
+        if place == len(ahead):
+            shares = np.exp(weights - np.logaddexp.reduce(weights))
+            ahead.append([(int(i), float(shares[i])) for i in shares.nonzero()[0]])
+        taken, part = ahead[place][-1]
+        place, share = place + 1, share * part
+        return taken
+
+    def one(weights: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.array([choice(weights) for _ in uniforms])
+
+    def rows(weights: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.array([choice(row) for row in weights.reshape(-1, weights.shape[-1])]).reshape(uniforms.shape)
+
+    for module in (chain, emissions):
+        monkeypatch.setattr(module, "invert", one)
+    monkeypatch.setattr(tree, "invert_rows", rows)
+    law = defaultdict[tuple[int, ...], float](float)
+    while True:
+        place, share = 0, 1.0
+        law[(*lattice.sample(1, method=method)[0].tolist(),)] += share
+        while ahead and len(ahead[-1]) == 1:
+            ahead.pop()
+        if not ahead:
+            monkeypatch.undo()
+            return law
+        ahead[-1].pop()
+
+
+def test_chain_and_tree_draw_by_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed_strings = 0
+    for seed in SEEDS:
+        block = random_block(seed, most_length=5)
+        listed = {tokens: weight for tokens, weight, _ in block.strings()}
+        if not listed or len(listed) > 150:
+            continue
+        weights = torch.tensor([*listed.values()], dtype=torch.float64)
+        expected = dict(zip(listed, weights.softmax(0).tolist(), strict=True))
+        lattice = block.lattice(block.constraint())
+        for method in get_args(Draws):
+            assert law_of_draws(lattice, method, monkeypatch) == pytest.approx(expected, abs=CLOSE), (seed, method)
+        listed_strings += len(listed)
+    print(f"{listed_strings} strings")
+    if CASES >= 60:
+        assert listed_strings > 10 * CASES
 
 
 def test_a_batch_is_its_blocks() -> None:

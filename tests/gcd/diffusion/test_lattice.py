@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from block_cases import random_block
 
 import gcd
 from gcd.diffusion import BlockLimits, Lattice
-from gcd.errors import BadBlock, EmptyLanguage, UnsupportedFeature, VocabularyMismatch
+from gcd.diffusion.tree import Tree
+from gcd.errors import BadBlock, EmptyLanguage, LimitExceeded, UnsupportedFeature, VocabularyMismatch
 
 AB = gcd.Vocabulary([b"a", b"b", b"c", b""], eos_token_ids=[3])
 A, B, C, EOS = range(4)
@@ -101,15 +105,38 @@ def law_of(lattice: Lattice) -> dict[tuple[int, ...], float]:
     return {tuple(t): p for t, p in zip(token_ids.tolist(), (logprobs - lattice.log_z).exp().tolist(), strict=True)}
 
 
+@pytest.mark.parametrize("method", ["chain", "tree"])
 @pytest.mark.parametrize("regex", ["[ab]*a", "ab|ba|abc", "(ab)+c?"])
-def test_draws_follow_the_law(regex):
+def test_draws_follow_the_law(regex, method):
+    draws = int(os.environ.get("GCD_LATTICE_DRAWS", "20000"))
     logits = torch.randn(4, 4, generator=torch.Generator().manual_seed(1))
     lattice = Lattice(constraint(regex), logits)
-    drawn = lattice.sample(20_000, generator=torch.Generator().manual_seed(2))
-    assert torch.equal(drawn, lattice.sample(20_000, generator=torch.Generator().manual_seed(2)))
+    drawn = lattice.sample(draws, generator=torch.Generator().manual_seed(2), method=method)
+    assert torch.equal(drawn, lattice.sample(draws, generator=torch.Generator().manual_seed(2), method=method))
     counts, expected = Counter(map(tuple, drawn.tolist())), law_of(lattice)
+    for row in counts:
+        text = "".join("abc$"[t] for t in row)
+        assert re.fullmatch(f"(?:{regex})[$]*", text), text
     assert counts.keys() <= expected.keys()
-    assert sum(abs(counts[s] / 20_000 - p) for s, p in expected.items()) / 2 < 0.02
+    assert sum(abs(counts[s] / draws - p) for s, p in expected.items()) / 2 < 0.02
+
+
+def test_a_tree_is_refused_before_it_is_allocated():
+    c, logits = constraint("[ab]*c"), torch.zeros(100, 4)
+    with pytest.raises(LimitExceeded) as caught:
+        Lattice(c, logits, limits=BlockLimits(products=1000)).sample(1, method="tree")
+    assert str(caught.value) == (
+        "the segment tree of a block of 100 tokens and 3 states has more than 1,000 numbers\n"
+        "draw with method='chain', or pass limits=BlockLimits(products=...)"
+    )
+    with pytest.raises(UnsupportedFeature) as caught:
+        Lattice(c, logits, limits=BlockLimits(states=0)).sample(1, method="tree")
+    assert str(caught.value) == (
+        "draws by method='tree' are not supported where the states of a block cannot be listed\n"
+        "draw with method='chain', or pass limits=BlockLimits(states=...) where they are not too many"
+    )
+    with pytest.raises(ValueError, match=r"^method must be 'chain' or 'tree', not 'forest'$"):
+        Lattice(c, logits).sample(1, method="forest")
 
 
 def test_cold_draws_are_the_best_string():
@@ -295,6 +322,8 @@ def test_what_underflows_is_summed_again(spread):
     logits = spread * torch.randn(12, 4, generator=generator, dtype=torch.float64)
     c = constraint("(a|bb|cab)*(c|ba)?")
     row = Lattice(c, logits, normalize=False)._rows[0]
+    tree = Tree(row.sums, 10_000)
+    assert np.logaddexp.reduce(tree.levels[-1][0, tree.start]) == pytest.approx(row.sums.log_z, rel=1e-14)
     weights = torch.from_numpy(row.emissions.set_sums).requires_grad_()
     log_z = row.sums.torch_log_z(weights)
     assert row.sums.log_z == pytest.approx(log_z.item(), rel=1e-14)
