@@ -65,11 +65,11 @@ def test_the_steps_are_exact_and_their_way_is_not():
 def test_particles_correct_the_way(method, expected):
     c = gcd.compile(regex="a*b+", tokenizer=AB)
     options = {"mask_token_id": MASK, "fixed": {2: B}, "policy": second_first, "method": method}
-    many = int(os.environ.get("GCD_DECODE_DRAWS", "100"))
+    many, particles = int(os.environ.get("GCD_DECODE_DRAWS", "100")), int(os.environ.get("GCD_DECODE_PARTICLES", "64"))
     if method == "exact":
         drawn = decode(table(twister), c, 3, n=10 * many, seed=1, **options)
     else:
-        drawn = decode(table(twister), c, 3, n=many, particles=64, seed=1, **options)
+        drawn = decode(table(twister), c, 3, n=many, particles=particles, seed=1, **options)
         mean = sum(math.exp(d.log_weight) for d in drawn) / len(drawn)
         assert mean == pytest.approx(0.95, abs=0.02)  # of the model's own canvases: .5 * .9 + .5
     share = sum(d.token_ids[1] == A for d in drawn) / len(drawn)
