@@ -18,6 +18,7 @@ HEAD = """\
 Written by `make docs` from the commands; do not edit.
 
 Results go to stdout, everything else to stderr. A file named `-` is stdin.
+`gcd --install-completion` teaches your shell to complete commands and options; `gcd --show-completion` prints how.
 
 | exit code | says |
 |---|---|

@@ -50,7 +50,10 @@ Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
 GrammarArgument = Annotated[
     str,
-    typer.Argument(metavar="GRAMMAR", help="A file, its kind told by the name: .json, .regex, .lark; or library:NAME."),
+    typer.Argument(
+        metavar="GRAMMAR",
+        help="A file, its kind told by the name: .json, .regex, .lark, .gbnf, .ebnf; or library:NAME.",
+    ),
 ]
 
 PANEL = "What is wanted (one of these)"
