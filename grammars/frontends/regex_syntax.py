@@ -42,15 +42,18 @@ _VERBOSE_SPACE = re.compile(r"(?:[ \t\n\r\f\v]|#[^\n]*)+")
 _CAPTURE = re.compile(r"\((?!\?)|\(\?P?<(?![=!])")
 
 _LOOKS = {"(?=": (True, False), "(?!": (True, True), "(?<=": (False, False), "(?<!": (False, True)}
+_WRITE_OUT = "write out what the group may be a second time"
+_RECURSION = "recursion is for grammars, in Lark or GBNF"
 _REFUSED_GROUPS = {
-    "(?>": "an atomic group",
-    "(?(": "a conditional group",
-    "(?|": "a branch-reset group",
-    "(?P=": "a backreference",
-    "(?P>": "a recursive group",
-    "(?&": "a recursive group",
-    "(?R": "a recursive group",
+    "(?>": ("an atomic group", "write (?:...): it may change what is matched"),
+    "(?(": ("a conditional group", "write out both cases, as alternatives"),
+    "(?|": ("a branch-reset group", "write (?:...): what groups captured is not kept"),
+    "(?P=": ("a backreference", _WRITE_OUT),
+    "(?P>": ("a recursive group", _RECURSION),
+    "(?&": ("a recursive group", _RECURSION),
+    "(?R": ("a recursive group", _RECURSION),
 }
+"""By how such a group opens: its name, and what to write instead."""
 _ANCHORS: dict[Flavor, dict[str, AnchorKind]] = {
     "python": {"A": "start", "Z": "end", "z": "end", "b": "word", "B": "not_word"},
     "ecma": {"b": "word", "B": "not_word"},
@@ -182,10 +185,10 @@ class _Reader:
         start = self.at
         flags = self.flags
         look = next((kind for opener, kind in _LOOKS.items() if self.text.startswith(opener, start)), None)
-        for opener, feature in _REFUSED_GROUPS.items():
+        for opener, (feature, hint) in _REFUSED_GROUPS.items():
             if self.text.startswith(opener, start):
                 self.at += len(opener)
-                raise self.unsupported(feature, start)
+                raise self.unsupported(feature, start, hint=hint)
         if look:
             self.at += 3 if look[0] else 4
         elif self.text.startswith("(?", start):
@@ -320,7 +323,7 @@ class _Reader:
         if self.flavor == "python":
             return self.python_escape(char, start)
         if char == "k":
-            raise self.unsupported("a backreference", start)
+            raise self.unsupported("a backreference", start, hint=_WRITE_OUT)
         if char == "c":
             raise self.invalid(r"\c needs a letter", start)
         if char in _FOREIGN and not inside_class:
@@ -372,7 +375,7 @@ class _Reader:
             return 0
         self.at = number.end()
         if not inside_class and 0 < int(number[0]) <= len(_CAPTURE.findall(self.text)):
-            raise self.unsupported("a backreference", start, hint="write out what the group may be a second time")
+            raise self.unsupported("a backreference", start, hint=_WRITE_OUT)
         raise self.invalid(f"\\{number[0]} refers to no group", start, hint="write \\xHH for a character by its number")
 
     def shorthand(self, letter: str) -> Ranges:

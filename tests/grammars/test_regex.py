@@ -219,6 +219,7 @@ def test_nodes_are_as_plain_as_the_pattern(pattern: str, node: Node) -> None:
 
 
 FAR = "lookarounds of several characters may stand outside repeats, lookbehinds before lookaheads"
+WRITE_OUT = "write out what the group may be a second time"
 
 ERRORS: list[tuple[str, Flavor, type[GrammarError], str, str, str]] = [
     # pattern, flavor, kind, message, its caret, its hint
@@ -252,9 +253,56 @@ ERRORS: list[tuple[str, Flavor, type[GrammarError], str, str, str]] = [
         UnsupportedFeature,
         "a backreference is not supported in a regex",
         "   ^^",
-        "write out what the group may be a second time",
+        WRITE_OUT,
     ),
-    ("(?>a)", "python", UnsupportedFeature, "an atomic group is not supported in a regex", "^^^", ""),
+    (
+        r"(?<n>a)\k<n>",
+        "ecma",
+        UnsupportedFeature,
+        "a backreference is not supported in a regex",
+        "       ^^",
+        WRITE_OUT,
+    ),
+    (
+        "(?P<n>a)(?P=n)",
+        "python",
+        UnsupportedFeature,
+        "a backreference is not supported in a regex",
+        "        ^^^^",
+        WRITE_OUT,
+    ),
+    (
+        "(?>a)",
+        "python",
+        UnsupportedFeature,
+        "an atomic group is not supported in a regex",
+        "^^^",
+        "write (?:...): it may change what is matched",
+    ),
+    (
+        "(a)?(?(1)b)",
+        "python",
+        UnsupportedFeature,
+        "a conditional group is not supported in a regex",
+        "    ^^^",
+        "write out both cases, as alternatives",
+    ),
+    (
+        "a|(?R)",
+        "python",
+        UnsupportedFeature,
+        "a recursive group is not supported in a regex",
+        "  ^^^",
+        "recursion is for grammars, in Lark or GBNF",
+    ),
+    (
+        r"(?!\Ba)a",
+        "python",
+        UnsupportedFeature,
+        "a negative lookahead that looks at what is before it is not supported in a regex",
+        "^^^^^^^",
+        "",
+    ),
     (
         "a++",
         "python",
