@@ -352,6 +352,30 @@ ERRORS: list[tuple[object, type[GrammarError], str]] = [
         "free text has no special tokens: any_text, triggered_tags and dispatch are by characters",
     ),
     (
+        whole({"type": "token_triggered_tags", "trigger_tokens": ["<tool>"], "tags": []}),
+        UnsupportedFeature,
+        "the format token_triggered_tags is not supported in a structural tag (at #/format)\n"
+        "free text has no special tokens: any_text, triggered_tags and dispatch are by characters",
+    ),
+    (
+        whole({"type": "qwen_xml_parameter", "json_schema": {}}),
+        UnsupportedFeature,
+        "the format qwen_xml_parameter is not supported in a structural tag (at #/format)\n"
+        "write the parts between the values as const_string, and the values as json_schema or regex",
+    ),
+    (
+        whole({"type": "json_schema", "json_schema": {}, "max_whitespace_cnt": 2}),
+        UnsupportedFeature,
+        "max_whitespace_cnt is not supported in a structural tag (at #/format/max_whitespace_cnt)\n"
+        "whitespace= is the option for all schemas",
+    ),
+    (
+        whole({"type": "json_schema", "json_schema": {}, "excludes": ["a"]}),
+        UnsupportedFeature,
+        "excludes of a schema is not supported in a structural tag (at #/format/excludes)\n"
+        "say it by pattern in the schema's strings",
+    ),
+    (
         whole({"type": "json_schema", "json_schema": {}, "style": "qwen_xml"}),
         UnsupportedFeature,
         "the style qwen_xml is not supported in a structural tag (at #/format/style)\n"
