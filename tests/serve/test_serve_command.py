@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -81,14 +83,20 @@ def test_it_ends_cleanly_when_it_is_told_to() -> None:
         assert process.wait(timeout=20) == 0
 
 
-@pytest.mark.skipif("GCD_SERVE_ROUNDS" not in os.environ, reason="another process of 5 s: set GCD_SERVE_ROUNDS=1")
-def test_a_killed_server_is_an_error_to_the_client() -> None:
-    with command() as (process, url), CLIENT.stream("POST", f"{url}/completions", json=BODY) as reply:
-        lines = reply.iter_lines()
-        next(lines)
-        process.kill()
-        with pytest.raises(httpx.HTTPError):
-            read_on(lines)
+def test_a_killed_server_is_an_error_to_openais_client() -> None:
+    """One client reads a stream, another waits for a whole answer: neither takes what has come for all there is."""
+    openai = pytest.importorskip("openai", reason="pip install openai, as the group `test` does")
+    wish: dict[str, Any] = {"model": "m", "prompt": [65], "max_tokens": 4000}
+    with command() as (process, url), ThreadPoolExecutor() as threads:
+        client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+        whole = threads.submit(client.completions.create, **wish)
+        stream = client.completions.create(**wish, stream=True)
+        assert next(stream).choices[0].text == "x"
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises((openai.APIConnectionError, httpx.HTTPError)):  # openai 2 lets httpx's own through
+            list(stream)
+        assert isinstance(whole.exception(20), openai.APIConnectionError)
+        client.close()
 
 
 def test_beyond_this_machine_a_key_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
