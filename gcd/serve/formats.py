@@ -7,7 +7,8 @@ Place in the walk: a chat template -> **Layout**, from which `gcd.serve.tools` m
     [thinking.begin thoughts thinking.end] content calls.begin (calls.head NAME calls.middle JSON calls.tail)+ calls.end
 
 Marks are written as text here; where the vocabulary has them as special tokens, they are those tokens. Formats whose
-arguments are no JSON (the XML of Qwen3-Coder, FunctionGemma) have no row: there the calls of HERMES are explained.
+arguments are no JSON (the XML of Qwen3-Coder; FunctionGemma and Gemma 4, whose strings stand between tokens of their
+own) have no row: there the calls of HERMES are explained, as for models without a format of their own (Gemma 1 to 3).
 """
 
 from __future__ import annotations

@@ -169,15 +169,27 @@ TEMPLATES = {
     "deepseek-v3.1": "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>'+ name + '<｜tool▁sep｜>' + arguments }}",
     "harmony": '"<|channel|>commentary json<|message|>" }}{{- tool_call.arguments|tojson }}{{- "<|call|>" }}',
     "llama": """{{- '{"name": "' + name + '", ' }}{{- '"parameters": ' }}{%- if builtin %}<|python_tag|>{% endif %}""",
-    None: "<tool_call>\\n<function=' + tool_call.name + '>",  # Qwen3-Coder: arguments that are no JSON
 }
 """Format -> what stands in the published templates of its models."""
 
+NO_JSON = {
+    "Qwen3-Coder": "<tool_call>\\n<function=' + tool_call.name + '>",
+    "FunctionGemma": "{{- '<start_function_call>call:' + name + '{' }}{{- key + ':<escape>' + value + '<escape>' }}",
+    "Gemma 4": """{{- '<|tool_call>call:' + name + '{' }}{{ key + ':<|"|>' + value + '<|"|>' }}{{- '}<tool_call|>'}}""",
+}
+"""Model -> what stands in its template, where arguments are no JSON: such calls are written as Hermes writes them."""
+
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_templates_tell_the_format(name: str | None) -> None:
+def test_templates_tell_the_format(name: str) -> None:
     found = format_of(TEMPLATES[name])
-    assert (found and found.name) == name
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_calls_whose_arguments_are_no_json_have_no_format(name: str) -> None:
+    assert format_of(NO_JSON[name]) is None
 
 
 def test_calls_of_earlier_turns_are_given_as_templates_take_them() -> None:
