@@ -19,7 +19,7 @@ from gcd.serve.fields import Fields, shown
 from gcd.serve.replies import event
 from gcd.serve.text import Piece, Scored
 from gcd.serve.turn import check_model, stop_truncates
-from gcd.serve.wanted import read_goal, refuse_unknown
+from gcd.serve.wanted import SHOWN, read_goal, refuse_unknown
 
 if TYPE_CHECKING:
     from gcd.serve.engine import Engine
@@ -48,7 +48,7 @@ def read_completion(body: dict[str, Any], engine: Engine) -> CompletionCall:
     goal = read_goal(fields, max_schema=engine.settings.max_schema)
     if ask.stops and goal is not None:
         raise stop_truncates(goal)
-    for name in ("tools", "tool_choice"):
+    for name in ("tools", "tool_choice", SHOWN):
         if fields.any(name) is not None:
             raise fields.fail(name, "belongs to /v1/chat/completions", code="unsupported_parameter")
     refuse_unknown(fields)

@@ -33,13 +33,14 @@ class Goal:
     """What a request wants: a `key` that is equal only for equal texts, the grammar, and the last assertion.
 
     `to_grammar` may raise GrammarError, which is about the field `param` of the request. `check` raises
-    ValidationFailed.
+    ValidationFailed. `schema` is the JSON Schema, where it is one that the prompt is to have.
     """
 
     key: str
     param: str
     to_grammar: Callable[[], Grammar]
     check: Callable[[str], object] | None = None
+    schema: dict[str, object] | bool | str | None = None
 
 
 class ConstraintCache:

@@ -17,7 +17,7 @@ from gcd.serve.fields import Fields, shown
 from gcd.serve.formats import HERMES, CallFormat, call_text, template_of
 from gcd.serve.tools import Tool
 
-__all__ = ["ROLES", "call_of", "chat_text", "read_content", "read_messages"]
+__all__ = ["ROLES", "call_of", "chat_text", "read_content", "read_messages", "told_schema"]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 """Role in a request -> role in a template."""
@@ -43,6 +43,14 @@ return a json object with function name and arguments within <tool_call></tool_c
 {"name": <function-name>, "arguments": <args-json-object>}
 </tool_call>"""
 """How Hermes and Qwen2.5 explain tools, word for word; of other formats an example is given."""
+
+ANSWER = """\
+# Answer
+
+{lead} with JSON that is valid by this JSON Schema, and with nothing else:
+<schema>
+{schema}
+</schema>"""
 
 
 def read_messages(fields: Fields) -> list[dict[str, Any]]:
@@ -149,6 +157,15 @@ def chat_text(
     return text
 
 
+def told_schema(
+    messages: Sequence[dict[str, Any]], schema: dict[str, object] | bool | str, *, calling: bool
+) -> list[dict[str, Any]]:
+    """Messages whose system message ends with the schema of the answer, which may be a call where it is `calling`."""
+    text = schema if isinstance(schema, str) else json.dumps(schema, ensure_ascii=False)
+    lead = "Where you call no function, answer" if calling else "Answer"
+    return _told(messages, ANSWER.format(lead=lead, schema=text))
+
+
 def _spelled(message: dict[str, Any]) -> dict[str, Any]:
     """A message whose calls have their arguments as JSON text."""
     calls = [
@@ -177,13 +194,17 @@ def _written(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _explained(
-    messages: list[dict[str, Any]], tools: Sequence[Tool], calls: CallFormat
+    messages: Sequence[dict[str, Any]], tools: Sequence[Tool], calls: CallFormat
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Messages with the tools, and how they are called, in the system message."""
     lines = "\n".join(json.dumps(tool.definition, ensure_ascii=False) for tool in tools)
     example = calls.written([("<function-name>", "<args-json-object>")])
     how = HERMES_CALLS if calls is HERMES else f"write:\n{example}"
-    explained = EXPLAINED.format(tools=lines, how=how)
+    return _told(messages, EXPLAINED.format(tools=lines, how=how))
+
+
+def _told(messages: Sequence[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Messages whose system message, which may be a new one, ends with a text."""
     if messages and messages[0]["role"] == "system":
-        return [{"role": "system", "content": f"{messages[0]['content']}\n\n{explained}"}, *messages[1:]]
-    return [{"role": "system", "content": explained}, *messages]
+        return [{"role": "system", "content": f"{messages[0]['content']}\n\n{text}"}, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]

@@ -126,6 +126,7 @@ CONSTRAINED: Schema = {
 THOUGHTS: Schema = {
     "thinking_token_budget": {"type": "integer", "minimum": 0}, "reasoning_effort": TEXT,
     "chat_template_kwargs": _object(enable_thinking=FLAG, thinking=FLAG), "tool_choice": CHOICE,
+    "schema_in_prompt": FLAG,
     "parallel_tool_calls": FLAG, "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
 }  # fmt: skip
 

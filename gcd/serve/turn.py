@@ -21,7 +21,7 @@ from gcd.serve.calls import Arguments, Begun, Content, Part, PartReader, Thought
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
 from gcd.serve.formats import HERMES, Layout, format_of, template_of, thinking_of
-from gcd.serve.messages import chat_text
+from gcd.serve.messages import chat_text, told_schema
 from gcd.serve.settings import Settings
 from gcd.serve.text import Piece
 from gcd.serve.tools import Toolbox, layout_goal
@@ -107,6 +107,8 @@ def take_turn(
     if own is not None and answer is not None and own.untagged:
         own = None  # a value could be read as a call
     tools = toolbox.shown if calling and toolbox is not None else ()
+    if answer is not None and answer.schema is not None:
+        messages = told_schema(messages, answer.schema, calling=calling)
     text = chat_text(messages, tools, engine.tokenizer, calls=own, options=wishes.options)
     thinking, opened = thinking_of(template, text)
     calls = (own or HERMES) if calling else None

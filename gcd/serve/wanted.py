@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcd.errors import RequestError
@@ -27,7 +28,7 @@ from gcd.serve.fields import Fields, shown
 if TYPE_CHECKING:
     from gcd.language import Language
 
-__all__ = ["ABOUT_TEXTS", "goal_of_wanted", "language_goal", "read_goal", "refuse_unknown"]
+__all__ = ["ABOUT_TEXTS", "SHOWN", "goal_of_wanted", "language_goal", "read_goal", "refuse_unknown"]
 
 ANY_OBJECT: dict[str, object] = {"type": "object"}
 
@@ -37,13 +38,17 @@ ABOUT_TEXTS = re.compile("guided|structur|gramma|regex|ebnf|schema|constrain|pat
 TOLERATED = frozenset({"guided_decoding_backend", "structured_outputs_backend"})
 """Fields with such a name that change nothing here: which engine enforces it."""
 
+SHOWN = "schema_in_prompt"
+"""A flag of this server's own: whether the model is told the schema that its answer is held to."""
+
 GUIDED = ("json", "regex", "choice", "grammar", "json_object", "structural_tag")
 
 
 def read_goal(fields: Fields, *, max_schema: int, form: tuple[Fields, str] | None = None) -> Goal | None:
     """What the fields of a request want; raises RequestError for two wishes at once, and for one that is not known.
 
-    `form` is where its format stands, if not in `response_format`.
+    `form` is where its format stands, if not in `response_format`. The goal has its schema where the
+    prompt is to have it.
 
     >>> read_goal(Fields({"guided_regex": "[0-9]+"}), max_schema=1000).param
     'guided_regex'
@@ -65,7 +70,11 @@ def read_goal(fields: Fields, *, max_schema: int, form: tuple[Fields, str] | Non
                 f"{goal.param} is larger than the {max_schema:,} bytes that this server allows",
                 param=goal.param, code="schema_too_large",
             )  # fmt: skip
-    return found[0] if found else None
+    if not fields.flag(SHOWN):
+        return replace(found[0], schema=None) if found else None
+    if not found or found[0].schema is None:
+        raise fields.fail(SHOWN, "goes with a JSON Schema: in response_format, for example")
+    return found[0]
 
 
 def refuse_unknown(fields: Fields) -> None:
@@ -95,12 +104,15 @@ def _response_format(fields: Fields, field: str) -> Goal | None:
             inner = form.within("json_schema")
             if inner is None:
                 inner = form
-            for name in ("name", "description"):
-                inner.of(str, name)
+            inner.of(str, "name")
+            said = inner.of(str, "description")
             inner.of(bool, "strict")  # strict or not, schemas are enforced
             if "schema" not in inner.value:
                 raise inner.fail("schema", "is missing: it is the JSON Schema of the answer", code="missing")
-            return _schema(inner, "schema", inner.any("schema"))
+            goal = _schema(inner, "schema", inner.any("schema"))
+            if said and isinstance(goal.schema, dict):
+                goal = replace(goal, schema={"description": said, **goal.schema})
+            return goal
         case "structural_tag":
             return _structural_tag(fields, field, form.value)
         case None:
@@ -216,7 +228,7 @@ def goal_of_wanted(parse: Callable[[], Wanted], param: str) -> Goal:
     except ValueError as error:
         raise RequestError(f"{param}: {error}", param=param, code="invalid_grammar") from None
     check = wanted.to_value if wanted.schema is not None else None
-    return Goal(repr(wanted.key), param, wanted.to_grammar, check)
+    return Goal(repr(wanted.key), param, wanted.to_grammar, check, wanted.schema)
 
 
 def language_goal(key: str, param: str, language: Callable[[], Language]) -> Goal:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from served import CLIENT, answer, ask, chunks, error, says, scripted, serving
+from served import CLIENT, answer, ask, chunks, error, noise, says, scripted, serving
 
 import gcd
 
@@ -170,3 +170,35 @@ def test_models_health_ready_and_metrics(server: str) -> None:
     assert float(values["gcd_generated_tokens_total"]) >= 4
     assert float(values['gcd_requests_total{endpoint="/v1/chat/completions",status="200"}']) >= 2
     assert values["gcd_texts_running"] == "0"
+
+
+def test_the_schema_is_put_into_the_prompt_on_request() -> None:
+    """What the model reads, with a system message and without, by each way to ask, beside tools and alone."""
+    prompts: list[str] = []
+
+    def script(prefix: tuple[int, ...]) -> list[float]:
+        text = bytes(token for token in prefix if token < 256).decode(errors="replace")
+        prompts.append(text.partition("[assistant]")[0])
+        return noise(prefix)
+
+    schema = {"enum": ["é", 1]}
+    form = {"name": "x", "description": "A letter.", "schema": schema}
+    chat = {"messages": [{"role": "system", "content": "Be brief."}, *CHAT]}
+    wanted = {"response_format": {"type": "json_schema", "json_schema": form}}
+    tool = {"type": "function", "name": "now", "parameters": {"type": "object"}}
+    told = (
+        "# Answer\n\n{} with JSON that is valid by this JSON Schema, and with nothing else:\n<schema>\n{}\n</schema>\n"
+    )
+    with serving(scripted(script)) as (url, _):
+        assert json.loads(answer(url, **chat, **wanted)["message"]["content"]) in ("é", 1)
+        assert prompts[-1] == "[system]Be brief.\n[user]Hi\n"
+        found = answer(url, **chat, **wanted, schema_in_prompt=True)
+        assert json.loads(found["message"]["content"]) in ("é", 1)
+        described = told.format("Answer", '{"description": "A letter.", "enum": ["é", 1]}')
+        assert prompts[-1] == f"[system]Be brief.\n\n{described}[user]Hi\n"
+        assert ask(url, guided_json='{"enum": [ 1, 2 ]}', schema_in_prompt=True).status_code == 200
+        assert prompts[-1] == "[system]" + told.format("Answer", '{"enum": [ 1, 2 ]}') + "[user]Hi\n"
+        body = {"input": "Hi", "text": {"format": {"type": "json_schema", **form}}, "schema_in_prompt": True}
+        assert ask(url, "/v1/responses", **body, tools=[tool]).status_code == 200
+        described = described.replace("Answer with", "Where you call no function, answer with")
+        assert prompts[-1].startswith(f"[system]{described}\n# Tools\n")

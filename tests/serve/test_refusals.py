@@ -72,6 +72,10 @@ PERSON = {"type": "object", "properties": {"age": {"type": "integer", "minimum":
         ({"structured_outputs": {"json": True, "max_depth": 3}},
          (400, "structured_outputs.max_depth", "unsupported_parameter",
           "structured_outputs.max_depth is nothing that this server can enforce")),
+        ({"schema_in_prompt": True}, (400, "schema_in_prompt", "invalid_value",
+                                      "schema_in_prompt goes with a JSON Schema: in response_format, for example")),
+        ({"schema_in_prompt": True, "regex": "a"}, (400, "schema_in_prompt", "invalid_value",
+         "schema_in_prompt goes with a JSON Schema: in response_format, for example")),
         ({"guided_yaml": "a: b"}, (400, "guided_yaml", "unsupported_parameter",
          "guided_yaml is no way to constrain a text that this server knows, and is not ignored: use response_format or "
          "structured_outputs")),
@@ -107,6 +111,9 @@ def test_prompts_that_cannot_be_are_named(server: str) -> None:
     )  # fmt: skip
     assert error(ask(server, "/v1/completions", prompt=["a", "b"])) == (
         400, "prompt", "unsupported_parameter", "prompt is a batch: send one request a prompt",
+    )  # fmt: skip
+    assert error(ask(server, "/v1/completions", prompt="x", json_schema={}, schema_in_prompt=True)) == (
+        400, "schema_in_prompt", "unsupported_parameter", "schema_in_prompt belongs to /v1/chat/completions",
     )  # fmt: skip
     model = scripted()
     model.context_length = 40
