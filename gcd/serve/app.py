@@ -71,7 +71,7 @@ def create_app(engine: Engine) -> Starlette:
         return {"id": engine.name, "object": "model", "created": engine.created, "owned_by": "gcd"}
 
     async def described(request: Request) -> Response:
-        return JSONResponse(openapi())
+        return JSONResponse(openapi(engine.name))
 
     async def trial_page(request: Request) -> Response:
         headers = {"Content-Security-Policy": policy(), "X-Content-Type-Options": "nosniff"}

@@ -13,11 +13,11 @@ __all__ = ["openapi"]
 Schema = dict[str, Any]
 
 
-def openapi() -> dict[str, Any]:
-    """The description, in OpenAPI 3.1.
+def openapi(model: str) -> dict[str, Any]:
+    """The description, in OpenAPI 3.1, of a server of the model with that name.
 
-    >>> sorted(openapi()["paths"])[:2]
-    ['/', '/health']
+    >>> openapi("smollm2")["components"]["schemas"]["Model"]
+    {'const': 'smollm2'}
     """
     paths: dict[str, Any] = {
         "/": {"get": _answers("text/html", {"type": "string"}, "A page to try schemas and grammars", key=False)},
@@ -44,7 +44,10 @@ def openapi() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "gcd", "version": "1", "description": "Answers inside what is asked for"},
         "paths": paths,
-        "components": {"schemas": {"Error": ERROR}, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "schemas": {"Error": ERROR, "JsonSchema": JSON_SCHEMA, "Model": {"const": model}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -67,11 +70,27 @@ def _or_null(schema: Schema) -> Schema:
 
 
 TEXT, FLAG, COUNT = {"type": "string"}, {"type": "boolean"}, {"type": "integer", "minimum": 1}
-ANY_SCHEMA: Schema = {"type": ["object", "boolean"]}
+ANY_SCHEMA: Schema = {"$ref": "#/components/schemas/JsonSchema"}
+SCHEMAS: Schema = {"type": "array", "items": ANY_SCHEMA, "minItems": 1}
+LENGTH: Schema = {"type": "integer", "minimum": 0}
+TYPE: Schema = {"enum": ["null", "boolean", "integer", "number", "string", "array", "object"]}
+JSON_SCHEMA: Schema = {**_object(
+    type={"anyOf": [TYPE, {"type": "array", "items": TYPE, "minItems": 1, "uniqueItems": True}]},
+    enum={"type": "array", "minItems": 1}, properties={"type": "object", "additionalProperties": ANY_SCHEMA},
+    required={"type": "array", "items": TEXT, "uniqueItems": True}, additionalProperties=ANY_SCHEMA,
+    items=ANY_SCHEMA, prefixItems=SCHEMAS, minItems=LENGTH, maxItems=LENGTH, uniqueItems=FLAG,
+    minLength=LENGTH, maxLength=LENGTH, pattern={**TEXT, "format": "regex"}, format=TEXT,
+    minimum={"type": "number"}, maximum={"type": "number"}, multipleOf={"type": "number", "exclusiveMinimum": 0},
+    anyOf=SCHEMAS, oneOf=SCHEMAS, allOf=SCHEMAS,
+), "type": ["object", "boolean"]}  # fmt: skip
+"""Its commonest keywords; docs/json-schema.md has all."""
 ERROR = _object(
     "error", error=_object("message", "type", "param", "code", message=TEXT, type=TEXT, code=TEXT, param=_or_null(TEXT))
 )
-FUNCTION = _object("name", name={**TEXT, "pattern": "^[A-Za-z0-9_.-]{1,64}$"}, description=TEXT, parameters=_object())
+FUNCTION = _object(
+    "name", name={**TEXT, "pattern": "^[A-Za-z0-9_.-]{1,64}$"}, description=TEXT,
+    parameters={"allOf": [ANY_SCHEMA, _object(type={"const": "object"})], "type": "object"},
+)  # fmt: skip
 FORMAT: Schema = {
     "oneOf": [
         _object("type", type={"const": "text"}),
@@ -106,7 +125,7 @@ ITEM: Schema = {
     ]
 }  # fmt: skip
 DRAWN: Schema = {
-    "model": TEXT, "stream": FLAG, "seed": _or_null({"type": "integer"}),
+    "model": {"$ref": "#/components/schemas/Model"}, "stream": FLAG, "seed": _or_null({"type": "integer"}),
     "temperature": _or_null({"type": "number", "minimum": 0}),
     "top_p": _or_null({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
     "top_k": {"type": "integer", "minimum": -1}, "min_p": {"type": "number", "minimum": 0, "maximum": 1},

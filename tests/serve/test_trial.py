@@ -85,7 +85,7 @@ def test_the_page_is_given_without_a_key_and_nothing_is_tried_without() -> None:
 
 def test_all_endpoints_are_described_and_no_others(server: str) -> None:
     found = CLIENT.get(f"{server}/openapi.json").json()
-    assert found == openapi()
+    assert found == openapi("m")
     app = create_app(Engine(scripted()))
     routes = {(route.path.replace(":path", ""), method) for route in app.routes for method in route.methods}  # type: ignore[attr-defined]
     described = {(path, method.upper()) for path, methods in found["paths"].items() for method in methods}
