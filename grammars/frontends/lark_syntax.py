@@ -27,7 +27,7 @@ start: (rule | term | ignore | import | declare | override | extend | _NL)*
 rule: MODIFIERS? RULE (params | options)? priority? _COLON expansions _NL
 term: TERMINAL options? priority? _COLON expansions _NL
 options: _LBRA option (_COMMA option)* _RBRA
-option: RULE (_EQ (STRING | NUMBER))?
+option: RULE (_EQ (STRING | REGEXP | NUMBER | DECIMAL))?
 params: _LBRACE RULE (_COMMA RULE)* _RBRACE
 priority: _DOT NUMBER
 
@@ -95,6 +95,7 @@ REGEXP: /\/(?!\/)([\\]\/|[\\][\\]|[^\/])*?\/[imslux]*/
 SPECIAL: /<[^<>\s]+>/
 JSON: "%json"
 NUMBER: /[+-]?\d+/
+DECIMAL: /[+-]?\d+\.\d+/
 _NL: /(\r?\n)+\s*/
 _NL_OR: /(\r?\n)+\s*\|/
 WS: /[ \t]+/

@@ -369,6 +369,9 @@ INVALID: list[tuple[str, str, int, str, str]] = [
     ),
     ('start: ""', "a string cannot be empty", 1, "       ^^", "write nothing at all, as in: a: b |"),
     (r'start: "\ud83d"', "no text holds a lone surrogate", 1, "       ^^^^^^^^", r"write \U0001F600"),
+    (r'start: "a\x1"', r"\x is the escape of no character", 1, "       ^^^^^^", ""),
+    ("start: /a\nb/", "a regex with a line break needs the flag x", 1, "       ^", r"write \n for the character"),
+    ('start: "a" ~ -1', "the repeat ~ -1 is negative", 1, "       ^^^^^^^^", ""),
     ('start: "b" /a(/', "this ( is never closed", 1, "             ^", r"write \( for the character itself"),
     (
         "%import common.WORDS\nstart: WORDS",
@@ -378,6 +381,13 @@ INVALID: list[tuple[str, str, int, str, str]] = [
         "did you mean WORD?",
     ),
     ("%import common.WORD -> w\nstart: w", "a terminal needs a name in upper case", 1, "                       ^", ""),
+    (
+        '%import common.INT\nINT: "a"\nstart: INT',
+        "INT is defined twice",
+        2,
+        "^^^^^^^^",
+        "",
+    ),
     (
         '%override a: "a"\nstart: "b"',
         "%override changes a, which nothing before it defines",
@@ -417,6 +427,13 @@ INVALID: list[tuple[str, str, int, str, str]] = [
     ('start[lazy="a"]: /a/', "the option lazy is written name[lazy]: ...", 1, "      ^^^^^^^^", ""),
     ("start[max_tokens]: /a/", "the option max_tokens is written name[max_tokens=50]: ...", 1, "      ^^^^^^^^^^", ""),
     ("start[max_tokens=0]: /a/", "max_tokens is a number from 1 to 1,000,000", 1, "      ^^^^^^^^^^^^", ""),
+    (
+        "start[max_tokens=5.5]: /a/",
+        "the option max_tokens is written name[max_tokens=50]: ...",
+        1,
+        "      ^^^^^^^^^^^^^^",
+        "",
+    ),
     ("start: /a/{3,2}", "the repeat ~ 3..2 has its bounds in the wrong order", 1, "       ^^^^^^^^", ""),
     ("start[suffix]: /a/", 'the option suffix is written name[suffix="..."]: ...', 1, "      ^^^^^^", ""),
     (
@@ -494,6 +511,20 @@ UNSUPPORTED: list[tuple[str, str, int, str, str]] = [
         "the option stop is not supported in a Lark grammar",
         1,
         "      ^^^^^^^^",
+        'write name[suffix="..."]: ..., which ends with the text that it stops at',
+    ),
+    (
+        "start[temperature=0.5]: /a/",
+        "the option temperature is not supported in a Lark grammar",
+        1,
+        "      ^^^^^^^^^^^^^^^",
+        "leave it out: temperature= is for the whole text",
+    ),
+    (
+        "start[stop=/a|b/]: /a+/",
+        "the option stop is not supported in a Lark grammar",
+        1,
+        "      ^^^^^^^^^^",
         'write name[suffix="..."]: ..., which ends with the text that it stops at',
     ),
     ("start[lasy]: /a/", "the option lasy is not supported in a Lark grammar", 1, "      ^^^^", "did you mean lazy?"),
