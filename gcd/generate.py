@@ -232,8 +232,9 @@ def generate(
     `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
     also spells forced text as the tokenizer would, which changes the law. `draft`: up to `draft_tokens` tokens are read
     ahead, and kept where they are what is drawn: the same texts, in fewer passes. "lookup" takes what followed the last
-    tokens when they came before; a model (or its name) of the same vocabulary writes them. A cache that cannot take
-    tokens back (recurrent, sliding windows) leaves them out. `batch_size`: rows in one forward pass.
+    tokens when they came before; a model (or its name) writes them, and where it has another tokenizer its text is
+    spelled anew. A cache that cannot take tokens back (recurrent, sliding windows) leaves them out. `batch_size`: rows
+    in one forward pass.
 
     Returns a Generation; a list with `n > 1` or a batch of prompts (prompt by prompt, n each). Raises GrammarError,
     AlignmentError and GenerationError (`gcd.errors`); with `errors="return"` an error of one row is its `.error`.

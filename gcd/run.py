@@ -36,10 +36,10 @@ from gcd.partials import Shape
 from gcd.progress import Progress
 from gcd.prompts import Prompt, encode_prompt, encode_text, split_prompts
 from gcd.run_diffusion import canvas_of, check_kind, fill_jobs
+from gcd.run_draft import draft_of
 from gcd.sampling.aligned.dice import RandomDice
 from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.targets import open_target
-from gcd.sampling.draft import Draft, lookup_draft, model_draft, no_draft
 from gcd.sampling.jump import canonical_jump, forced_jump, no_jump
 from gcd.sampling.logits import Warp
 from gcd.sampling.masked import Jump, Row, sample_masked
@@ -47,6 +47,7 @@ from gcd.sampling.masked import Jump, Row, sample_masked
 if TYPE_CHECKING:
     from gcd.generate import Request
     from gcd.models.protocols import LanguageModel
+    from gcd.sampling.draft import Draft
     from tokenizer_align.constraint import Constraint
 
 __all__ = ["Job", "Plan", "make_plan", "read_text", "run", "run_stream"]
@@ -183,7 +184,9 @@ def make_plan(request: Request) -> Plan:
                 raise
             ready.error = error
         jobs += (ready.sample(np.random.default_rng((seed, i, j))) for j in range(request.n))
-    return Plan(request, model, seed, jobs, batched, warp, _jump(request, tokenizer), _draft(request, model))
+    rows = [(job.prompt_ids, job.constraint) for job in jobs if job.constraint is not None]
+    draft = draft_of(request, model, tokenizer, rows)
+    return Plan(request, model, seed, jobs, batched, warp, _jump(request, tokenizer), draft)
 
 
 def _make_ready(
@@ -287,20 +290,6 @@ def _jump(request: Request, tokenizer: Any) -> Jump:
             )
         return canonical_jump(lambda text: encode_text(tokenizer, text, special=False))
     return {"forced": forced_jump, "off": no_jump}[request.jump_ahead]
-
-
-def _draft(request: Request, model: LanguageModel) -> Draft:
-    if request.draft is None:
-        return no_draft
-    if request.draft == "lookup":
-        return lookup_draft(request.draft_tokens)
-    drafter = as_model(request.draft, None)
-    if drafter.vocab_size != model.vocab_size:
-        raise VocabularyMismatch(
-            f"the logits of the model that drafts are {drafter.vocab_size:,} wide and those of the model "
-            f"{model.vocab_size:,}: a draft is made of the same tokens"
-        )
-    return model_draft(drafter, request.draft_tokens)
 
 
 def _sample(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:

@@ -20,7 +20,7 @@ class ScriptedLM:
     """A LanguageModel whose next-token *probabilities* (they need not sum to 1) are written down.
 
     `script` is one row for every prefix, a table from prefix to row (a prefix that is missing is uniform), or a
-    function of the prefix; prefixes include the prompt.
+    function of the prefix; prefixes include the prompt. `tokenizer` says what its tokens are, a Vocabulary will do.
 
     >>> ScriptedLM([0.5, 0.5, 0.0], eos_token_ids=[2]).next_logits([[]]).exp()
     tensor([[0.5000, 0.5000, 0.0000]])
@@ -33,6 +33,7 @@ class ScriptedLM:
         eos_token_ids: Sequence[int],
         vocab_size: int | None = None,
         bos_token_id: int | None = None,
+        tokenizer: object = None,
     ) -> None:
         if vocab_size is None:
             rows = script.values() if isinstance(script, Mapping) else [script]
@@ -46,6 +47,7 @@ class ScriptedLM:
         self.eos_token_ids = tuple(eos_token_ids)
         self.bos_token_id = bos_token_id
         self.needs_prompt = False
+        self.tokenizer = tokenizer
         self._script = script
 
     def next_logits(self, sequences: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -7,6 +7,8 @@ each are at hand in one pass. Where the draft is what is drawn, the next draw ne
 |----------|-----------------------------------------------------------------------------------|---------------------|
 | `lookup` | what followed the last tokens when they came before, in the prompt or in the text | extraction, editing |
 | `model`  | what another, smaller model would write, its likeliest allowed token at each step | any text            |
+
+Where that model has other tokens, `text_draft.py` says its text in the row's.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from gcd.sampling.logits import unpack_bitmask
 if TYPE_CHECKING:
     from gcd.models.protocols import LanguageModel, TreeSession
     from gcd.sampling.masked import Row
+    from tokenizer_align.constraint import Constraint, State
 
-__all__ = ["Draft", "lookup_draft", "model_draft", "no_draft"]
+__all__ = ["Draft", "Drafter", "allowed_of", "lookup_draft", "model_draft", "no_draft"]
 
 Draft: TypeAlias = "Callable[[Row], Sequence[int]]"
 """The tokens to read ahead for a row, each allowed after the one before."""
@@ -51,7 +54,7 @@ def lookup_draft(most: int) -> Draft:
             last = tokens[-length:]
             for place in range(len(tokens) - length - 1, -1, -1):
                 if tokens[place : place + length] == last:
-                    return list(_allowed(row, tokens[place + length : place + length + most]))
+                    return list(allowed_of(row, tokens[place + length : place + length + most]))
         return ()
 
     return draft
@@ -59,31 +62,49 @@ def lookup_draft(most: int) -> Draft:
 
 def model_draft(model: LanguageModel, most: int) -> Draft:
     """Up to `most` tokens, each the likeliest one of `model` that the language allows; it has the same vocabulary."""
-    import torch
-
-    sessions: dict[tuple[int, ...], TreeSession] = {}
+    drafter = Drafter(model)
 
     def draft(row: Row) -> Sequence[int]:
-        if row.prompt_ids not in sessions:
-            if len(sessions) == BATCH:
-                sessions.clear()
-            sessions[row.prompt_ids] = open_tree(model, row.prompt_ids)
-        session, constraint, state = sessions[row.prompt_ids], row.constraint, row.state
-        found: list[int] = []
-        while len(found) < most:
-            logits = session.logits((*row.token_ids, *found)).float().cpu()
-            allowed = unpack_bitmask(torch.from_numpy(constraint.mask(state).copy()).unsqueeze(0), len(logits))[0]
-            token = int(logits.nan_to_num(-torch.inf).masked_fill(~allowed, -torch.inf).argmax())
-            if token in constraint.vocabulary.eos_token_ids or not allowed[token]:
-                break
-            found.append(token)
-            state = constraint.advance(state, token)
-        return found
+        return drafter.write(row.prompt_ids, row.token_ids, row.constraint, row.state, most)[0]
 
     return draft
 
 
-def _allowed(row: Row, token_ids: Sequence[int]) -> Iterator[int]:
+class Drafter:
+    """A model that drafts, with what it has read of the last prompts."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._trees: dict[tuple[int, ...], TreeSession] = {}
+
+    def write(
+        self, prompt_ids: tuple[int, ...], token_ids: Sequence[int], constraint: Constraint, state: State, most: int
+    ) -> tuple[list[int], bool]:
+        """Up to `most` tokens behind these, each the likeliest that is allowed; and whether the text would end there.
+
+        They are fewer where the model has no positions for more.
+        """
+        import torch
+
+        if prompt_ids not in self._trees:
+            if len(self._trees) == BATCH:
+                self._trees.clear()
+            self._trees[prompt_ids] = open_tree(self._model, prompt_ids)
+        tree, found = self._trees[prompt_ids], list[int]()
+        context = getattr(self._model, "context_length", None)
+        room = most if context is None else context + 1 - len(prompt_ids) - len(token_ids)
+        while len(found) < min(most, room):
+            logits = tree.logits((*token_ids, *found)).float().cpu()
+            allowed = unpack_bitmask(torch.from_numpy(constraint.mask(state).copy()).unsqueeze(0), len(logits))[0]
+            token = int(logits.nan_to_num(-torch.inf).masked_fill(~allowed, -torch.inf).argmax())
+            if token in constraint.vocabulary.eos_token_ids or not allowed[token]:
+                return found, bool(allowed[token])
+            found.append(token)
+            state = constraint.advance(state, token)
+        return found, False
+
+
+def allowed_of(row: Row, token_ids: Sequence[int]) -> Iterator[int]:
     """The tokens up to the first one that the language refuses, or that ends the text."""
     state = row.state
     for token in token_ids:

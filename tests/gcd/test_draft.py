@@ -130,7 +130,8 @@ def test_bad_drafts_are_refused():
     with pytest.raises(VocabularyMismatch) as caught:
         gcd.generate(model, [0], draft=narrow, **options)
     assert str(caught.value) == (
-        "the logits of the model that drafts are 4 wide and those of the model 8: a draft is made of the same tokens"
+        "the logits of the model that drafts are 4 wide and those of the model 8, and it has no tokenizer to say what "
+        "its tokens are: give it one (.tokenizer)"
     )
     with pytest.raises(ValueError, match=r"^draft= is for method='mask': method='cars' keeps what was read of every"):
         gcd.generate(model, [0], draft="lookup", method="cars", **options)
