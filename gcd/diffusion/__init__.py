@@ -5,6 +5,7 @@
 | `Lattice`            | logits of a block × Constraint -> log Z, best strings, draws, ...      |
 | `decode`, `Decoding` | a model fills a canvas inside a grammar -> what it returns             |
 | `decode_canvases`    | the same for a model that improves canvases of noise                   |
+| `infill`, `Hole`     | a text with holes, whose lengths are drawn too -> `Infilling`          |
 | `policies`           | which positions to commit next                                         |
 | `constrained_nll`    | the loss of a model that will be used inside a grammar                 |
 | `BlockLimits`        | what the ways of a block may cost                                      |
@@ -20,20 +21,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gcd.diffusion import policies
     from gcd.diffusion.canvases import decode_canvases
+    from gcd.diffusion.holes import Hole, Infilling, infill
     from gcd.diffusion.lattice import Lattice
     from gcd.diffusion.loops import Decoding, decode
     from gcd.diffusion.loss import constrained_nll
     from gcd.diffusion.token_automaton import BlockLimits
 
-__all__ = ["BlockLimits", "Decoding", "Lattice", "constrained_nll", "decode", "decode_canvases", "policies"]
+__all__ = [
+    "BlockLimits", "Decoding", "Hole", "Infilling", "Lattice", "constrained_nll", "decode", "decode_canvases", "infill",
+    "policies",
+]  # fmt: skip
 
 _LAZY = {
     "BlockLimits": "gcd.diffusion.token_automaton",
     "Decoding": "gcd.diffusion.loops",
+    "Hole": "gcd.diffusion.holes",
+    "Infilling": "gcd.diffusion.holes",
     "Lattice": "gcd.diffusion.lattice",
     "constrained_nll": "gcd.diffusion.loss",
     "decode": "gcd.diffusion.loops",
     "decode_canvases": "gcd.diffusion.canvases",
+    "infill": "gcd.diffusion.holes",
 }
 
 
