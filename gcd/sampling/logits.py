@@ -72,14 +72,15 @@ def bend(scores: torch.Tensor, knobs: Warp) -> torch.Tensor:
         greedy = torch.full_like(scores, -math.inf)
         return greedy.scatter_(1, scores.argmax(dim=-1, keepdim=True), 0.0)
     # from the maximum down, so that a tiny temperature ends in -inf and never in inf - inf
-    scores = (scores - scores.amax(dim=-1, keepdim=True)) / knobs.temperature
+    held = torch.finfo(scores.dtype)  # a knob that is 0 or infinite in this type would be 0 / 0 or -inf / inf
+    scores = (scores - scores.amax(dim=-1, keepdim=True)) / min(max(knobs.temperature, held.tiny), held.max)
     if knobs.top_k is not None and knobs.top_k < scores.shape[-1]:
         kth = scores.topk(knobs.top_k, dim=-1).values[:, -1:]
         scores = scores.masked_fill(scores < kth, -math.inf)
     if knobs.top_p is not None and knobs.top_p < 1:
         ordered, ids = scores.sort(dim=-1, descending=True, stable=True)
         before = ordered.softmax(dim=-1).cumsum(dim=-1) - ordered.softmax(dim=-1)
-        dropped = torch.zeros_like(before, dtype=torch.bool).scatter(1, ids, before >= knobs.top_p)
+        dropped = torch.zeros_like(before, dtype=torch.bool).scatter(1, ids, before >= max(knobs.top_p, held.tiny))
         scores = scores.masked_fill(dropped, -math.inf)
     if knobs.min_p:
         scores = scores.masked_fill(scores < math.log(knobs.min_p), -math.inf)  # the maximum is 0

@@ -202,3 +202,15 @@ def test_the_schema_is_put_into_the_prompt_on_request() -> None:
         assert ask(url, "/v1/responses", **body, tools=[tool]).status_code == 200
         described = described.replace("Answer with", "Where you call no function, answer with")
         assert prompts[-1].startswith(f"[system]{described}\n# Tools\n")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "greedy"), [({"temperature": 1e308}, False), ({"temperature": 5e-324}, True), ({"top_p": 5e-324}, True)]
+)
+def test_knobs_beyond_single_precision_are_those_at_its_ends(server: str, knobs: Any, greedy: bool) -> None:
+    """They became 0 or infinite in the arithmetic, and probabilities NaN."""
+    wish = {"structured_outputs": {"regex": "[ab]{9}"}, "seed": 1}
+    likeliest = answer(server, **wish, temperature=0)["message"]["content"]
+    found = answer(server, **wish, **knobs)["message"]["content"]
+    assert re.fullmatch("[ab]{9}", found)
+    assert (found == likeliest) == greedy
