@@ -1,4 +1,4 @@
-"""What the server costs beside generate() in the same process, and how many tokens a second it makes.
+"""What the server costs beside generate() in the same process, how many tokens a second it makes, and what it keeps.
 
     python bench/serving.py [--model smollm2] [--requests 32] [--tokens 48] [--threads 1] [--only PART] [--json FILE]
 
@@ -7,13 +7,18 @@ and by requests one after the other; the difference of the two lengths is what a
 does. Throughput: `--model` answers chats of 1, 8 and 32 clients at a time, with texts of up to `--tokens` tokens: free
 (EOS may end them), in a regex that allows any text but nothing shorter, and in the JSON Schema of a list. Rounds of the
 three alternate, and the best of `--rounds` counts, since other work on the machine only ever takes away.
+
+Memory (`--only memory`, Linux): the application in this process answers `--schemas` requests, each with a schema of its
+own (names, constants, patterns and lengths that no other has), 8 at a time; resident memory after every thousand.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -64,7 +69,8 @@ def main() -> None:
     arguments.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     arguments.add_argument("--rounds", type=int, default=2)
     arguments.add_argument("--threads", type=int, default=1, help="of torch")
-    arguments.add_argument("--only", choices=["overhead", "throughput"])
+    arguments.add_argument("--schemas", type=int, default=12_000, help="of the requests whose memory is measured")
+    arguments.add_argument("--only", choices=["overhead", "throughput", "memory"])
     arguments.add_argument("--json", type=Path, metavar="FILE")
     arguments.add_argument("--serve", metavar="MODEL", help="only serve it: what the script starts itself with")
     options = arguments.parse_args()
@@ -72,7 +78,9 @@ def main() -> None:
     if options.serve:
         serve(options.serve)
         return
-    parts: dict[str, Callable[[argparse.Namespace], object]] = {"overhead": overhead, "throughput": throughput}
+    parts: dict[str, Callable[[argparse.Namespace], object]] = {
+        "overhead": overhead, "throughput": throughput, "memory": memory,
+    }  # fmt: skip
     report = {name: part(options) for name, part in parts.items() if options.only in (None, name)}
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -172,6 +180,52 @@ async def rate_of(url: str, wish: dict[str, Any], clients: int, options: argpars
         begun = time.perf_counter()
         tokens = sum(await asyncio.gather(*(client(http) for _ in range(clients))))
         return tokens / (time.perf_counter() - begun)
+
+
+def memory(options: argparse.Namespace) -> dict[int, float]:
+    """MiB of resident memory after so many requests, each with a schema of its own."""
+    return asyncio.run(memory_of(Engine(CONSTANT, name="m", settings=Settings()), options.schemas))
+
+
+async def memory_of(engine: Engine, requests: int) -> dict[int, float]:
+    found: dict[int, float] = {}
+    engine.start()
+    while not engine.ready:
+        await asyncio.sleep(0.1)
+    print("| requests | MiB | grammars kept |\n|---:|---:|---:|")
+    transport = httpx.ASGITransport(create_app(engine))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        for begin in range(0, requests, 1000):
+            numbers = iter(range(begin, begin + 1000))
+            await asyncio.gather(*(ask_each(http, numbers) for _ in range(8)))
+            gc.collect()
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            found[begin + 1000] = pages * resource.getpagesize() / 2**20
+            print(f"| {begin + 1000:,} | {found[begin + 1000]:.1f} | {len(engine.constraints)} |", flush=True)
+    engine.close()
+    return found
+
+
+async def ask_each(http: httpx.AsyncClient, numbers: Iterator[int]) -> None:
+    for number in numbers:
+        body = {"model": "m", "prompt": [65], "seed": number, "json_schema": own_schema(number)}
+        reply = await http.post("/v1/completions", json=body)
+        assert reply.status_code == 200, reply.text
+
+
+def own_schema(number: int) -> dict[str, Any]:
+    """A schema that shares its shape alone with those of other numbers."""
+    own = f"{number:06d}"
+    properties = {
+        f"name_{own}": {"type": "string", "maxLength": 5 + number % 40},
+        "id": {"const": own},
+        "kind": {"enum": [f"a{own}", f"b{own}"]},
+        "code": {"type": "string", "pattern": f"^[A-F]{{2}}-{own}$"},
+        "count": {"type": "integer", "minimum": number, "maximum": 3 * number + 7},
+        "more": {"type": "array", "items": {"type": "object", "properties": {f"x{own}": {"type": "boolean"}},
+                                            "additionalProperties": False}, "maxItems": 2},
+    }  # fmt: skip
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 if __name__ == "__main__":
