@@ -47,7 +47,8 @@ class ScriptedLM:
         self.eos_token_ids = tuple(eos_token_ids)
         self.bos_token_id = bos_token_id
         self.needs_prompt = False
-        self.tokenizer = tokenizer
+        if tokenizer is not None:  # a subclass may have one of its own
+            self.tokenizer = tokenizer
         self._script = script
 
     def next_logits(self, sequences: Sequence[Sequence[int]]) -> torch.Tensor:
