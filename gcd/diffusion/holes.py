@@ -246,7 +246,8 @@ class _Scales:
 
 
 def _barred(logits: torch.Tensor, token_ids: Sequence[int]) -> torch.Tensor:
-    return logits.index_fill(-1, torch.tensor([*token_ids], device=logits.device), -torch.inf)
+    there = [token for token in token_ids if token < logits.shape[-1]]  # `Lattice` says what is too narrow
+    return logits.index_fill(-1, torch.tensor(there, dtype=torch.long, device=logits.device), -torch.inf)
 
 
 def _infilling(

@@ -12,7 +12,7 @@ import torch
 
 import gcd
 from gcd.diffusion import Hole, infill
-from gcd.errors import EmptyLanguage, LimitExceeded
+from gcd.errors import EmptyLanguage, LimitExceeded, VocabularyMismatch
 
 VOCABULARY = gcd.Vocabulary([b"a", b"b", b"ab", b"c", b"", b""], eos_token_ids=[4], special_tokens={"<mask>": 5})
 A, B, AB, C, EOS, MASK = range(6)
@@ -183,3 +183,10 @@ def test_what_is_refused(options, kind, message):
 def test_a_hole_has_its_bounds_in_order(bounds):
     with pytest.raises(ValueError, match=f"a hole has 0 <= fewest <= most tokens, not {bounds[0]} to {bounds[1]}"):
         Hole(*bounds)
+
+
+def test_logits_that_have_no_end_are_too_narrow():
+    toy, constraint = Toy(1), gcd.compile(regex="c[ab]*c", tokenizer=VOCABULARY)
+    with pytest.raises(VocabularyMismatch) as caught:
+        infill(lambda canvas: toy(canvas)[..., :EOS], constraint, ["c", Hole(1, 2), "c"], mask_token_id=MASK)
+    assert str(caught.value) == "the logits are 4 wide, the vocabulary has 6 ids"
