@@ -103,6 +103,7 @@ DIGITS: list[object] = [
     {"type": "number"}, {"type": "integer"}, {"type": "number", "minimum": -12.5, "maximum": 1000},
     {"type": "integer", "minimum": -100, "maximum": 2000}, {"type": "integer", "minimum": 0, "multipleOf": 70},
     {"type": "number", "minimum": 0, "multipleOf": 0.025}, {"type": "integer", "not": {"multipleOf": 3}},
+    {"type": "integer", "multipleOf": 70}, {"type": "number", "maximum": 3.5, "multipleOf": 2000},
     {"type": "number", "not": {"const": 0.5}}, {"not": {"type": "integer"}, "type": "number"}, {},
 ]  # fmt: skip
 
@@ -112,7 +113,7 @@ DIGITS: list[object] = [
 def test_digits_leave_out_long_parts_and_nothing_else(schema, digits):
     every = compile_grammar(parse_json_schema(schema)).accepts
     accepts = compile_grammar(parse_json_schema(schema, digits=digits)).accepts
-    wholes = ["0", "1", "7", "-5", "12", "-12", "70", "99", "-100", "140", "999", "1000", "2000"]
+    wholes = ["0", "-0", "1", "7", "-5", "12", "-12", "70", "99", "-100", "140", "999", "1000", "2000"]
     for whole, part, exponent in itertools.product(
         wholes, ["", "0", "5", "025", "50", "500", "1234"], ["", "e1", "E-10"]
     ):

@@ -42,7 +42,8 @@ from grammars.frontends.json_schema.decimals import (
     signed,
 )
 from grammars.frontends.json_schema.multiples import Multiple, multiple_rules
-from grammars.ir import NOTHING, Node
+from grammars.ir import NOTHING, Bytes, Choice, Node, Ref
+from grammars.ir import Sequence as Seq
 
 __all__ = ["Bound", "Bounds", "NumberRules", "integer", "integer_rules", "number", "number_rules"]
 
@@ -262,6 +263,7 @@ def _decimal(value: Bound, keyword: str) -> Decimal:
 
 def _multiples(prefix: str, limits: _Limits, multiple: Multiple) -> NumberRules:
     low, high = limits.quotients(multiple.decimals, multiple.unit, multiple.text)
+    may_be_negative = low is None or low < 0
     if multiple.digits < DIGITS:
         most = (10 ** (multiple.digits + multiple.decimals) - 1) // multiple.unit
         low, high = -most if low is None else max(low, -most), most if high is None else min(high, most)
@@ -270,6 +272,10 @@ def _multiples(prefix: str, limits: _Limits, multiple: Multiple) -> NumberRules:
     rules = multiple_rules(prefix, multiple, low, high)
     if rules[prefix] == NOTHING:  # there are some, but none that a double holds exactly
         raise limits.empty(f"number of {EXACT} digits", multiple.text)
+    if may_be_negative and low == 0:  # of all that is below 0 only -0 is short enough
+        zero = f"{prefix}~zero"
+        rules |= multiple_rules(zero, multiple, 0, 0)
+        rules[prefix] = Choice((rules[prefix], Seq((Bytes(b"-"), Ref(zero)))))
     return NumberRules(rules, prefix)
 
 
