@@ -12,14 +12,15 @@ what the last row of each sweep costs, as a multiple of its first.
     token           mask + advance, over the tokens of a text; the first mask is in TTFM and remembered here
     mask            the mask alone: its mean, and the worst of the text
     end             token, over the last 20 tokens of the text
+    command         `gcd check` of a grammar as a new process, and in one that has checked another grammar before
 
 Times are those of `measure.py`: wall-clock, or CPU time where the core was taken away; for batches, which two threads
-share, always wall-clock. A row is the median of five rounds, of fewer when they take two seconds. Before anything is
-timed the kernels are compiled (`warm_up`) and each sweep's first row is run once. Every round has a schema of its own,
-with other names: what the vocabulary keeps for all grammars (the tables of strings, numbers and whitespace) is there,
-what belongs to a schema is not. Texts are the longest tokens that fit, which may be fewer than the tokenizer's own;
-those of the ambiguous grammars one token a byte. None is longer than 100,000 characters or 10,000 items, however much
-longer its schema would let it be.
+share, and for new processes always wall-clock. A row is the median of five rounds, of fewer when they take two seconds.
+Before anything is timed the kernels are compiled (`warm_up`) and each sweep's first row is run once. Every round has a
+schema of its own, with other names: what the vocabulary keeps for all grammars (the tables of strings, numbers and
+whitespace) is there, what belongs to a schema is not. Texts are the longest tokens that fit, which may be fewer than
+the tokenizer's own; those of the ambiguous grammars one token a byte. None is longer than 100,000 characters or 10,000
+items, however much longer its schema would let it be.
 
 A grammar or text that is refused, and one that takes longer than `--timeout` seconds, is a row that says so; after a
 time-out the larger sizes of the sweep are left out.
@@ -29,18 +30,21 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import json
 import random
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
+from tempfile import TemporaryDirectory
 from time import perf_counter_ns as wall
 from time import process_time_ns as cpu
 from typing import Any
@@ -50,6 +54,7 @@ from engines import GcdCold
 from measure import Walk, first_mask, since, walk
 from report import machine, micro, table
 
+from gcd.cli.app import app
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import GrammarError
@@ -236,10 +241,9 @@ def spelled(vocabulary: Vocabulary, text: str) -> list[int]:
     return vocabulary.greedy(text.encode()) or []
 
 
-def ambiguous_row(vocabulary: Vocabulary, size: int, *, grammar: str, text: str) -> Times:
-    """A text of `size` tokens, of which the last `STRETCH` count."""
-    singles = [token for letter in text for token in spelled(vocabulary, letter)]
-    token_ids = (singles * (size // len(singles) + 1))[:size]
+def ambiguous_row(vocabulary: Vocabulary, size: int, *, grammar: str, text: Callable[[int], str]) -> Times:
+    """A text of `size` bytes, a token each, of which the last `STRETCH` count."""
+    token_ids = [token for letter in text(size) for token in spelled(vocabulary, letter)]
 
     def measure(_: int) -> Times:
         constraint, _, ttfm = first_mask(Here(vocabulary), grammar)
@@ -351,6 +355,34 @@ def batch_row(vocabulary: Vocabulary, size: int) -> Times:
         return repeated(measure)
 
 
+def check_row(_: Vocabulary, size: int) -> Times:
+    """`gcd check` of a grammar that has as many lines: one rule to a terminal, each of which leads to others."""
+
+    def grammar(salt: int) -> str:
+        rules = size // 2
+        names = [f"r{salt}_{number}" for number in range(rules)] + ["END", "END"]
+        lines = [
+            f'{name}: T{number} [{names[number + 1]}] | "(" {names[number + 2]} ")"\nT{number}: /[a-z]{{1,3}}{number}/'
+            for number, name in enumerate(names[:rules])
+        ]
+        return "\n".join([f"start: {names[0]}", *lines, 'END: "."'])
+
+    def measure(salt: int) -> Times:
+        file.write_text(grammar(salt))
+        begin = wall()
+        subprocess.run([sys.executable, "-m", "gcd.cli", "check", file], check=True, capture_output=True)
+        alone = wall() - begin
+        file.write_text(grammar(salt + 1000))
+        begin = wall(), cpu()
+        with redirect_stdout(io.StringIO()):
+            app(["check", str(file)], standalone_mode=False)
+        return alone, since(begin)
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "grammar.lark")
+        return repeated(measure)
+
+
 # The table of sweeps
 
 POWERS = (10, 100, 1000, 10_000, 100_000)
@@ -362,8 +394,8 @@ def of_schemas(make: Callable[[int, int], tuple[Schema, str]], grows: str, sizes
     return Sweep(grows, SCHEMA_COLUMNS, row, tuple(sizes), tuple(size for size in sizes if size <= most))
 
 
-def of_ambiguous(grammar: str, text: str) -> Sweep:
-    """A sweep over the length of a text; odd, so that texts of `a+` and palindromes are complete."""
+def of_ambiguous(grammar: str, text: Callable[[int], str]) -> Sweep:
+    """A sweep over the length of a text, which is odd: texts of `a+`, palindromes and nested lists are complete."""
     columns = ("TTFM", f"token, mean of the last {STRETCH}", "mask alone", "advance alone")
     row = partial(ambiguous_row, grammar=grammar, text=text)
     return Sweep("tokens", columns, row, (201, 1001, 2001), (201, 2001))
@@ -383,9 +415,14 @@ SWEEPS = {
     "maxItems": of_schemas(max_items, "items", (*POWERS, 1_000_000), 1000),
     "depth": of_schemas(depth, "arrays", (10, 100, 1000), 1000),
     "anyOf": of_schemas(any_of, "branches", (2, 10, 50, 100, 500), 100),
-    "E-E+E": of_ambiguous('start: start "+" start | "a"', "a+"),
-    "S-SS": of_ambiguous('start: start start | "a"', "a"),
-    "palindrome": of_ambiguous('start: "a" start "a" | "a"', "a"),
+    "E-E+E": of_ambiguous('start: start "+" start | "a"', lambda size: ("a+" * size)[:size]),
+    "S-SS": of_ambiguous('start: start start | "a"', lambda size: "a" * size),
+    "palindrome": of_ambiguous('start: "a" start "a" | "a"', lambda size: "a" * size),
+    "hidden-left-recursion": of_ambiguous('start: maybe start "a" | "a"\nmaybe: "b"?', lambda size: "a" * size),
+    "nested-lists": of_ambiguous(
+        'start: "[" items "]" | "a"\nitems: items "," start | start',
+        lambda size: "[" * (size // 2) + "a" + "]" * (size // 2),
+    ),
     "batch": Sweep(
         "states",
         (
@@ -394,6 +431,7 @@ SWEEPS = {
         ),
         batch_row, (1, 8, 64, 512), (1, 8, 64, 512),
     ),
+    "check": Sweep("lines of Lark", ("command", "command, in a process that did"), check_row, (10, 100, 1000), (10,)),
 }  # fmt: skip
 
 

@@ -1,8 +1,7 @@
 """Lint: what is right in a grammar and was hardly meant, and how large the grammar is.
 
-Place in the walk: a Grammar that compiles, and the Lark text that it was read from -> **Findings**, for `gcd check`.
-Names and their places come from the syntax tree, facts about languages from the survey. Nothing here changes what is
-accepted.
+Place in the walk: a Grammar that compiles, and the text that it was read from -> **Findings**, for `gcd check`. Names
+and their places come from this text, facts about languages from the survey. Nothing here changes what is accepted.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from grammars.ambiguity import ambiguity
 from grammars.captures import captured_as
 from grammars.collisions import STATES, collisions, terminals_of
 from grammars.errors import InvalidGrammar, LimitExceeded, Span
+from grammars.frontends.gbnf import heads, is_gbnf
 from grammars.frontends.lark_syntax import Tree, read_lark, span_of
-from grammars.ir import Grammar, Node, Repeat
+from grammars.ir import Grammar, Node, Ref, Repeat
 from grammars.lexers import lexer_differences
 from grammars.limits import Limits
 from grammars.positions import NULL
@@ -48,7 +48,7 @@ def lint(grammar: Grammar) -> list[Finding]:
     >>> [str(finding) for finding in lint(parse_lark('start: "a"\\nother: "b"'))]
     ['the rule other is never used (line 2, column 1)']
     """
-    places = _places(grammar.source)
+    places = _places(grammar)
     found = [*_unused(grammar, places), *_unproductive(grammar, places), *_nullable(grammar, places)]
     return sorted(found, key=lambda finding: finding.span.start if finding.span else -1)
 
@@ -96,15 +96,27 @@ def statistics(grammar: Grammar) -> dict[str, int]:
     }
 
 
-def _places(source: str | None) -> dict[str, tuple[Span, set[str]]]:
-    """Each name that a Lark text defines or imports: where, and the names in its definition; {} for other texts."""
+def _places(grammar: Grammar) -> dict[str, tuple[Span, set[str]]]:
+    """Each name that a text in Lark or GBNF defines or imports: where, and the names in its definition; else {}."""
+    source = grammar.source
+    if source is None:
+        return {}
+    if not is_gbnf(source):
+        return _places_in_lark(source)
+    used: dict[str, set[str]] = defaultdict(set)
+    for rule, node in grammar.rules.items():  # name[capture=x] is in name
+        names = {part.name.partition("[")[0] for part in _parts(node) if isinstance(part, Ref)}
+        used[rule.partition("[")[0]] |= names - {rule.partition("[")[0]}
+    return {name: (Span(source, at, at + len(name)), used[name]) for at, name in heads(source).items()}
+
+
+def _places_in_lark(source: str) -> dict[str, tuple[Span, set[str]]]:
     try:
-        statements = read_lark(source or "").children
-    except InvalidGrammar:
+        statements = read_lark(source).children
+    except InvalidGrammar:  # a text in another notation
         return {}
     found: dict[str, tuple[Span, set[str]]] = {}
     for statement in statements:
-        assert source is not None
         if isinstance(statement, lark.Tree) and statement.data in ("rule", "term", "import", "ignore"):
             names = [token for token in statement.children if isinstance(token, lark.Token)]
             defined = [token for token in names if token.type in ("RULE", "TERMINAL")]
@@ -148,7 +160,7 @@ def _unused(grammar: Grammar, places: dict[str, tuple[Span, set[str]]]) -> Itera
     for name, (span, _) in places.items():
         if name in reached:
             continue
-        what = "terminal" if name.isupper() else "rule"
+        what = "terminal" if name.isupper() and not is_gbnf(grammar.source or "") else "rule"
         if name in used:
             yield Finding("unreachable", f"the {what} {name} is used only where nothing leads to", span)
         else:

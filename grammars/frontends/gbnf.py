@@ -36,7 +36,7 @@ from grammars.frontends.token_numbers import HINT, token_numbers
 from grammars.ir import ANY_CHAR, EPSILON, Choice, Grammar, Node, Ref, Repeat, Sequence, SpecialToken
 from grammars.ir import text as text_node
 
-__all__ = ["is_gbnf", "parse_gbnf"]
+__all__ = ["heads", "is_gbnf", "parse_gbnf"]
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*+"
 _HEAD = re.compile(rf"({_NAME})(\[[^\]\r\n]*\])?{SPACE.pattern}::=")
@@ -78,6 +78,15 @@ def is_gbnf(text: str) -> bool:
     return _FIRST.match(text) is not None
 
 
+def heads(text: str) -> dict[int, str]:
+    """Where a text of GBNF begins to define a rule, and the rule's name.
+
+    >>> heads('root ::= a\\na ::= "b ::= c"')
+    {0: 'root', 11: 'a'}
+    """
+    return {piece.start(): piece[2] for piece in _PIECE.finditer(text) if piece["head"]}
+
+
 def parse_gbnf(text: str, *, start: str = "root", given: Mapping[str, Grammar] | None = None) -> Grammar:
     """The grammar of a text in GBNF or EBNF, which begins at the rule `start`; the rules of `given` are in it too.
 
@@ -96,7 +105,7 @@ class _Reader(Cursor):
     def __init__(self, text: str, given: Mapping[str, Grammar]) -> None:
         super().__init__(text)
         self.given, self.depth = given, 0
-        self.heads = {piece.start(): piece[2] for piece in _PIECE.finditer(text) if piece["head"]}
+        self.heads = heads(text)
         self.names = dict.fromkeys([*self.heads.values(), *given])
 
     def grammar(self, start: str) -> Grammar:

@@ -44,14 +44,13 @@ _name: RULE | TERMINAL
 
 expansions: alias ((_OR | _NL_OR) alias)*
 ?alias: expansion (_TO RULE)?
-expansion: expr*
-         | expr (_AND expr)+                  -> intersection
-?expr: negated
-     | negated OP                             -> operator
-     | negated _TILDE NUMBER (_DOTDOT NUMBER)? -> counted
-     | negated BRACED                         -> braced
-?negated: atom
-        | _NOT atom                           -> complement
+expansion: (atom | complement | operator | counted | braced)*
+         | _expr (_AND _expr)+                -> intersection
+_expr: atom | complement | operator | counted | braced
+complement: _NOT atom
+operator: (atom | complement) OP
+counted: (atom | complement) _TILDE NUMBER (_DOTDOT NUMBER)?
+braced: (atom | complement) BRACED
 ?atom: _LPAR expansions _RPAR
      | _LBRA expansions _RBRA                 -> maybe
      | value

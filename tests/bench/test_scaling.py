@@ -15,7 +15,7 @@ from toys import byte_vocabulary
 BENCH = Path(__file__).parents[2] / "bench"
 SWEEPS = (
     "vocabulary", "enum", "properties", "properties-open", "maxLength", "maxItems", "depth", "anyOf", "E-E+E", "S-SS",
-    "palindrome", "batch",
+    "palindrome", "hidden-left-recursion", "nested-lists", "batch", "check",
 )  # fmt: skip
 TINY = {"tiny": byte_vocabulary([b'": ', b", ", b"[[", b"]]"])}
 

@@ -14,6 +14,7 @@ import pytest
 from grammars.ambiguity import Witness, ambiguity
 from grammars.collisions import collisions, terminals_of
 from grammars.errors import EmptyLanguage, LimitExceeded
+from grammars.frontends.gbnf import parse_gbnf
 from grammars.frontends.lark import parse_lark
 from grammars.ir import Bytes, Grammar, Ref, Repeat
 from grammars.lint import lint, search, statistics
@@ -51,6 +52,30 @@ CASES = int(os.environ.get("GCD_LINT_CASES", "30"))
 )  # fmt: skip
 def test_names_and_facts(grammar: str, findings: list[str]) -> None:
     assert [str(finding) for finding in lint(parse_lark(grammar))] == findings
+
+
+@pytest.mark.parametrize(
+    ("grammar", "findings"),
+    [
+        ('root ::= a | "(" root ")"\na ::= "x"', []),
+        (
+            'root ::= a[0-9] "b ::= c"\nb ::= c b | "y"\na[capture] ::= "x"\nc ::= "z"\nD ::= c',
+            [
+                "the rule b is never used (line 2, column 1)",
+                "the rule c is used only where nothing leads to (line 4, column 1)",
+                "the rule D is never used (line 5, column 1)",
+            ],
+        ),
+        ('root[capture="all"] ::= a\na ::= "x"', []),
+        ('root ::= a*\na ::= "x"?', ["in the rule root, what is repeated may be empty (line 1, column 1)"]),
+        (
+            'root ::= "a" | b\nb ::= "(" b ")"',
+            ["the rule b has no text: it never ends, so nothing with it is allowed (line 2, column 1)"],
+        ),
+    ],
+)
+def test_names_and_facts_of_gbnf(grammar: str, findings: list[str]) -> None:
+    assert [str(finding) for finding in lint(parse_gbnf(grammar))] == findings
 
 
 def test_a_grammar_without_a_text_has_no_places() -> None:
