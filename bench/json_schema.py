@@ -180,7 +180,20 @@ def large(size: int) -> dict[str, Any]:
 
 COSTS: dict[str, tuple[Callable[[], Any], str]] = {
     "oneOf of 50 objects with constants": (lambda: {"oneOf": [branch(n) for n in range(50)]}, "50 ms"),
+    "oneOf of 50 closed objects": (
+        lambda: {"oneOf": [{**overlapping(n), "type": "object", "additionalProperties": False} for n in range(50)]},
+        "50 ms",
+    ),
+    "oneOf of 50 patterns": (
+        lambda: {"oneOf": [{"type": "string", "pattern": f"^x{n}[a-z]+$"} for n in range(50)]}, "50 ms",
+    ),
+    "oneOf of 50 ranges that overlap": (
+        lambda: {"oneOf": [{"type": "integer", "minimum": n, "maximum": n + 10} for n in range(50)]}, "50 ms",
+    ),
     "not anyOf of 50 objects": (lambda: {"not": {"anyOf": [branch(n) for n in range(50)]}}, "50 ms"),
+    "not anyOf of 50 patterns": (
+        lambda: {"type": "string", "not": {"anyOf": [{"pattern": f"^x{n}"} for n in range(50)]}}, "50 ms",
+    ),
     "not oneOf of 50 objects": (lambda: {"not": {"oneOf": [branch(n) for n in range(50)]}}, "50 ms"),
     "oneOf of 50 objects that overlap": (lambda: {"oneOf": [overlapping(n) for n in range(50)]}, "50 ms"),
     "1 MB of properties": (lambda: large(1_000_000), "1 s"),

@@ -1,12 +1,14 @@
-"""The search for a shortest string agrees with the automaton of the whole content."""
+"""The search for a shortest string agrees with the automaton of the whole content, and of each two of many."""
 
 from __future__ import annotations
+
+from itertools import combinations
 
 import pytest
 
 from grammars.chars import char_dfa
 from grammars.errors import LimitExceeded
-from grammars.frontends.json_schema.emptiness import nothing_in
+from grammars.frontends.json_schema.emptiness import apart, nothing_in
 from grammars.frontends.json_schema.formats import FORMATS
 from grammars.frontends.regex import parse_regex
 from grammars.ir import ANY_CHAR, NOTHING, And, Length, Node, Not, Repeat, Sequence, text
@@ -45,3 +47,19 @@ def test_nothing_in(content: Node, empty: bool) -> None:
 def test_nothing_in_gives_up() -> None:
     with pytest.raises(LimitExceeded):  # the shortest text has 37 * 41 * 43 characters
         nothing_in(And((R("(a{37})+"), R("(a{41})+"), R("(a{43})+"))))
+
+
+POOL = ["", "a", "b", "ab|c", "a*", "a+b", "(aa)+", "a(aa)*", "[a-c]", "[^a-c]", "[^a]b", "(ab)+", "b?c{2,3}",
+        "^x1[a-z]+$", "^x12", "x1$", "[a-c]{4}", "(a|b)*c", "[^c]*", "é+"]  # fmt: skip
+
+
+def test_apart_is_that_no_two_have_a_text_in_common() -> None:
+    nodes = [R(pattern) for pattern in POOL]
+    meet = {(i, j) for (i, one), (j, other) in combinations(enumerate(nodes), 2) if not nothing_in(And((one, other)))}
+    for some in combinations(range(len(nodes)), 3):
+        assert apart([nodes[number] for number in some]) is meet.isdisjoint(combinations(some, 2)), some
+    assert 20 < len(meet) < 170
+
+
+def test_apart_says_nothing_of_large_automata() -> None:
+    assert not apart([R("(a{37})+"), R("(a{41})+b"), R("(a{43})+c")])

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 from grammars.errors import UnsupportedFeature
+from grammars.frontends.json_schema.bounds import BOUNDS, is_crossed, range_of
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, is_anything, type_clash
 from grammars.frontends.json_schema.disjoint import exclusive
 from grammars.frontends.json_schema.factors import factored
 from grammars.frontends.json_schema.keywords import never, read
-from grammars.frontends.json_schema.parts import NUMBER, OBJECT, Every, Own, Part, Scalar, Union, Work
+from grammars.frontends.json_schema.parts import NUMBER, OBJECT, Every, Own, Part, Union, Work
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.values import holds, in_content, listed
 
@@ -99,43 +99,24 @@ def _ruled_out(around: Conjunction, union: Union, branch: Part) -> bool:
 
     No type is left, or a property is needed that is forbidden or has no value.
     """
-    types = around.types & flatten((branch,)).types
+    alone = flatten((branch,))
+    types = around.types & alone.types
     if types & ~NUMBER and types != OBJECT:
         return False
-    conjunction = flatten(around.choose(union, branch))
     if types != OBJECT:
-        return not types or _is_crossed(*_range(conjunction.owns))
+        return not types or is_crossed(*range_of((*around.owns, *alone.owns)))
+    conjunction = flatten(around.choose(union, branch))
     required = {name for own in conjunction.owns for name in own.required}
     if any(_is_missing(name, conjunction.owns) for name in required):
         return True
     return any(_values(name, conjunction.owns) == [] for name in _declared(branch) if name in required)
 
 
-_Limit: TypeAlias = tuple[Scalar, bool]
-"""A bound, and whether it is left out."""
-
-
-def _range(owns: Sequence[Own]) -> tuple[_Limit | None, _Limit | None]:
-    """The tightest bounds below and above."""
-    lows = [(own.scalars[name], name != "minimum") for own in owns for name in _BELOW if name in own.scalars]
-    highs = [(own.scalars[name], name == "maximum") for own in owns for name in _ABOVE if name in own.scalars]
-    high = min(highs, default=None)
-    return max(lows, default=None), None if high is None else (high[0], not high[1])
-
-
-_BELOW, _ABOVE = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
-
-
-def _is_crossed(low: _Limit | None, high: _Limit | None) -> bool:
-    """Whether no number is between two bounds."""
-    return low is not None and high is not None and (low[0], low[1] or high[1]) > (high[0], False)
-
-
 def _is_within(around: Conjunction, branch: Own) -> bool:
     """Whether the numbers within the bounds around a branch are within its own, and it says nothing else."""
-    if not branch.scalars.keys() <= {*_BELOW, *_ABOVE}:
+    if not branch.scalars.keys() <= BOUNDS:
         return False
-    (low, high), (least, most) = _range(around.owns), _range((branch,))
+    (low, high), (least, most) = range_of(around.owns), range_of((branch,))
     if least is not None and (low is None or low < least):
         return False
     return most is None or (high is not None and (high[0], not high[1]) <= (most[0], not most[1]))

@@ -7,6 +7,7 @@ another spelling than the first).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -21,7 +22,7 @@ from grammars.frontends.json_schema.numbers import Bounds, NumberRules, integer,
 from grammars.frontends.json_schema.parts import FRACTION, INTEGER, Own, Scalar
 from grammars.ir import Choice, Node, Ref
 
-__all__ = ["merged_number_rules"]
+__all__ = ["BOUNDS", "holds_integer", "is_crossed", "merged_number_rules", "range_of"]
 
 
 _KEPT = 1024
@@ -52,6 +53,45 @@ def merged_number_rules(
         return _around(divisors, (low, high, above, below), prefix, excluded)
     except GrammarError as error:
         raise type(error)(error.message, pointer=pointers[0] if pointers else None, hint=error.hint) from None
+
+
+_Limit: TypeAlias = tuple[Scalar, bool]
+"""A bound, and whether it is left out."""
+
+_BELOW, _ABOVE = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+BOUNDS = {*_BELOW, *_ABOVE}
+
+
+def range_of(owns: Sequence[Own]) -> tuple[_Limit | None, _Limit | None]:
+    """The tightest bounds below and above."""
+    low: _Limit | None = None
+    high: _Limit | None = None
+    for own in owns:
+        scalars = own.scalars
+        if not scalars:
+            continue
+        for name in _BELOW:
+            if name in scalars and (low is None or (scalars[name], name != "minimum") > low):
+                low = scalars[name], name != "minimum"
+        for name in _ABOVE:
+            if name in scalars and (high is None or (scalars[name], name == "maximum") < (high[0], not high[1])):
+                high = scalars[name], name != "maximum"
+    return low, high
+
+
+def is_crossed(low: _Limit | None, high: _Limit | None) -> bool:
+    """Whether no number is between two bounds."""
+    return low is not None and high is not None and (low[0], low[1] or high[1]) > (high[0], False)
+
+
+def holds_integer(low: _Limit | None, high: _Limit | None) -> bool:
+    """Whether an integer that doubles hold exactly is between two bounds."""
+    least, most = -(2**53), 2**53
+    if low is not None and low[0] > least:
+        least = most + 1 if low[0] > most else math.floor(low[0]) + 1 if low[1] else math.ceil(low[0])
+    if high is not None and high[0] < most:
+        most = least - 1 if high[0] < least else math.ceil(high[0]) - 1 if high[1] else math.floor(high[0])
+    return least <= most
 
 
 class _Divisors(NamedTuple):

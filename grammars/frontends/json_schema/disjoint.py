@@ -13,12 +13,12 @@ from itertools import combinations
 
 from grammars.errors import EmptyLanguage, GrammarError, UnsupportedFeature
 from grammars.frontends.json_schema.arrays import array_shape
-from grammars.frontends.json_schema.bounds import merged_number_rules
-from grammars.frontends.json_schema.conjunction import Conjunction, flatten
-from grammars.frontends.json_schema.emptiness import nothing_in
+from grammars.frontends.json_schema.bounds import BOUNDS, holds_integer, is_crossed, merged_number_rules, range_of
+from grammars.frontends.json_schema.conjunction import Conjunction, flatten, statically_false
+from grammars.frontends.json_schema.emptiness import apart, nothing_in
 from grammars.frontends.json_schema.negation import negated
-from grammars.frontends.json_schema.objects import object_shape
-from grammars.frontends.json_schema.parts import ARRAY, NUMBER, OBJECT, STRING, Every, Own, Part, Union, Work
+from grammars.frontends.json_schema.objects import object_shape, parts_of_values
+from grammars.frontends.json_schema.parts import ARRAY, INTEGER, NUMBER, OBJECT, STRING, Every, Own, Part, Union, Work
 from grammars.frontends.json_schema.strings import string_content
 from grammars.frontends.json_schema.values import equality_key, listed
 from grammars.ir import And, Length
@@ -55,10 +55,11 @@ def overlapping(
     if _typed_apart(flat):
         return
     objects = [branch for branch in flat if branch.types == OBJECT]
-    apart = OBJECT if _discriminated(objects) else 0
+    settled = OBJECT if _discriminated(objects) else 0
+    settled |= STRING if _patterned([branch for branch in flat if branch.types == STRING]) else 0
     proof = _Proof(work or Work(_STEPS))
     for (i, left), (j, right) in combinations(enumerate(flat), 2):
-        if not left.types & right.types or left.types == right.types == apart:
+        if not left.types & right.types or (left.types == right.types and left.types & settled):
             continue
         if not proof.empty(around(branches[i], branches[j]), _DEPTH):
             yield i, j
@@ -89,6 +90,15 @@ def _discriminated(branches: Sequence[Conjunction]) -> bool:
         else:
             return True
     return False
+
+
+def _patterned(branches: Sequence[Conjunction]) -> bool:
+    """Whether the patterns and formats of three or more branches are seen at once to have no string in common."""
+    try:
+        contents = [string_content(branch.owns) for branch in branches]
+        return len(contents) > 2 and apart([node.item if isinstance(node, Length) else node for node in contents])
+    except GrammarError:
+        return False
 
 
 def _required_values(owns: Iterable[Own]) -> dict[str, set[object]]:
@@ -137,7 +147,13 @@ class _Proof:
         return all(_proves(prove, conjunction, depth) for bits, prove in proofs.items() if types & bits)
 
     def no_number(self, conjunction: Conjunction, depth: int) -> bool:
-        merged_number_rules(conjunction.owns, conjunction.types, "")
+        owns, between = conjunction.owns, range_of(conjunction.owns)
+        if is_crossed(*between):
+            return True
+        if any(own.scalars.keys() - BOUNDS or own.excluded for own in owns) or not (
+            conjunction.types & INTEGER and holds_integer(*between)
+        ):
+            merged_number_rules(owns, conjunction.types, "")
         return False
 
     def no_string(self, conjunction: Conjunction, depth: int) -> bool:
@@ -154,10 +170,15 @@ class _Proof:
         return depth > 0 and any(parts and self.empty(parts, depth - 1) for parts in needed)
 
     def no_object(self, conjunction: Conjunction, depth: int) -> bool:
-        members = object_shape(conjunction.owns).members
-        return depth > 0 and any(
-            member.required and len(member.parts) > 1 and self.empty(member.parts, depth - 1) for member in members
-        )
+        if any(own.scalars or own.names is not None for own in conjunction.owns):
+            object_shape(conjunction.owns)
+        required = dict.fromkeys(name for own in conjunction.owns for name in own.required)
+        for _, parts in parts_of_values(conjunction.owns, [*required]):
+            if statically_false(parts) is not None:
+                return True
+            if depth and len(parts) > 1 and self.empty(parts, depth - 1):
+                return True
+        return False
 
 
 def _proves(prove: Callable[[Conjunction, int], bool], conjunction: Conjunction, depth: int) -> bool:

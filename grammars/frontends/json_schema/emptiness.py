@@ -1,4 +1,4 @@
-"""nothing_in: whether any string at all satisfies lengths, patterns and formats together.
+"""nothing_in: whether any string at all satisfies lengths, patterns and formats together; apart: or two of many.
 
 Place in the walk: asked of **contents of strings** by `patternProperties` that overlap and by proofs for `oneOf`. The
 answer is the length of a shortest string, found before most of the product of their automata is made.
@@ -6,7 +6,7 @@ answer is the length of a shortest string, found before most of the product of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import is_
 from sys import maxunicode
@@ -14,12 +14,16 @@ from sys import maxunicode
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, Edge, complement
 from grammars.errors import EmptyLanguage, LimitExceeded
-from grammars.ir import ANY_CHAR, And, Choice, Length, Node, Not, Repeat, Sequence
+from grammars.ir import ANY_CHAR, And, Choice, Length, Node, Not, Repeat
+from grammars.ir import Sequence as Concatenation
 
-__all__ = ["nothing_in"]
+__all__ = ["apart", "nothing_in"]
 
 _STATES = 50_000
 """Most states of a product that are looked at."""
+
+_AT_ONCE = 2_000
+"""Most states that are looked at in a walk through many automata."""
 
 _NO_EDGE: Edge = (maxunicode + 1, maxunicode + 1, -1)
 """Behind the last edge of a row: beyond all characters."""
@@ -47,6 +51,30 @@ def nothing_in(content: Node) -> bool:
         return True
 
 
+def apart(contents: Sequence[Node]) -> bool:
+    """Whether it is seen at once that no string is in two of the contents: by one walk through all their automata.
+
+    >>> apart([text("ab"), text("ac"), text("b")])
+    True
+    """
+    dfas = [_dfa(content) for content in contents]
+    pending = [tuple([(number, 0) for number in range(len(dfas))])]
+    seen = {pending[0]}
+    looked_at = 0
+    while pending:
+        alive = pending.pop()
+        looked_at += len(alive)
+        if looked_at > _AT_ONCE or sum(state in dfas[number].finals for number, state in alive) > 1:
+            return False
+        edges = [(edge, number) for number, state in alive for edge in dfas[number].edges[state]]
+        for begin in {edge[0] for edge, _ in edges}:
+            found = tuple([(number, target) for (low, high, target), number in edges if low <= begin <= high])
+            if len(found) > 1 and found not in seen:
+                seen.add(found)
+                pending.append(found)
+    return True
+
+
 def _without_maxima(node: Node, maxima: list[int]) -> Node:
     """A superset of the node's strings, with a smaller automaton: the greatest lengths are left out, and listed.
 
@@ -57,7 +85,7 @@ def _without_maxima(node: Node, maxima: list[int]) -> Node:
             if high is not None:
                 maxima.append(high)
             return Length(_without_maxima(item, maxima), low)
-        case And(items) | Sequence(items) | Choice(items):
+        case And(items) | Concatenation(items) | Choice(items):
             changed = tuple([_without_maxima(item, maxima) for item in items])
             return node if all(map(is_, changed, items)) else type(node)(changed)
         case Repeat(item, low, high):

@@ -24,7 +24,7 @@ from grammars.frontends.json_schema.values import finds, holds, listed, value_pa
 from grammars.ir import NOTHING, And, Choice, Node, Not
 from grammars.words import one_of
 
-__all__ = ["Member", "ObjectShape", "OpenKeys", "names_content", "object_shape"]
+__all__ = ["Member", "ObjectShape", "OpenKeys", "names_content", "object_shape", "parts_of_values"]
 
 _KEY_REGIONS = 256
 
@@ -72,7 +72,7 @@ def object_shape(owns: Sequence[Own], *, is_open: bool = True) -> ObjectShape:
     if listed is not None:
         names.update(dict.fromkeys(listed))
     members = []
-    for name, parts in _parts_of_values(owns, [*names]):
+    for name, parts in parts_of_values(owns, [*names]):
         if not name_owns and statically_false(parts) is None:
             reason = None
         else:
@@ -92,7 +92,7 @@ def object_shape(owns: Sequence[Own], *, is_open: bool = True) -> ObjectShape:
     return ObjectShape(tuple(members), shape_open, low, high, tuple([some for own in owns for some in own.some_keys]))
 
 
-def _parts_of_values(owns: Sequence[Own], names: list[str]) -> Iterator[tuple[str, tuple[Part, ...]]]:
+def parts_of_values(owns: Sequence[Own], names: Sequence[str]) -> Iterator[tuple[str, tuple[Part, ...]]]:
     """The names with what all the subschemas say about their values; most say something about a few names only."""
     found: dict[str, list[Part]] = {name: [] for name in names}
     for own in owns:
@@ -101,7 +101,8 @@ def _parts_of_values(owns: Sequence[Own], names: list[str]) -> Iterator[tuple[st
                 found[name] += value_parts(own, name)
         else:
             for name, part in (own.properties or {}).items():
-                found[name].append(part)
+                if name in found:
+                    found[name].append(part)
     for name, parts in found.items():
         yield name, tuple(parts)
 
