@@ -67,6 +67,7 @@ __all__ = [
     "Ref",
     "Repeat",
     "Sequence",
+    "Shared",
     "SpecialToken",
     "Spelling",
     "Texts",
@@ -297,11 +298,23 @@ NOTHING = Choice(())
 ANY_CHAR = CharClass(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """Rules that refer to no others and that many grammars have: what is found out about them holds in all of these.
+
+    `start` is the one that needs all others. Compared by identity.
+    """
+
+    rules: Mapping[str, Node]
+    start: str
+
+
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """Named rules and the name of the one to start from; `source` is the text it was read from, for messages.
 
     `widened` is what was asked for and is left open: with any of it the grammar has strings that were not meant.
+    `shared` are those of the rules that other grammars have too; it changes nothing but the time that compiling takes.
 
     >>> Grammar({"start": Sequence((Bytes(b"a"), Repeat(Bytes(b"b"))))})   # the strings a, ab, abb, ...
     """
@@ -310,6 +323,7 @@ class Grammar:
     start: str = "start"
     source: str | None = field(default=None, compare=False, repr=False)
     widened: tuple[GrammarError, ...] = field(default=(), compare=False, repr=False)
+    shared: tuple[Shared, ...] = field(default=(), compare=False, repr=False)
 
 
 def text(string: str) -> Bytes:

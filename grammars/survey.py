@@ -13,6 +13,7 @@ Whatever is wrong with a grammar is found here: undefined rules, recursion in re
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from typing import NamedTuple
 
 from grammars.chars import char_dfa
@@ -35,6 +36,7 @@ from grammars.ir import (
     Ref,
     Repeat,
     Sequence,
+    Shared,
     SpecialToken,
     Texts,
 )
@@ -72,6 +74,9 @@ class Survey:
         self.written: dict[int, tuple[Node, Node]] = {}  # of leaves with references, by identity
         self.early: list[str | Node] = []  # rules and leaves to be built at once
         self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
+        for shared in grammar.shared:
+            self._take_over(shared)
+        known = len(self.left)
         undecided = self._visit()
         self._settle(undecided)
         if self.has_distinct and self.has_token_limits:
@@ -80,7 +85,15 @@ class Survey:
                 hint="leave out one of them; lengths in characters are possible beside both",
             )
         self._check_members()
-        self._find_clusters()
+        self._find_clusters(known)
+
+    def _take_over(self, shared: Shared) -> None:
+        """Takes over what is known of rules that other grammars have too."""
+        found, rules = _surveyed(shared, self.limits), self.grammar.rules
+        if found is not None and all(rules.get(name) is node for name, node in shared.rules.items()):
+            self.summaries |= found.summaries
+            self.facts |= found.facts
+            self.left |= found.left
 
     # -- the walk
 
@@ -340,11 +353,12 @@ class Survey:
 
     # -- left recursion
 
-    def _find_clusters(self) -> None:
-        """Sets the cluster of each rule that may call itself before it has read a byte."""
+    def _find_clusters(self, known: int) -> None:
+        """Sets the cluster of each rule that may call itself before it has read a byte; the first ones do not."""
         left = self.left
-        safe: set[str] = set()
         rest = list(left)
+        safe = set(rest[:known])
+        rest = rest[known:]
         while True:
             kept = []
             for name in rest:
@@ -363,6 +377,14 @@ class Survey:
             if len(component) > 1 or component[0] in graph[component[0]]:
                 members = tuple(sorted(rest[i] for i in component))
                 self.clusters.update(dict.fromkeys(members, members))
+
+
+@lru_cache(maxsize=64)
+def _surveyed(shared: Shared, limits: Limits) -> Survey | None:
+    """The survey of rules by themselves; None where facts are not all that has to be known of them."""
+    found = Survey(Grammar(shared.rules, shared.start), limits)
+    more = found.early or found.special_tokens or found.clusters or found.has_distinct or found.has_token_limits
+    return None if more else found
 
 
 def _has_literal(node: Node) -> bool:

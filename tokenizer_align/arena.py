@@ -41,25 +41,33 @@ class Configurations:
     ) -> None:
         self.automaton, self.leaves, self.limit = automaton, leaves, limit
         self.lock = threading.RLock()
-        self.context = c = leaves.new_context()
-        self.arrays: dict[int, NDArray[Any]] = {}
+        self.context, self.arrays = leaves.context_and_arrays()
+        c, buckets = self.context, max(16, first >> 4)
         c[kernels.HEAP_TOP] = kernels.FIRST_RECORD
         c[kernels.ACCEPTS_EMPTY] = int(automaton.accepts_empty)
-        self._put(kernels.HEAP, np.zeros(first, np.int32))
-        self._put(kernels.TABLE, np.zeros(max(16, first >> 4), np.int32))
-        self._put(kernels.UNIONS, np.zeros((unions, 3), np.int32))
-        self._put(kernels.STEP_TABLE, np.zeros((max(16, first >> 4), 3), np.int32))
-        self._scratch = np.zeros(0, np.int32)
+        self._allot(
+            (kernels.HEAP, first),
+            (kernels.TABLE, buckets),
+            (kernels.STEP_TABLE, 3 * buckets),
+            (kernels.UNIONS, 3 * unions),
+            (kernels.PATH, 4 * leaves.depth),
+        )
         self._items = _FEWEST_ITEMS
         self._make_scratch()
-        self._put(kernels.PATH, np.zeros(4 * leaves.depth, np.int32))
-        self._put(kernels.LEAF_OF, np.zeros(0, np.int32))
         self._leaves_asked: set[int] = set()
         self._told = 0  # rules that are written of which it was looked at whether they are leaves
-        self._put(kernels.MARK, np.zeros(0, np.int32))
         self._tables: Tables | None = None
-        self.refresh()
+        self._refresh_rules()
         self.start: int = self.step(kernels.NOWHERE, 0)
+
+    def _allot(self, *sizes: tuple[int, int]) -> None:
+        """Puts zeros into some slots, as one array: it takes as long as to put one of them."""
+        parts = np.zeros(sum(size for _, size in sizes), np.int32)
+        put_parts(self.context, parts, sizes)
+        begin = 0
+        for slot, size in sizes:
+            self.arrays[slot] = parts[begin : begin + size]
+            begin += size
 
     def _put(self, slot: int, array: NDArray[Any]) -> None:
         put(self.context, slot, array)
@@ -81,10 +89,11 @@ class Configurations:
             if array is not self.arrays.get(slot):
                 self._put(slot, array)
         for slot in (kernels.LEAF_OF, kernels.MARK):
-            known = self.arrays[slot]
-            if len(known) < len(tables.states):
+            known = self.arrays.get(slot)
+            if known is None or len(known) < len(tables.states):
                 longer = np.zeros(len(tables.states), np.int32)
-                longer[: len(known)] = known
+                if known is not None:
+                    longer[: len(known)] = known
                 self._put(slot, longer)
 
     @property
@@ -211,16 +220,13 @@ class Configurations:
     def _make_scratch(self) -> None:
         """Makes the scratch space for configurations of `_items` items, and stacks four times as deep."""
         items = self._items
-        sizes = (
+        self._allot(
             (kernels.ITEMS, 5 * items),
             (kernels.QUEUE, items),
             (kernels.BUFFER, 64 * items),
             (kernels.FRAMES, 20 * items),
             (kernels.VETOED, items),
         )
-        scratch = np.zeros(sum(size for _, size in sizes), np.int32)
-        put_parts(self.context, scratch, sizes)
-        self._scratch = scratch
 
     def _grow(self) -> None:
         heap, table, c = self.arrays[kernels.HEAP], self.arrays[kernels.TABLE], self.context
@@ -239,7 +245,7 @@ class Configurations:
             self._put(kernels.HEAP, longer)
 
     def _grow_steps(self) -> None:
-        known = self.arrays[kernels.STEP_TABLE]
+        known = self.arrays[kernels.STEP_TABLE].reshape(-1, 3)
         if 4 * known.size > self.limit:
             raise LimitExceeded(
                 f"the configurations of this grammar need more than {4 * self.limit >> 20} MiB",
@@ -251,7 +257,7 @@ class Configurations:
 
     def _grow_unions(self) -> None:
         """Makes the memo of unions four times as long; entries move to where `kernels._union_slot` looks for them."""
-        unions = self.arrays[kernels.UNIONS]
+        unions = self.arrays[kernels.UNIONS].reshape(-1, 3)
         if 4 * len(unions) > _MOST_UNIONS:
             raise LimitExceeded(
                 f"this text can be read in more than {_MOST_UNIONS:,} ways",

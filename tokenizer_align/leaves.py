@@ -133,6 +133,7 @@ class Leaves:
             (kernels.END_TOKENS, np.array(vocabulary.eos_token_ids, np.int32)),
         )
         self._context = new_context(kernels.SLOTS)
+        self._told: dict[int, NDArray[Any]] = {}  # of the arrays that grow those that are in it
         for slot, array in self._fixed:
             put(self._context, slot, array)
         kinds = np.zeros(len(trie), np.int32)
@@ -156,6 +157,15 @@ class Leaves:
     def new_context(self) -> Context:
         """A context with what never changes: the trie and the spellings, alive as long as these tables."""
         return self._context.copy()
+
+    def context_and_arrays(self) -> tuple[Context, dict[int, NDArray[Any]]]:
+        """A context that also has the tables made so far, and these by slot."""
+        with self.lock:
+            for slot, array in self.arrays():
+                if array is not self._told.get(slot):
+                    put(self._context, slot, array)
+                    self._told[slot] = array
+            return self._context.copy(), self._told.copy()
 
     def arrays(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """Slot and array of the tables made so far."""

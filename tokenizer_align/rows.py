@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from tokenizer_align.vocabulary import Vocabulary
 
-__all__ = ["Remembered", "Rows", "rows_of"]
+__all__ = ["Remembered", "Rows", "rows_of", "set_bits"]
 
 Bitmask = NDArray[np.int32]
 
@@ -35,8 +36,11 @@ class Remembered(dict[int, Bitmask]):
 class Rows:
     """All rows of one vocabulary: which are alive, and in what order they were remembered."""
 
-    def __init__(self, words: int, memory: int) -> None:
+    def __init__(self, words: int, memory: int, eos_token_ids: Sequence[int] = ()) -> None:
         self.most = max(1, memory // (4 * words))
+        self.end = np.zeros(words, np.int32)  # of a text that is complete and cannot go on
+        set_bits(self.end, eos_token_ids)
+        self.end.flags.writeable = False
         self.lock = threading.RLock()
         self._alive: dict[int, weakref.KeyedRef[int, Bitmask]] = {}  # by digest
         self._died = partial(_died, weakref.ref(self))
@@ -75,6 +79,12 @@ class Rows:
         return len(self._alive)
 
 
+def set_bits(row: Bitmask, tokens: Sequence[int]) -> None:
+    """Adds tokens to a row."""
+    for token in tokens:
+        row[token >> 5] |= np.array(1 << (token & 31), np.uint32).astype(np.int32)
+
+
 def _died(rows: weakref.ref[Rows], row: weakref.KeyedRef[int, Bitmask]) -> None:
     """Forgets a row that nobody holds; another one may have its digest by now."""
     of = rows()
@@ -92,5 +102,5 @@ def rows_of(vocabulary: Vocabulary) -> Rows:
         found = _OF.get(vocabulary)
         if found is None:
             memory = int(os.environ.get("GCD_MASK_MEMORY", _MEMORY >> 20)) << 20
-            found = _OF[vocabulary] = Rows((vocabulary.size + 31) // 32, memory)
+            found = _OF[vocabulary] = Rows((vocabulary.size + 31) // 32, memory, vocabulary.eos_token_ids)
         return found

@@ -6,7 +6,7 @@ state alone says what may come next; which token leads where, and what is refuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from tokenizer_align.arena import Configurations
 from tokenizer_align.costs import Costs, settle_costs
 from tokenizer_align.kernels import DEAD
 from tokenizer_align.leaves import leaves_of
-from tokenizer_align.rows import Remembered, rows_of
+from tokenizer_align.rows import Remembered, rows_of, set_bits
 from tokenizer_align.vocabulary import Vocabulary
 
 __all__ = ["END", "Arena", "Bitmask", "Common", "State"]
@@ -51,9 +51,6 @@ class Common:
     def __init__(self, automaton: ByteAutomaton, vocabulary: Vocabulary, specials: Mapping[int, int]) -> None:
         self.automaton, self.vocabulary, self.specials = automaton, vocabulary, specials
         self.rows = rows_of(vocabulary)
-        self.end_row = np.zeros((vocabulary.size + 31) // 32, np.int32)
-        _set_bits(self.end_row, vocabulary.eos_token_ids)
-        self.end_row.flags.writeable = False
         self.costs: Costs | None = None
 
 
@@ -63,7 +60,7 @@ class Arena(Configurations):
     def __init__(self, common: Common) -> None:
         super().__init__(common.automaton, leaves_of(common.vocabulary))
         self.common = common
-        self.rows = Remembered({END: common.end_row})
+        self.rows = Remembered({END: common.rows.end})
         self.row = np.zeros(self.leaves.words, np.int32)  # the one that is being made
         self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
 
@@ -78,7 +75,7 @@ class Arena(Configurations):
     def mask(self, number: int, budget: int | None = None) -> Bitmask:
         """The mask of a configuration, read-only: remembered, or made; `Constraint.mask` says what it is."""
         if number == END:
-            return self.common.end_row
+            return self.common.rows.end
         with self.lock:
             row = self.rows.get(number)
             if budget is None:
@@ -97,7 +94,7 @@ class Arena(Configurations):
         for token, symbol in common.specials.items():
             after = self.step(number, symbol)
             if after != DEAD:
-                _set_bits(row, (token,))
+                set_bits(row, (token,))
                 largest = max(largest, self.cost(after))
         digest = kernels.digest(row) if common.specials else int(self.context[kernels.DIGEST])
         row = common.rows.remember(self.rows, number, row, digest)
@@ -112,7 +109,7 @@ class Arena(Configurations):
         for token, symbol in self.common.specials.items():
             after = self.step(number, symbol)
             if after != DEAD and self.cost(after) <= most:
-                _set_bits(row, (token,))
+                set_bits(row, (token,))
         row.flags.writeable = False
         return row
 
@@ -123,8 +120,3 @@ class Arena(Configurations):
             if common.costs is None:
                 common.costs = settle_costs(common.automaton, self.leaves)
             self.settle(common.costs)
-
-
-def _set_bits(row: Bitmask, tokens: Sequence[int]) -> None:
-    for token in tokens:
-        row[token >> 5] |= np.array(1 << (token & 31), np.uint32).astype(np.int32)

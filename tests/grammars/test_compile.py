@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from naive import accepts
 
 from grammars.builder import Builder
 from grammars.compile import Limits, compile_grammar
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
+from grammars.frontends.json_schema import parse_json_schema
 from grammars.ir import (
     ANY_CHAR,
     EPSILON,
@@ -310,3 +313,26 @@ def test_a_class_is_counted_in_a_string_as_often_as_it_is_repeated(low: int, hig
     for count in (0, 6, 7, 23, 24, 25, 26, 29, 30, 31, 39, 40, 41, 90):
         for inside in ("a" * count, "é\\u0061" * (count // 2) + "b" * (count % 2)):
             assert recogniser.accepts(f'"{inside}"'.encode()) == (low <= count <= (count if high is None else high))
+
+
+SHARED = {
+    "all": {},
+    "an open object": {"type": "object", "properties": {"a": {"type": "string"}}},
+    "some types": {"type": ["array", "number", "string"], "minLength": 2},
+    "distinct": {"type": "array", "uniqueItems": True, "items": {"type": ["integer", "array"]}},
+    "recursive": {"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"type": "object"}, {"type": "integer"}]}},
+}
+
+
+@pytest.mark.parametrize("schema", SHARED.values(), ids=SHARED)
+@pytest.mark.parametrize("options", [{}, {"whitespace": "compact"}, {"strings": "ascii"}, {"digits": 3}], ids=str)
+def test_what_is_known_of_shared_rules_is_what_a_survey_finds(schema: dict, options: dict) -> None:
+    grammar = parse_json_schema(schema, **options)
+    known, alone = Survey(grammar, Limits()), Survey(replace(grammar, shared=()), Limits())
+    reached = alone.summaries.keys()
+    assert grammar.shared
+    assert reached <= known.summaries.keys() <= grammar.rules.keys()
+    assert {name: known.facts[name] for name in reached} == alone.facts
+    assert {name: set(known.left[name]) for name in reached} == {name: set(left) for name, left in alone.left.items()}
+    assert (known.clusters, known.early, known.special_tokens) == (alone.clusters, alone.early, alone.special_tokens)
+    assert (known.has_distinct, known.has_token_limits) == (alone.has_distinct, alone.has_token_limits)

@@ -14,7 +14,7 @@ from grammars.frontends.json_schema.numbers import integer, number
 from grammars.frontends.json_schema.productive import references
 from grammars.frontends.json_schema.strings import ANY_TEXT
 from grammars.frontends.json_schema.whitespace import Layout
-from grammars.ir import Bytes, Choice, JsonString, Node, Ref, Repeat, Sequence
+from grammars.ir import Bytes, Choice, JsonString, Node, Ref, Repeat, Sequence, Shared
 
 __all__ = ["ANY", "any_value_rules"]
 
@@ -22,8 +22,8 @@ ANY = "any value"
 
 
 @cache
-def any_value_rules(layout: Layout, start: str = ANY) -> Mapping[str, Node]:
-    """The rules that `start` needs, by name: of `any value` and one for each type of JSON.
+def any_value_rules(layout: Layout, start: str = ANY) -> Shared:
+    """The rules that `start` needs: of `any value` and one for each type of JSON.
 
     With a fixed indent only strings and numbers can be had: the depth of a value of any kind is not known.
     """
@@ -35,12 +35,13 @@ def any_value_rules(layout: Layout, start: str = ANY) -> Mapping[str, Node]:
             if name in rules and name not in found:
                 found[name] = rules[name]
                 pending.append(name)
-    return found
+    return Shared(found, start)
 
 
 def _rules(layout: Layout) -> Mapping[str, Node]:
     string, value = Ref("any string"), Ref(ANY)
     return {
+        **dict(layout.rules),
         ANY: Choice(
             (
                 Ref("any object"),

@@ -153,11 +153,13 @@ class Compiler:
     def grammar(self) -> Grammar:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
         start = self.run()
-        self._add_shared_rules()
+        shared = tuple([any_value_rules(self.layout, name) for name in self._shared])
+        for known in shared:
+            self.rules |= known.rules
         if self.strings != "any":
             self.rules = respelt(self.rules, self.strings)
         self.contradictions |= fill_needs(self.rules, self._needed, is_indented=self.layout.indent is not None)
-        grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()))
+        grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()), shared)
         if self.contradictions and (error := self._contradiction(grammar)):
             raise error
         return grammar
@@ -202,11 +204,6 @@ class Compiler:
     def _too_large(self, what: str) -> LimitExceeded:
         hint = "several anyOf, oneOf or not that hold at once multiply: merge them, or add a type and a const to each"
         return LimitExceeded(f"the schema needs {what}", pointer=_location(self._task), hint=hint)
-
-    def _add_shared_rules(self) -> None:
-        """Adds the rules for values of any kind that are referred to."""
-        for name in self._shared:
-            self.rules |= any_value_rules(self.layout, name)
 
     def distinct(self, name: str, node: Node, needed: Needed) -> Ref:
         """Adds a rule of those arrays of which no two items are equal; what they need is counted when all are made."""
