@@ -41,7 +41,7 @@ from grammars.frontends.json_schema.parts import (
     Union,
     Work,
 )
-from grammars.frontends.json_schema.productive import productive_rules, references
+from grammars.frontends.json_schema.productive import is_seen_to_end, productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.registry import Schemas
 from grammars.frontends.json_schema.spelling import check_strings, respelt
@@ -388,6 +388,8 @@ class Compiler:
 
     def _contradiction(self, grammar: Grammar) -> EmptyLanguage | None:
         """The contradiction that empties the start rule, if one does: the first on the way through empty rules."""
+        if is_seen_to_end(self.rules, grammar.start):
+            return None
         productive = productive_rules(self.rules)
         pending, seen = [grammar.start], {grammar.start}
         while pending:

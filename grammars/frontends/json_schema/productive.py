@@ -12,7 +12,48 @@ from collections.abc import Mapping
 
 from grammars.ir import Bytes, Choice, Distinct, Members, Node, Ref, Repeat, Sequence
 
-__all__ = ["productive_rules", "references"]
+__all__ = ["is_seen_to_end", "productive_rules", "references"]
+
+_TRIED = 500
+"""How many rules the first look from a rule takes in."""
+
+
+def is_seen_to_end(rules: Mapping[str, Node], start: str) -> bool:
+    """Whether a first look, at the rules that the start needs for a text, finds one; mostly there is one close by.
+
+    >>> is_seen_to_end({"a": Choice((Sequence((Ref("a"), Ref("b"))), Ref("c"))), "c": Bytes(b"x")}, "a")
+    True
+    """
+    known = _Asked(start)
+    stack = [start]
+    while stack and len(known.tried) < _TRIED:
+        known.wanted = None
+        if _has_text(rules[stack[-1]], known):
+            known.add(stack.pop())
+        elif known.wanted is None:
+            stack.pop()
+        else:
+            known.tried.add(known.wanted)
+            stack.append(known.wanted)
+    return start in known
+
+
+class _Asked(set[str]):
+    """Rules that have a text; `wanted` is the first other one that was asked for and not tried."""
+
+    def __init__(self, start: str) -> None:
+        super().__init__()
+        self.tried, self.wanted = {start}, None
+
+    tried: set[str]
+    wanted: str | None
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        if self.wanted is None and isinstance(name, str) and name not in self.tried:
+            self.wanted = name
+        return False
 
 
 def productive_rules(rules: Mapping[str, Node]) -> set[str]:
@@ -68,10 +109,9 @@ def _has_text(node: Node, productive: set[str]) -> bool:
     if isinstance(node, Distinct):
         return _has_text(node.item, productive)
     if isinstance(node, Members):
-        entries = [_has_text(value, productive) for value in node.values]
-        if not all(entries[number] for number in node.required):
+        if not all(_has_text(node.values[number], productive) for number in node.required):
             return False
-        if node.empty is not None and not node.required:
+        if node.required or node.empty is not None:
             return True
-        return any(entries) or any(_has_text(value, productive) for _, value in node.rest)
+        return any(_has_text(value, productive) for value in (*node.values, *[value for _, value in node.rest]))
     return not isinstance(node, Repeat) or node.min == 0 or _has_text(node.item, productive)
