@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from grammars.collection import collection_paused
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
@@ -367,7 +367,7 @@ class Compiler:
             node = made.rules[made.start]
             if not isinstance(node, Numerals):
                 return node
-            name = f"~number {node.positive} {node.negative}"  # one rule for all that have these bounds
+            name = _number_name(node)
             self.rules[name] = node
             return Ref(name)
         self.rules.update(made.rules)
@@ -402,6 +402,12 @@ class Compiler:
             seen.update(following)
             pending += reversed(following)
         return None
+
+
+@lru_cache(maxsize=1024)
+def _number_name(node: Numerals) -> str:
+    """One rule for all numbers that have the same bounds."""
+    return f"~number {node.positive} {node.negative}"
 
 
 _ANY = {name: Ref(name) for name in (ANY, "any object", "any array", "any string", "any number", "any integer")}

@@ -7,6 +7,7 @@ spelled in JSON is the business of the node `JsonString`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from grammars.frontends.json_schema.conjunction import count_range
 from grammars.frontends.json_schema.parts import Own
@@ -59,6 +60,7 @@ def string_node(owns: Sequence[Own]) -> Node:
     return JsonString(string_content(owns))
 
 
+@cache
 def format_node(name: str) -> Node:
     """The characters of a format's strings."""
     from grammars.frontends.json_schema.formats import FORMATS
