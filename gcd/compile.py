@@ -75,10 +75,12 @@ def align_wanted(wanted: Wanted, vocabulary: Vocabulary) -> Constraint:
         if key in _compiled:
             _compiled.move_to_end(key)
             return _compiled[key][1]
+    from grammars.collection import collection_paused
     from grammars.compile import compile_grammar
     from tokenizer_align.constraint import align
 
-    constraint = align(compile_grammar(wanted.to_grammar()), vocabulary)
+    with collection_paused():
+        constraint = align(compile_grammar(wanted.to_grammar()), vocabulary)
     with _lock:
         _, constraint = _compiled.setdefault(key, (wanted, constraint))
         _wanted[constraint] = wanted

@@ -39,7 +39,7 @@ from grammars.errors import InvalidGrammar, LimitExceeded
 from grammars.ir import Bytes, Members, Node, Ref, Repeat, Sequence
 from grammars.pieces import Piece, flat_piece
 from grammars.positions import END, NULL, SOLID, Callees, Positions, Set, union
-from grammars.tables import MOST_IN_ANY_ORDER, OPEN, ORDERED, UNBOUNDED, Int32
+from grammars.tables import MOST_IN_ANY_ORDER, NOWHERE, OPEN, ORDERED, UNBOUNDED, Int32
 
 __all__ = ["Order", "check_members", "has_register", "members_piece"]
 
@@ -147,7 +147,7 @@ class _Object:
         finals += self.around(ends, rules, possible)
         if len(self.sizes) - (_WRITTEN - self.room) > limit:
             raise LimitExceeded(f"the keys of an object need more than {limit} states", hint="raise Limits.states")
-        places = [*places[::-1], after, _TAIL]
+        places = [*places[::-1], after, NOWHERE]
         to = [state if state >= 0 else places[state] for state in self.to]
         back = [state if state >= 0 else places[state] for state in self.back]
         edges, calls = (self.symbols, self.symbols, to), (self.called, back)

@@ -32,6 +32,7 @@ from grammars.tables import (
     EDGE_COLUMNS,
     EDGE_TO,
     FIRST_EDGE,
+    NOWHERE,
     STATE_COLUMNS,
     Int32,
 )
@@ -113,7 +114,7 @@ def _joined(blocks: list[Block], first: list[int]) -> Piece:
     states[:, FIRST_EDGE] += np.repeat(_starts(edge_counts), sizes)
     to = edges[:, EDGE_TO] + np.repeat(_starts(sizes), edge_counts)
     far = np.flatnonzero(edges[:, EDGE_TO] >= _CHILD)
-    to[far] = np.array([-1, *first[1:]], np.int32)[edges[far, EDGE_TO] - _CHILD]
+    to[far] = np.array([NOWHERE, *first[1:]], np.int32)[edges[far, EDGE_TO] - _CHILD]
     edges[:, EDGE_TO] = to
     return Piece(states, edges, np.empty((0, CALL_COLUMNS), np.int32))
 
@@ -203,4 +204,4 @@ def _host(spelling: Spelling) -> tuple[list[dict[int, int]], int]:
     return rows, rows[0][_QUOTE]
 
 
-_START = _block([-1], [[(_QUOTE, 1)]])
+_START = _block([NOWHERE], [[(_QUOTE, 1)]])

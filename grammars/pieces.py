@@ -26,6 +26,7 @@ from grammars.tables import (
     EDGE_TO,
     FIRST_CALL,
     FIRST_EDGE,
+    NOWHERE,
     STATE_COLUMNS,
     STATE_FINAL,
     Int32,
@@ -40,7 +41,10 @@ __all__ = ["Columns", "Piece", "flat_piece", "own_piece"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """States, edges and calls of one rule: `Tables` of its own, with the numbers of states relative to its first."""
+    """States, edges and calls of one rule: `Tables` of its own, with the numbers of states relative to its first.
+
+    Tail calls, and in an overlay what has no default and what is refused, lead to `NOWHERE`.
+    """
 
     states: Int32  # (s, STATE_COLUMNS)
     edges: Int32  # (e, EDGE_COLUMNS)
@@ -48,14 +52,14 @@ class Piece:
 
     @classmethod
     def from_dfa(cls, dfa: Dfa, *, tails: bool) -> Piece:
-        """The arrays of a DFA over bytes and calls; with `tails` a call after which nothing is left returns to -1."""
+        """The arrays of a DFA over bytes and calls; with `tails` a call after which nothing is left returns nowhere."""
         columns = Columns()
         for state, row in enumerate(dfa.edges):
             columns.begin(final=state in dfa.finals)
             columns.edges += sorted(_edge(edge) for edge in row if edge[0] < CALL)
             for callee, target in calls(row):
                 tail = tails and target in dfa.finals and not dfa.edges[target]
-                columns.calls.append((callee, -1 if tail else target))
+                columns.calls.append((callee, NOWHERE if tail else target))
         return columns.piece()
 
     @classmethod
@@ -112,7 +116,7 @@ def own_piece(tables: Tables, start: int) -> Piece:
                 pending.append(target)
         columns.begin(final=bool(tables.states[state, STATE_FINAL]))
         columns.edges += [(low, high, numbers[target], tick) for low, high, target, tick in edges]
-        columns.calls += [(rule, -1 if back < 0 else numbers[back]) for rule, back in called]
+        columns.calls += [(rule, NOWHERE if back < 0 else numbers[back]) for rule, back in called]
     return columns.piece()
 
 

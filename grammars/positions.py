@@ -19,6 +19,7 @@ from grammars.dfa import Dfa, Edge, split_overlaps
 from grammars.errors import LimitExceeded
 from grammars.ir import ByteClass, Bytes, CharClass, Choice, Node, Ranges, Repeat, Sequence, SpecialToken
 from grammars.pieces import Piece, flat_piece
+from grammars.tables import NOWHERE
 from grammars.utf8 import class_bytes
 from grammars.words import LONG, listed
 
@@ -251,7 +252,7 @@ class Automaton:
 
     def piece(self) -> Piece:
         numbers = self.numbers
-        back = [numbers[target] if target >= 0 else -1 for target in self.back]
+        back = [numbers[target] if target >= 0 else NOWHERE for target in self.back]
         edges, called = (self.low, self.high, self.targets()), (self.rule, back)
         return flat_piece(self.finals, self.first_edge, self.first_call, edges, called)
 

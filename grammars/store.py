@@ -7,6 +7,8 @@ whoever holds older tables may go on reading them.
 
 from __future__ import annotations
 
+from struct import Struct
+
 import numpy as np
 
 from grammars.errors import LimitExceeded
@@ -16,7 +18,6 @@ from grammars.pieces import Piece
 from grammars.rules import Kind
 from grammars.tables import (
     CALL_COLUMNS,
-    CALL_RETURN,
     DEFAULT,
     EDGE_COLUMNS,
     EDGE_HIGH,
@@ -51,6 +52,10 @@ Window = tuple[Lengths, FewestBytes]
 """What a window can still read, see `grammars.lengths`."""
 
 
+# Written by `struct`: what numpy takes to make an array of a handful of numbers is longer than all else.
+_SHIFTS, _ENDS, _RULE = Struct("=11i"), Struct("=2i"), Struct(f"={RULE_DISTINCT - RULE_KIND}i")
+
+
 class Store:
     """Tables and how much of each array is in use."""
 
@@ -64,6 +69,7 @@ class Store:
         )
         self.rules = self.states = self.edges = self.calls = self.lengths = 0
         self.extents: list[tuple[int, int, int]] = []  # of the rules that are written, as they were: first state, end
+        self._shifts = np.zeros(11, np.int32)  # what is added to the columns of a piece
         self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep
 
     def reserve(self, distinct: int = 0) -> int:
@@ -103,27 +109,15 @@ class Store:
                 kind, columns[3:] = Kind.REGISTER, [*order.register]
         self._grow()
         table = self.tables
-        rows, written = table.states[states : self.states], table.edges[edges : self.edges]
-        np.add(piece.states, np.array((rule, 0, edges, calls, max(host, 0)), np.int32), out=rows)
-        np.add(piece.edges, np.array((0, 0, states, 0), np.int32), out=written)
-        if host >= 0:
-            rows[:, DEFAULT][piece.states[:, DEFAULT] < 0] = -1
-            written[:, EDGE_TO][piece.edges[:, EDGE_TO] < 0] = -1
+        _SHIFTS.pack_into(self._shifts.data, 0, rule, 0, edges, calls, max(host, 0), 0, 0, states, 0, 0, states)
+        np.add(piece.states, self._shifts[:5], out=table.states[states : self.states])
+        np.add(piece.edges, self._shifts[5:9], out=table.edges[edges : self.edges])
         if len(piece.calls):
-            called = table.calls[calls : self.calls]
-            called[:] = piece.calls
-            back = called[:, CALL_RETURN]
-            back[back >= 0] += states
-        end = table.states[self.states]
-        end[FIRST_EDGE], end[FIRST_CALL] = self.edges, self.calls
-        row = table.rules[rule]
-        row[RULE_START + 1 : RULE_DISTINCT] = [
-            int(kind),
-            low,
-            UNBOUNDED if high is None else min(high, UNBOUNDED),
-            *columns,
-        ]
-        row[RULE_START] = states  # last: whoever sees it may read the rest
+            np.add(piece.calls, self._shifts[9:], out=table.calls[calls : self.calls])
+        _ENDS.pack_into(table.states.data, 4 * (STATE_COLUMNS * self.states + FIRST_EDGE), self.edges, self.calls)
+        most = UNBOUNDED if high is None else min(high, UNBOUNDED)
+        _RULE.pack_into(table.rules.data, 4 * (RULE_COLUMNS * rule + RULE_KIND), int(kind), low, most, *columns)
+        table.rules[rule, RULE_START] = states  # last: whoever sees it may read the rest
         self.extents.append((rule, states, self.states))
 
     def _window(self, window: Window) -> list[int]:

@@ -11,12 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNBOUNDED", "UNBUILT", "Tables", "calls_at", "edges_at"]
+__all__ = ["NOWHERE", "UNBOUNDED", "UNBUILT", "Tables", "calls_at", "edges_at"]
 
 Int32 = NDArray[np.int32]
 
 UNBOUNDED = 2**30
 """The upper bound of a counter that has none; such counters stop at their lower bound."""
+
+NOWHERE = -(2**30)
+"""No state, in what is to be added to the number of one: it stays negative."""
 
 UNBUILT = -1
 """`RULE_START` of a rule that nothing has entered yet."""
@@ -48,9 +51,9 @@ class Tables(NamedTuple):
 
     rules: Int32  # (R, 12) first state, kind, bounds of the counter, tables of a window or of members, distinct items
     states: Int32  # (S + 1, 5) rule, final, first edge, first call, default; edges and calls end where the next state's
-    # begin. A state with a default (else -1) reads a symbol that is on none of its own edges as its default would.
-    edges: Int32  # (E, 4) low, high (inclusive), to, tick; of a state sorted by symbol; to = -1 refuses the symbol
-    calls: Int32  # (C, 2) rule, return state; -1: a tail call, nothing of the caller is left to do
+    # begin. A state with a default (else < 0) reads a symbol that is on none of its own edges as its default would.
+    edges: Int32  # (E, 4) low, high (inclusive), to, tick; of a state sorted by symbol; to < 0 refuses the symbol
+    calls: Int32  # (C, 2) rule, return state; < 0: a tail call, nothing of the caller is left to do
     lengths: Int32  # (L,) the tables of windows and members, one behind the other
 
 
@@ -74,6 +77,6 @@ def edges_at(tables: Tables, state: int) -> list[tuple[int, int, int, int]]:
 
 
 def calls_at(tables: Tables, state: int) -> list[tuple[int, int]]:
-    """The calls of a state: rule, and return state or -1."""
+    """The calls of a state: rule, and return state; less than 0 where there is none."""
     begin, end = tables.states[state : state + 2, FIRST_CALL].tolist()
     return [(rule, back) for rule, back in tables.calls[begin:end].tolist()]

@@ -13,6 +13,7 @@ from grammars.ir import NOTHING, ByteClass, Bytes, Choice, Node, Ref, Repeat, Se
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.shapes import body_piece
+from grammars.tables import NOWHERE
 
 A, B, GAP = Ref("a"), Ref("b"), Ref("gap")
 COMMA = Repeat(Sequence((GAP, Bytes(b","), GAP, A)))
@@ -64,7 +65,7 @@ def test_bodies_of_one_shape_share_states() -> None:
     left = body_piece(Choice((A, Bytes(b"none"))), Numbers({"a": (SOLID, 4)}), limit=100)
     right = body_piece(Choice((B, Bytes(b"none"))), Numbers({"b": (SOLID, 5)}), limit=100)
     assert left.states is right.states
-    assert (left.calls.tolist(), right.calls.tolist()) == ([[4, -1]], [[5, -1]])
+    assert (left.calls.tolist(), right.calls.tolist()) == ([[4, NOWHERE]], [[5, NOWHERE]])
 
 
 def test_the_limit_holds_for_what_is_remembered() -> None:
@@ -79,4 +80,4 @@ def test_few_pieces_are_remembered() -> None:
     for number in range(1100):
         piece = body_piece(Choice((A, Bytes(b"%d" % number))), Numbers({"a": (SOLID, 4)}), limit=100)
     assert len(shapes._PIECES) == 1024
-    assert np.array_equal(piece.calls, [[4, -1]])
+    assert np.array_equal(piece.calls, [[4, NOWHERE]])
