@@ -58,11 +58,19 @@ def overlapping(
     settled = OBJECT if _discriminated(objects) else 0
     settled |= STRING if _patterned([branch for branch in flat if branch.types == STRING]) else 0
     proof = _Proof(work or Work(_STEPS))
+    free = [_all_of(branch) for branch in flat]
     for (i, left), (j, right) in combinations(enumerate(flat), 2):
         if not left.types & right.types or (left.types == right.types and left.types & settled):
             continue
-        if not proof.empty(around(branches[i], branches[j]), _DEPTH):
+        if free[i] & free[j] or not proof.empty(around(branches[i], branches[j]), _DEPTH):
             yield i, j
+
+
+def _all_of(branch: Conjunction) -> int:
+    """Types of which all values satisfy a branch."""
+    if branch.unions or any(own.values or own.excluded for own in branch.owns):
+        return 0
+    return branch.types & ~branch.says
 
 
 def _typed_apart(branches: Sequence[Conjunction]) -> bool:
