@@ -57,7 +57,7 @@ def run_samples(request: Request, extra: SampleOptions) -> Samples:
     log_z = _log_z(drawn, target.trie)
     return Samples(
         tuple(found), request.method, cast(Guarantee, method.guarantee), target.trie.log_mass, log_z,
-        _ess([one.log_weight for one in drawn]), method.kl(drawn, log_z),
+        _ess([one.log_weight for one in drawn]), method.kl(drawn, target, log_z),
         _acceptance(drawn, target) if request.method == "mcmc" else None, target.rows.session.tokens,
         len(job.prompt_ids) + sum(one.visited for one in drawn), plan.seed,
         target.trie, job.prompt_ids,

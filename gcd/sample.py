@@ -72,7 +72,10 @@ class Samples(Sequence[Sample]):
     |                | with the tightest bound                                                                       |
     | `ess`          | how many equally weighted texts they are worth: (Σw)² / Σw²                                   |
     | `acceptance`   | the share of the steps of "mcmc" that moved, None for other methods: near 0, take more steps  |
-    | `kl_estimate`  | of KL(law of a text without its weight ‖ p(. | language)), in nats; None where not known      |
+    | `kl_estimate`  | of KL(law of a text without its weight ‖ p(. | language)), in nats. Of "smc" and "awrs": of   |
+    |                | an upper bound on it, for a text that is picked by weight. Of "mcmc" with other `positions`   |
+    |                | than "restart": of an upper bound, that of its first text. None of "best_first", "beam" and   |
+    |                | "distinct", whose texts are no independent draws                                              |
     | `model_tokens` | the tokens that the model read for it, the prompt included                                    |
     | `all_tokens`   | those of all attempts: what it would have read if each attempt had been a text of its own     |
     | `seed`         | the seed of the call                                                                          |

@@ -30,22 +30,25 @@ if TYPE_CHECKING:
     from gcd.sampling.aligned.lockstep import Task
     from gcd.sampling.aligned.rows import Rows
     from gcd.sampling.aligned.trie import Node, SampleTrie
+    from gcd.sampling.aligned.walk import Attempt
 
 __all__ = ["move"]
 
 
-def move(trie: SampleTrie, rows: Rows, dice: Dice, end: Node, positions: Positions) -> Task[tuple[Node, int]]:
-    """The text after one step from the text that ends at `end`, another one or the same, and the tokens it took."""
+def move(
+    trie: SampleTrie, rows: Rows, dice: Dice, end: Node, positions: Positions
+) -> Task[tuple[Node, Attempt]]:  # fmt: skip
+    """The text after one step from the text that ends at `end`, another one or the same, and what it tried."""
     before = end.path()[:-1]
     weights = _weights(before, positions)
     cut = dice.pick(weights) if len(weights) > 1 else 0
     attempt = yield from masked(trie, rows, dice, before[cut])
     if attempt.end is None:
-        return end, attempt.visited
+        return end, attempt
     after = attempt.end.path()[:-1]
     log_ratio = attempt.log_weight - math.fsum(node.log_z for node in before[cut:])
     log_ratio += _log_chance(_weights(after, positions), cut) - _log_chance(weights, cut)
-    return attempt.end if dice.coin(log_ratio) else end, attempt.visited
+    return attempt.end if dice.coin(log_ratio) else end, attempt
 
 
 def _weights(nodes: list[Node], positions: Positions) -> list[float]:

@@ -16,6 +16,8 @@ from gcd.errors import AttemptsExhausted, ZeroProbability
 from gcd.sampling.aligned.awrs import by_trial
 from gcd.sampling.aligned.beam import beams
 from gcd.sampling.aligned.best import likeliest
+from gcd.sampling.aligned.dice import log_sum
+from gcd.sampling.aligned.divergence import of_attempts, of_chain
 from gcd.sampling.aligned.lockstep import together
 from gcd.sampling.aligned.mcmc import move
 from gcd.sampling.aligned.race import log_chance, race
@@ -87,23 +89,35 @@ class Method:
     guarantee: str
     sampler: Sampler
     one: Callable[[Target, Dice], Drawn]
-    kl: Callable[[Sequence[Drawn], float], float | None]
+    kl: Callable[[Sequence[Drawn], Target, float], float | None]
 
 
-def exact(drawn: Sequence[Drawn], log_z: float) -> float:
+def exact(drawn: Sequence[Drawn], target: Target, log_z: float) -> float:
     """No distance."""
     return 0.0
 
 
-def unknown(drawn: Sequence[Drawn], log_z: float) -> None:
-    """Not known from the texts."""
+def unknown(drawn: Sequence[Drawn], target: Target, log_z: float) -> None:
+    """Texts that are no independent draws of one law."""
 
 
-def by_weights(drawn: Sequence[Drawn], log_z: float) -> float:
-    """KL(law of a text ‖ p(. | L)) = log Z - E[log weight] - log P(an attempt succeeds), from the texts themselves."""
-    attempts = sum(one.attempts for one in drawn)
-    mean = math.fsum(one.log_weight for one in drawn) / len(drawn)
-    return max(0.0, log_z - mean - math.log(len(drawn) / attempts))
+def by_weights(drawn: Sequence[Drawn], target: Target, log_z: float) -> float:
+    """Of a text as it is, estimated."""
+    return of_attempts(_estimates(drawn), log_z)
+
+
+def by_populations(drawn: Sequence[Drawn], target: Target, log_z: float) -> float:
+    """Of a text picked by weight, an upper bound estimated, from what is proved of Z: one population may do."""
+    return of_attempts(_estimates(drawn), target.trie.log_mass[1])
+
+
+def by_steps(drawn: Sequence[Drawn], target: Target, log_z: float) -> float:
+    """Of a text at the end of a chain, estimated; where it is not cut at its beginning, as before the first step."""
+    return of_chain(_estimates(drawn), target.steps if target.positions == "restart" else 0)
+
+
+def _estimates(drawn: Sequence[Drawn]) -> list[float]:
+    return [value for one in drawn for value, _ in one.log_estimates]
 
 
 def log_law(node: Node) -> float:
@@ -154,11 +168,13 @@ def chains(target: Target, dice: Sequence[Dice]) -> Iterator[Drawn]:
 
 
 def _chain(target: Target, dice: Dice, first: Drawn) -> Task[Drawn]:
-    end, moves, visited = first.end, 0, first.visited
+    end, moves, visited, estimates = first.end, 0, first.visited, list(first.log_estimates)
     for _ in range(target.steps):
-        after, new = yield from move(target.trie, target.rows, dice, end, target.positions)
-        moves, visited, end = moves + (after is not end), visited + new, after
-    return Drawn(end, 0.0, first.attempts + target.steps, math.nan, first.log_estimates, visited, moves)
+        before, (end, tried) = end, (yield from move(target.trie, target.rows, dice, end, target.positions))
+        moves, visited = moves + (end is not before), visited + tried.visited
+        if target.positions == "restart":  # a draw of `mask` like the first one
+            estimates.append((tried.log_estimate, tried.log_most))
+    return Drawn(end, 0.0, first.attempts + target.steps, math.nan, tuple(estimates), visited, moves)
 
 
 def populations(target: Target, dice: Sequence[Dice], *, trial: bool = False) -> Iterator[Drawn]:
@@ -169,20 +185,21 @@ def populations(target: Target, dice: Sequence[Dice], *, trial: bool = False) ->
     """
     trie = target.trie
     grow = partial(by_trial, checks=target.checks) if trial else by_mask
-    found = tried = visited = 0
-    estimates: list[tuple[float, float]] = []
-    while tried < target.max_attempts and found < len(dice) and trie.root.log_kept > -math.inf:
+    texts: list[tuple[Node, float, int]] = []
+    estimates: list[tuple[float, float]] = []  # of each population
+    visited = 0
+    while len(estimates) < target.max_attempts and len(texts) < len(dice) and trie.root.log_kept > -math.inf:
         ends, new = population(trie, target.rows, dice, grow=grow)
-        tried, visited = tried + 1, visited + new
-        estimates += [(weight, 0.0) for _, weight in ends]
-        for end, weight in ends:
-            if end is not None and found < len(dice):
-                yield Drawn(end, weight, tried, math.nan, tuple(estimates), visited)
-                found, visited, estimates = found + 1, 0, []
-    if not found and trie.root.log_kept == -math.inf:
-        raise _nothing(trie, tried)
-    if not found:
+        estimates.append((log_sum([weight for _, weight in ends]) - math.log(len(dice)), 0.0))
+        visited += new
+        texts += [(end, weight, len(estimates)) for end, weight in ends if end is not None]
+    if not texts and trie.root.log_kept == -math.inf:
+        raise _nothing(trie, len(estimates))
+    if not texts:
         raise AttemptsExhausted(target.max_attempts, trie.log_mass)
+    for end, weight, tried in texts[: len(dice)]:
+        yield Drawn(end, weight, tried, math.nan, tuple(estimates), visited)
+        estimates, visited = [], 0
 
 
 def particle(target: Target, dice: Dice, *, trial: bool = False) -> Drawn:
@@ -254,10 +271,12 @@ METHODS: dict[str, Method] = {
     "mask": _method("local", partial(draws, kind="mask"), by_weights),
     "asap": _method("asymptotic", partial(draws, kind="asap"), by_weights),
     "cars": _method("exact i.i.d.", partial(draws, kind="cars"), exact),
-    "mcmc": _method("asymptotic", chains, unknown),
+    "mcmc": _method("asymptotic", chains, by_steps),
     "best_first": _method("the likeliest", best, unknown),
     "beam": _method("found by a search", beam, unknown),
     "distinct": Method("without replacement", distinct, first_of_race, unknown),
-    "smc": Method("properly weighted", populations, particle, unknown),
-    "awrs": Method("properly weighted", partial(populations, trial=True), partial(particle, trial=True), unknown),
+    "smc": Method("properly weighted", populations, particle, by_populations),
+    "awrs": Method(
+        "properly weighted", partial(populations, trial=True), partial(particle, trial=True), by_populations
+    ),
 }
