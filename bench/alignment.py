@@ -10,8 +10,9 @@ and for how many prefixes the model was asked.
 
 `--model`: `--n` texts from a real model for each of CASES and each method. A text ends where the model ends it or goes
 on to a new line. "tokens" are those that the model read a text, the prompt counted once; "saved" is what it would have
-read more if each attempt had been read by itself, after a prompt that is kept. "KL" is estimated from the weights. All
-texts are judged by `json.loads` and `jsonschema`, or by lark's Earley parser.
+read more if each attempt had been read by itself, after a prompt that is kept. "KL" is `kl_estimate`; that of
+populations, which one of them tells little of, is from ANEW of them and of what `cars` proves beside them. All texts
+are judged by `json.loads` and `jsonschema`, or by lark's Earley parser.
 
 A run can be stopped and called again: what FILE has is not measured anew, and after `--minutes` nothing new is begun.
 `--model` works in so many `--processes`, and times are of one thread of one of them, while the others run.
@@ -41,7 +42,7 @@ from alignment_toys import TOYS, Toy, kl
 import gcd
 from gcd.errors import GenerationError
 from gcd.sampling.aligned.dice import RandomDice
-from gcd.sampling.aligned.methods import METHODS
+from gcd.sampling.aligned.methods import METHODS, Target
 from gcd.sampling.aligned.targets import open_target
 from gcd.sampling.logits import Warp
 from tokenizer_align.constraint import Constraint
@@ -54,6 +55,8 @@ LIKELY = 0.3
 """The probability of a language from which on few attempts should do."""
 SEARCHES, PREFIXES = ("best_first", "distinct"), 2000
 """Their attempts are prefixes, of which a text has as many as tokens."""
+POPULATIONS, ANEW = ("smc", "awrs"), 20
+"""Methods whose KL is bounded, from so many populations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +253,10 @@ class ModelRow:
 def measure_case(model: gcd.TransformersLM, case: Case, method: str, n: int) -> ModelRow:
     row = ModelRow(case.name, method)
     begin = time.perf_counter()
+    constraint = case.constraint(model)
     try:
         out = gcd.sample(
-            model, case.prompt, n, constraint=case.constraint(model), method=method, max_new_tokens=BUDGET, seed=1,
+            model, case.prompt, n, constraint=constraint, method=method, max_new_tokens=BUDGET, seed=1,
             max_attempts=PREFIXES if method in SEARCHES else 20, steps=5,
         )  # fmt: skip
     except GenerationError as error:
@@ -266,7 +270,19 @@ def measure_case(model: gcd.TransformersLM, case: Case, method: str, n: int) -> 
     row.tokens = out.model_tokens / n
     row.saved = 1 - (out.model_tokens - prompt) / (out.all_tokens - prompt)
     row.ess, row.kl, row.log_mass = out.ess, out.kl_estimate, out.log_mass
+    if method in POPULATIONS:
+        target = open_target(model, out.prompt_token_ids, constraint, budget=BUDGET, warp=Warp())
+        row.kl = bound_kl(target, method, n)
     return row
+
+
+def bound_kl(target: Target, method: str, n: int) -> float | None:
+    """KL of a text that is picked from a population of n, from ANEW of them; `cars` proves what the language has."""
+    dice = [RandomDice(np.random.default_rng((3, i))) for i in range(n)]
+    drawn = [one for _ in range(ANEW) for one in METHODS[method].sampler(target, dice)]
+    for _ in METHODS["cars"].sampler(target, dice * ANEW):
+        pass
+    return METHODS[method].kl(drawn, target, math.nan)
 
 
 def toys_table(rows: list[ToyRow]) -> str:
@@ -295,6 +311,7 @@ def model_table(rows: list[ModelRow]) -> str:
             lines.append(f"| {r.case} | {r.method} | {r.error} | | | | | | | | |")
             continue
         kl_text = "-" if r.kl is None else "0" if r.method == "cars" else f"{r.kl:.2f}"
+        kl_text = f"≤ {kl_text}" if r.method in POPULATIONS else kl_text
         lines.append(
             f"| {r.case} | {r.method} | {r.valid} of {r.n} | {r.distinct} | {r.attempts:.2f} | {r.tokens:.1f} | "
             f"{r.saved:.0%} | {r.seconds:.2f} | {r.ess:.1f} | {kl_text} | {r.log_mass[0]:.2f} to {r.log_mass[1]:.2f} |"
