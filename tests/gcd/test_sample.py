@@ -250,10 +250,26 @@ def test_the_same_seed_gives_the_same_texts():
     assert sample(regex="a", seed=None).seed >= 0
 
 
+METHOD_WITHIN = ("cars", "mcmc", "smc")
+
+
 def test_interleaved_calls_share_nothing():
     alone = [sample(regex=regex).samples for regex in ("a+", "[abc]+")]
     mixed = [sample(regex=regex).samples for regex in ("a+", "[abc]+", "a+", "[abc]+")]
     assert mixed == alone * 2
+    # in the middle of one call another one is made, with the same model and constraint
+    constraint, inside = gcd.compile(regex="[abc]+", tokenizer=TOY), []
+
+    def within(text: str) -> bool:
+        inside.append(sample(3, constraint=constraint, method=METHOD_WITHIN[len(inside) % 3]).samples)
+        return True
+
+    for method in METHOD_WITHIN:
+        calm = sample(6, constraint=constraint, method=method).samples
+        assert sample(6, constraint=constraint, method=method, where=within).samples == calm
+    expected = [sample(3, constraint=constraint, method=method).samples for method in METHOD_WITHIN]
+    assert len(inside) > 6
+    assert all(found == expected[i % 3] for i, found in enumerate(inside))
 
 
 def test_knobs_change_the_model_before_the_language_is_looked_at():

@@ -189,6 +189,8 @@ def test_best_first_finds_what_brute_force_finds():
         law = dict(expected)
         assert [law[t] for t in tokens] == pytest.approx([p for _, p in expected]), f"seed {seed}"
         assert target.rows.asked <= len(TOKENS) ** (case.budget - 1)
+        # the memory that is stated: a node for each prefix that was gone on with, and for each text
+        assert len(target.trie) == target.rows.asked + len(tokens), f"seed {seed}"
 
 
 def drawn(toy: Toy, method: str, count: int, seed: int) -> tuple[list[tuple[int, ...]], int, Target]:

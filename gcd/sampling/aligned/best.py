@@ -3,7 +3,10 @@
 Place in the walk: beside `walk`, over the same trie; it draws nothing. A prefix is at least as likely as each text that
 begins with it, so the likeliest of all prefixes at hand is gone on with, and a finished text that is at hand as the
 likeliest is likelier than all that are not known yet. Tokens behind a prefix wait in line: the next one joins when the
-one before it was taken, so that there are never more than two entries a prefix that was gone on with.
+one before it was taken, so that there is never more than one entry a prefix that was gone on with.
+
+Memory: that entry and a node of the trie (0.5 KB) for each such prefix, of which there are at most 1 + `most` a text, a
+node for each text and for each token that a test refused, and the logits that `rows.py` keeps within its bound.
 """
 
 from __future__ import annotations
