@@ -49,13 +49,17 @@ def test_load_is_the_inverse_of_save(trie, path):
     assert (again.budget, again.prompt_ids, again.warp) == (trie.budget, trie.prompt_ids, trie.warp)
 
 
-def test_a_loaded_trie_draws_what_the_old_one_draws(trie, path):
+@pytest.mark.parametrize("method", ["cars", "asap"])
+def test_a_loaded_trie_draws_what_the_old_one_draws(trie, path, method):
     before = facts(trie.root)
+    options = {"method": method, "seed": 9, "constraint": trie.constraint, "regex": None}
     again = gcd.SampleTrie.load(path, trie.constraint)
-    found = sample(30, trie=again, seed=9, constraint=trie.constraint, regex=None)
-    kept = gcd.SampleTrie.load(path, trie.constraint)
-    assert sample(30, trie=kept, seed=9, constraint=trie.constraint, regex=None).samples == found.samples
+    found = sample(30, trie=again, **options)
+    assert found.samples == sample(30, trie=gcd.SampleTrie.load(path, trie.constraint), **options).samples
     assert facts(trie.root) == before
+    new = sample(30, **options)  # without what was learnt
+    assert new.log_mass[1] > found.log_mass[1]
+    assert new.model_tokens > found.model_tokens
 
 
 def test_an_empty_trie_is_saved_too(trie, tmp_path):

@@ -72,7 +72,10 @@ def test_weights_make_every_attempt_proper(seed, kind):
 @pytest.mark.parametrize("kind", ["mask", "asap", "cars"])
 @pytest.mark.parametrize("seed", range(CASES))
 def test_attempts_side_by_side_know_nothing_of_each_other(seed, kind, judged):
-    """E[estimate · estimate; the texts are v and w] = P(v) P(w), for two at once, whatever one before them found."""
+    """E[estimate · estimate; the texts are v and w] = P(v) P(w), for two at once, whatever one before them found.
+
+    Every other case has a model that is asked anew for what the trie knows, as in a second call with `trie=`.
+    """
     case = case_of(seed, budgets=(2,))
     expected = case.judged_law() if judged else case.law()
     found: dict[object, dict[object, float]] = defaultdict(lambda: defaultdict(float))
@@ -80,7 +83,7 @@ def test_attempts_side_by_side_know_nothing_of_each_other(seed, kind, judged):
     def run(dice: ScriptedDice):
         target = case.target(case.passes if judged else None)
         first = walk(target.trie, target.rows, dice, kind)
-        return first, walks(target.trie, target.rows, [dice, dice], kind)
+        return first, walks(target.trie, case.target().rows if seed % 2 else target.rows, [dice, dice], kind)
 
     chance: dict[object, float] = defaultdict(float)
     for probability, (first, pair) in every_choice(run):

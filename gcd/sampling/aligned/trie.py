@@ -17,7 +17,7 @@ kept(u) is exact to rounding even where it is 1e-300.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,10 +164,10 @@ class SampleTrie:
         node.digest = crc32(self.mask(node).tobytes())
         node.known = True
 
-    def rest(self, node: Node) -> NDArray[np.int64]:
-        """The allowed ids that are no children yet."""
-        allowed = self.allowed(node)
-        return allowed[~np.isin(allowed, list(node.children))] if node.children else allowed
+    def rest(self, node: Node, *, beside: Collection[int] | None = None) -> NDArray[np.int64]:
+        """The allowed ids that are no children yet, or none of some tokens that were all children once."""
+        allowed, taken = self.allowed(node), node.children if beside is None else beside
+        return allowed[~np.isin(allowed, list(taken))] if taken else allowed
 
     def split(self, node: Node, token_id: int, logps: NDArray[np.float64], raws: NDArray[np.float64]) -> Node:
         """A new child for a token of the rest, whose mass is summed anew."""

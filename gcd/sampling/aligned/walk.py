@@ -170,5 +170,6 @@ def _next(
     if not rows.has(node):
         yield node
     logps, raws = rows.of(node)
-    rest = trie.rest(node)
-    return trie.split(node, int(rest[dice.pick(logps[rest])]), logps, raws)
+    rest = trie.rest(node, beside=[child.token_id for child in children])  # others may have split it meanwhile
+    token = int(rest[dice.pick(logps[rest])])
+    return node.children.get(token) or trie.split(node, token, logps, raws)
