@@ -427,6 +427,8 @@ NONE_LEFT = (
         {"choices": ["é"]},
         {"choices": ["c", "ba"], "top_k": 1},
         {"choices": ["c"], "temperature": 0},
+        {"choices": ["c"], "top_p": 0.4},
+        {"choices": ["c"], "min_p": 0.6},
     ],
 )
 def test_a_language_without_probability_is_an_error(options, method):

@@ -20,6 +20,7 @@ from gcd.sampling.aligned.awrs import by_trial
 from gcd.sampling.aligned.dice import RandomDice, log_sum
 from gcd.sampling.aligned.smc import population
 from gcd.sampling.aligned.targets import open_target
+from gcd.sampling.aligned.walk import walks
 from gcd.sampling.logits import Warp
 
 CASES = int(os.environ.get("GCD_ALIGNMENT_CASES", "6"))
@@ -82,17 +83,21 @@ def test_trials_are_properly_weighted(seed, checks):
             assert found[tokens] == pytest.approx(p, abs=1e-12)
 
 
-@pytest.mark.parametrize("trial", [False, True], ids=["smc", "awrs"])
-def test_the_mean_weight_is_the_mass_within_three_sigma(trial):
+@pytest.mark.parametrize("method", ["mask", "smc", "awrs"])
+def test_the_mean_weight_is_the_mass_within_three_sigma(method):
     seeds = [seed for seed in range(60) if case_of(seed, budgets=(4,)).judged_law()][: max(2, CASES // 4)]
-    grow = {"grow": partial(by_trial, checks=3)} if trial else {}
+    grow = {"grow": partial(by_trial, checks=3)} if method == "awrs" else {}
     for seed in seeds:
         case, rng = case_of(seed, budgets=(4,)), np.random.default_rng(seed)
         truth, means = sum(case.judged_law().values()), []
         target = case.target(case.passes)
+        dice = [RandomDice(rng)] * 10
         for _ in range(DRAWS // 10):
-            ends, _ = population(target.trie, target.rows, [RandomDice(rng)] * 10, **grow)
-            means.append(math.exp(log_sum([weight for _, weight in ends])) / 10)
+            if method == "mask":
+                weights = [attempt.log_weight for attempt in walks(target.trie, target.rows, dice, "mask")]
+            else:
+                weights = [weight for _, weight in population(target.trie, target.rows, dice, **grow)[0]]
+            means.append(math.exp(log_sum(weights)) / 10)
         sigma = np.std(means, ddof=1) / math.sqrt(len(means))
         assert abs(np.mean(means) - truth) <= 3 * sigma + 1e-12, f"seed {seed}"
 
