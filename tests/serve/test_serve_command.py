@@ -69,9 +69,16 @@ def read_on(lines: Iterator[str]) -> list[str]:
 
 
 def test_it_ends_cleanly_when_it_is_told_to() -> None:
-    """A text that ends within the grace is whole, one that does not is an error, and the exit code is 0."""
+    """A text that ends within the grace is whole, one that does not is an error, and the exit code is 0.
+
+    Of prompts, answers and grammars, right or wrong, nothing has been written to the log.
+    """
     with command("--grace", "1") as (process, url):
         assert CLIENT.get(f"{url}/models").json()["data"][0]["id"] == "m"
+        asked = {"model": "m", "prompt": list(b"SECRET"), "max_tokens": 9}
+        wishes = ({}, {"regex": "SECRET"}, {"regex": "(SECRET"})  # what the model says, cannot say, nobody can
+        replies = [CLIENT.post(f"{url}/completions", json={**asked, **wish}) for wish in wishes]
+        assert [reply.status_code for reply in replies] == [200, 500, 400]
         short, long = (CLIENT.stream("POST", f"{url}/completions", json={**BODY, "max_tokens": n}) for n in (9, 400))
         with short as first, long as second:
             ending, outliving = first.iter_lines(), second.iter_lines()
@@ -81,6 +88,11 @@ def test_it_ends_cleanly_when_it_is_told_to() -> None:
             with pytest.raises(httpx.RemoteProtocolError):
                 read_on(outliving)
         assert process.wait(timeout=20) == 0
+        assert process.stderr is not None
+        log = process.stderr.read()
+        assert log.startswith("a request failed by BadLogits\n")
+        assert "SECRET" not in log
+        assert "xxx" not in log
 
 
 def test_a_killed_server_is_an_error_to_openais_client() -> None:

@@ -6,6 +6,7 @@ GCD_SERVE_CLIENTS, GCD_SERVE_REQUESTS and GCD_SERVE_ROUNDS make them larger; a s
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from gcd.errors import LimitExceeded
 from gcd.models.protocols import open_session
 from gcd.serve.pool import open_pool
 from gcd.serve.text import ServedRow
+from tokenizer_align.constraint import Constraint
 
 CLIENTS = int(os.environ.get("GCD_SERVE_CLIENTS", "8"))
 REQUESTS = int(os.environ.get("GCD_SERVE_REQUESTS", "4"))
@@ -97,6 +99,21 @@ def test_many_clients_get_each_their_own() -> None:
         assert len(engine.loop._pool._sequences) == 0  # type: ignore[attr-defined]
 
 
+def test_schemas_that_come_once_leave_no_more_than_is_kept() -> None:
+    with serving(scripted(), max_constraints=4) as (url, engine):
+
+        def living() -> int:
+            gc.collect()
+            constraints = [each for each in gc.get_objects() if type(each) is Constraint]
+            return sum(each.vocabulary is engine.vocabulary for each in constraints)
+
+        before = living()
+        for number in range(12):
+            schema = {"type": "object", "properties": {f"own{number}": {"const": number}}, "required": [f"own{number}"]}
+            assert ask(url, json_schema=schema).status_code == 200
+        assert len(engine.constraints) == living() - before == 4
+
+
 # -- clients that go away, and more than there is room for
 
 
@@ -148,8 +165,9 @@ def test_who_waits_when_the_server_ends_gets_an_error() -> None:
 # -- rows that fail beside others
 
 
-def test_a_text_that_fails_leaves_the_others_alone() -> None:
-    """A model that has NaN behind one prompt, and a grammar that meets a limit on its way."""
+def test_a_text_that_fails_leaves_the_others_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """A model that has NaN behind one prompt; the log has the kind of error, and nothing of what was said."""
+    caplog.set_level("INFO")
 
     def script(prefix: tuple[int, ...]) -> list[float]:
         return [float("nan")] * 259 if ord("!") in prefix[-3:] else noise(prefix)
@@ -168,6 +186,9 @@ def test_a_text_that_fails_leaves_the_others_alone() -> None:
         assert [reply.status_code for reply in replies] == [200, 500, 200]
         assert error(replies[1]) == (500, None, "bad_logits", "the server could not answer: BadLogits")
         assert replies[0].json()["choices"] == replies[2].json()["choices"]
+    assert [each.getMessage() for each in caplog.records if each.name.startswith("gcd")] == [
+        "a request failed by BadLogits"
+    ]
 
 
 def test_a_row_takes_its_own_errors() -> None:
