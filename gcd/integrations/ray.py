@@ -32,9 +32,10 @@ def map_dataset(
 
     `model`: what `gcd.load` takes, or a function that returns a model, called in each worker. `prompt`, `chat`, `seed`,
     `batch_size`, `label` and the options of `generate` are those of `gcd.bulk.map_records`, and so are the results: the
-    column `into` has one for each record, as JSON text, so that blocks with and without errors have one type. What is
-    wrong with what is wanted is raised here, before Ray starts. Raises ModuleNotFoundError without the package `ray`,
-    and ValueError for a dataset that has such a column.
+    column `into` has one for each record, as JSON text, so that blocks with and without errors have one type. A null is
+    no member, since records without it come as null here too: a prompt that asks for it is an error. What is wrong
+    with what is wanted is raised here, before Ray starts. Raises ModuleNotFoundError without the package `ray`, and
+    ValueError for a dataset that has such a column.
     """
     from ray.data import ActorPoolStrategy
 
@@ -66,7 +67,7 @@ class Worker:
         """The records of a batch with their results."""
         import pyarrow
 
-        lines = [json.dumps(record, ensure_ascii=False, default=str).encode() for record in table.to_pylist()]
+        lines = [json.dumps(_present(row), ensure_ascii=False, default=str).encode() for row in table.to_pylist()]
         results = [_line(result) for result in self.job.results(Block(_number(lines), lines))]
         return table.append_column(self.into, pyarrow.array(results, pyarrow.string()))
 
@@ -75,6 +76,11 @@ def _job(model: object, options: dict[str, Any]) -> Job:
     """The job, and what is wrong with it."""
     about = {name: options[name] for name in ("prompt", "chat", "seed", "batch_size", "label") if name in options}
     return Job.of(model, {name: value for name, value in options.items() if name not in about}, **about)
+
+
+def _present(row: dict[str, Any]) -> dict[str, Any]:
+    """The members that a record has: a table says null of what was not there."""
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _number(lines: list[bytes]) -> int:
