@@ -27,6 +27,10 @@ _MEMORY = 256 << 20
 """Bytes of distinct rows a vocabulary, where `GCD_MASK_MEMORY` does not say otherwise (in MiB)."""
 
 
+_FEW = 1024
+"""Entries of dead arenas, about 150 bytes each, that are no reason to look through all entries."""
+
+
 class Remembered(dict[int, Bitmask]):
     """The rows of one arena by configuration; a dict that can be referred to weakly."""
 
@@ -44,7 +48,7 @@ class Rows:
         self.lock = threading.RLock()
         self._alive: dict[int, weakref.KeyedRef[int, Bitmask]] = {}  # by digest
         self._died = partial(_died, weakref.ref(self))
-        self._tidy = self.most  # entries when those of dead arenas were last left out
+        self._tidy = _FEW  # entries when those of dead arenas were last left out
         self._order: deque[tuple[weakref.ref[Remembered], int]] = deque()
 
     def remember(self, arena: Remembered, number: int, row: Bitmask, digest: int) -> Bitmask:
@@ -65,7 +69,7 @@ class Rows:
                 self._forget()
             if len(self._order) > 2 * self._tidy:
                 self._order = deque(entry for entry in self._order if entry[0]() is not None)
-                self._tidy = max(self.most, len(self._order))
+                self._tidy = max(_FEW, len(self._order))
         return row
 
     def _forget(self) -> None:

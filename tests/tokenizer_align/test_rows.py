@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 
 from grammars.compile import compile_grammar
@@ -76,3 +78,23 @@ def test_memory_stays_within_its_bound_over_a_long_run() -> None:
         assert len(rows) <= 16
     finally:
         rows.most = before
+
+
+def test_arenas_that_are_gone_leave_nothing() -> None:
+    """However far the bound is: as in a server that is asked for a grammar of its own each time."""
+    rows, row = Rows(2, 1 << 30), np.array([1, 0], np.int32)
+
+    def come_and_go(arenas: int) -> int:
+        for _ in range(arenas):
+            arena = Remembered()
+            for number in range(4):
+                rows.remember(arena, number, row, number)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = come_and_go(2000)
+        assert come_and_go(10_000) - before < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(rows) <= 4
