@@ -211,18 +211,20 @@ def _fill(run: _Run, block: _Block) -> None:
             for i in pads:
                 row.ids[i] = run.constraint.vocabulary.eos_token_ids[0]
     for step in range(block.steps):
-        masked = [row for row in run.rows if block.masked(row, run.mask)]
+        masked = [row for row in run.rows if run.mask in row.ids[block.begin : block.stop]]
         if not masked:
             break
         lattices = _lattices(run, block, {row.key for row in masked})
         if run.method == "trajectory":
+            log_z = {key: float(lattice.log_z) for key, lattice in lattices.items()}
             for row in masked:
-                row.log_weight += float(lattices[row.key].log_z) - row.expected
+                row.log_weight += log_z[row.key] - row.expected
             _resample(run)
         groups = dict[tuple[_Key, int], list[_Row]]()  # canvases that are equal and have been seen alike
         for row in run.rows:
-            if row.key in lattices:
-                groups.setdefault((row.key, id(row.seen)), []).append(row)
+            key = row.key
+            if key in lattices:
+                groups.setdefault((key, id(row.seen)), []).append(row)
         for (key, _), rows in groups.items():
             free = block.masked(rows[0], run.mask)
             chosen = free
@@ -232,10 +234,15 @@ def _fill(run: _Run, block: _Block) -> None:
                 for row in rows:
                     row.seen = seen
             _commit(run, block, rows, lattices[key], chosen)
+    behind = dict[_Key, State]()  # equal canvases are read once
     for row in run.rows:
         row.seen = None
-        for token in row.ids[block.begin : block.stop]:
-            row.state = run.constraint.advance(row.state, token)
+        key = row.key
+        if key not in behind:
+            behind[key] = row.state
+            for token in row.ids[block.begin : block.stop]:
+                behind[key] = run.constraint.advance(behind[key], token)
+        row.state = behind[key]
 
 
 def _lattices(run: _Run, block: _Block, keys: set[_Key]) -> dict[_Key, Lattice]:
