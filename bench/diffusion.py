@@ -31,6 +31,8 @@ from gcd.diffusion import decode
 HELD_OUT = 1
 FREE = ("unconstrained", "unconstrained, drawn")
 METHODS = (*FREE, "greedy-mask", "dingo", "exact", "trajectory")
+LIKE = {"greedy-mask": FREE[0], "dingo": FREE[0], "exact": FREE[1], "trajectory": FREE[1]}
+"""What each would be without a grammar: the likeliest tokens, or drawn ones."""
 BEGIN, END = "<!-- begin of the table of diffusion -->\n", "<!-- end of the table of diffusion -->\n"
 
 
@@ -199,6 +201,39 @@ def markdown(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def paired(results: list[dict[str, Any]]) -> str:
+    """| method - the same without a grammar | the mean differences of objects and fields, with standard errors | ... |"""
+    by = {(r["method"], r["steps"], r["number"]): r for r in results}
+    counts = sorted({r["steps"] for r in results})
+    lines = [
+        "What the grammar changes: objects right / fields right in per cent, less those without it, note by note, each "
+        "with its standard error.",
+        "",
+        "| method, less the same without | " + " | ".join(f"{steps} steps" for steps in counts) + " |",
+        "|---|" + "---|" * len(counts),
+    ]
+    for method, other in LIKE.items():
+        cells = []
+        for steps in counts:
+            pairs = [
+                (r, by[other, *k[1:]]) for k, r in by.items() if k[:2] == (method, steps) and (other, *k[1:]) in by
+            ]
+            if len(pairs) < 2:
+                cells.append("")
+                continue
+            each = len(pairs) / sum(a["fields"] for a, _ in pairs)
+            objects = mean_of([float(a["same"]) - float(b["same"]) for a, b in pairs])
+            fields = mean_of([each * (a["right"] - b["right"]) for a, b in pairs])
+            cells.append(" / ".join(f"{100 * mean:+.1f} ± {100 * error:.1f}" for mean, error in (objects, fields)))
+        lines.append(f"| {method} - {other} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def mean_of(values: list[float]) -> tuple[float, float]:
+    """The mean and its standard error."""
+    return statistics.fmean(values), statistics.stdev(values) / len(values) ** 0.5
+
+
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Fields right by steps, a line for each method; valid texts beside it."""
     import matplotlib as mpl
@@ -222,7 +257,7 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
 
 def report(options: argparse.Namespace) -> None:
     results = read(options.results)
-    text = markdown(results)
+    text = markdown(results) + "\n" + paired(results)
     print(text)
     if options.plot:
         draw(results, options.plot)
