@@ -202,7 +202,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
 
 
 def paired(results: list[dict[str, Any]]) -> str:
-    """| method - the same without a grammar | the mean differences of objects and fields, with standard errors | ... |"""
+    """| method - the same without a grammar | mean differences of objects and fields, with standard errors | ... |"""
     by = {(r["method"], r["steps"], r["number"]): r for r in results}
     counts = sorted({r["steps"] for r in results})
     lines = [

@@ -9,6 +9,7 @@ import pytest
 import torch
 from block_cases import Block
 
+from gcd.diffusion.best_first import best_string
 from gcd.diffusion.lattice import Lattice
 from grammars.errors import EmptyLanguage
 from tokenizer_align.constraint import Constraint
@@ -25,6 +26,9 @@ def check(block: Block, **options: object) -> Counter[str]:
         lattice = block.lattice(constraint, **options)
     except EmptyLanguage:
         assert not listed, "EmptyLanguage, but there are strings"
+        if 0 in block.alive:
+            with pytest.raises(EmptyLanguage):
+                search(block, constraint)
         return Counter(empty=1)
     assert listed, "no EmptyLanguage, but there are no strings"
     weights = torch.tensor([weight for weight, _ in listed.values()], dtype=torch.float64)
@@ -51,6 +55,8 @@ def check(block: Block, **options: object) -> Counter[str]:
     assert [tuple(t) for t in token_ids.tolist()] == best
     assert logprobs.tolist() == pytest.approx([listed[t][0] for t in best], abs=CLOSE)
     assert tuple(lattice.map()[0].tolist()) == best[0]
+    found, logprob = search(block, constraint)
+    assert (tuple(found.tolist()), logprob.item()) == (best[0], pytest.approx(listed[best[0]][0], abs=CLOSE))
     drawn = lattice.sample(20, generator=torch.Generator().manual_seed(block.seed))
     assert {*map(tuple, drawn.tolist())} <= listed.keys()
     check_gradient(block, constraint, listed, law, **options)
@@ -58,6 +64,12 @@ def check(block: Block, **options: object) -> Counter[str]:
     return Counter(
         {"strings": len(listed), "fixed": bool(block.fixed), block.tail: 1, block.end: 1}
         | {"impossible tokens": bool((block.logits == -math.inf).any())}
+    )
+
+
+def search(block: Block, constraint: Constraint) -> tuple[torch.Tensor, torch.Tensor]:
+    return best_string(
+        constraint, block.logits, fixed=block.fixed, tail=block.tail, end=block.end, normalize=block.normalize
     )
 
 

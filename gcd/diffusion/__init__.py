@@ -3,6 +3,7 @@
 | name                 | what it is                                                             |
 |----------------------|------------------------------------------------------------------------|
 | `Lattice`            | logits of a block × Constraint -> log Z, best strings, draws, ...      |
+| `best_string`        | the most probable string alone, by search                              |
 | `decode`, `Decoding` | a model fills a canvas inside a grammar -> what it returns             |
 | `decode_canvases`    | the same for a model that improves canvases of noise                   |
 | `infill`, `Hole`     | a text with holes, whose lengths are drawn too -> `Infilling`          |
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gcd.diffusion import policies
+    from gcd.diffusion.best_first import best_string
     from gcd.diffusion.canvases import decode_canvases
     from gcd.diffusion.holes import Hole, Infilling, infill
     from gcd.diffusion.lattice import Lattice
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from gcd.diffusion.token_automaton import BlockLimits
 
 __all__ = [
-    "BlockLimits", "Decoding", "Hole", "Infilling", "Lattice", "constrained_nll", "decode", "decode_canvases", "infill",
-    "policies",
+    "BlockLimits", "Decoding", "Hole", "Infilling", "Lattice", "best_string", "constrained_nll", "decode",
+    "decode_canvases", "infill", "policies",
 ]  # fmt: skip
 
 _LAZY = {
@@ -38,6 +40,7 @@ _LAZY = {
     "Hole": "gcd.diffusion.holes",
     "Infilling": "gcd.diffusion.holes",
     "Lattice": "gcd.diffusion.lattice",
+    "best_string": "gcd.diffusion.best_first",
     "constrained_nll": "gcd.diffusion.loss",
     "decode": "gcd.diffusion.loops",
     "decode_canvases": "gcd.diffusion.canvases",

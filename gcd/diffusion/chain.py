@@ -20,7 +20,7 @@ from gcd.diffusion.emissions import Best, invert
 from gcd.diffusion.passes import backward_pass
 from gcd.diffusion.token_automaton import Edges
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "spelled"]
 
 Float = NDArray[np.float64]
 
@@ -110,7 +110,7 @@ class Chain:
         while agenda and len(found) < k:
             _, _, i, state, weight, tokens = heapq.heappop(agenda)
             if i == self.length:
-                found.append((_spelled(tokens), weight))
+                found.append((spelled(tokens), weight))
                 continue
             if (i, state) not in ways:
                 ways[i, state] = self._best_ways(k, i, state, weights, beta, best)
@@ -134,7 +134,7 @@ class Chain:
         return ways[:k]
 
 
-def _spelled(tokens: tuple[Any, ...]) -> list[int]:
+def spelled(tokens: tuple[Any, ...]) -> list[int]:
     """The tokens of a way, which is (the way before its last token, that token)."""
     out = list[int]()
     while tokens:

@@ -27,7 +27,7 @@ from grammars.errors import EmptyLanguage, UnsupportedFeature
 from tokenizer_align.constraint import Constraint, State
 from tokenizer_align.errors import VocabularyMismatch
 
-__all__ = ["Draws", "End", "Lattice", "Tail"]
+__all__ = ["Draws", "End", "Fixed", "Lattice", "Tail", "check_block", "check_fixed", "no_text"]
 
 Float = NDArray[np.float64]
 Tail: TypeAlias = Literal["unscored", "scored"]
@@ -89,26 +89,13 @@ class Lattice:
         normalize: bool = True,
         limits: BlockLimits | None = None,
     ) -> None:
+        check_block(constraint, logits, tail, end, budget)
         self.constraint, self.logits = constraint, logits
         self.is_batch = logits.dim() == 3
-        if logits.dim() not in (2, 3) or not logits.is_floating_point() or not logits.shape[-2]:
-            raise ValueError(
-                f"logits must be floats (L, V) or (B, L, V), L >= 1, not {logits.dtype} {(*logits.shape,)}"
-            )
-        if logits.shape[-1] < constraint.vocabulary.size:
-            raise VocabularyMismatch(
-                f"the logits are {logits.shape[-1]:,} wide, the vocabulary has {constraint.vocabulary.size:,} ids"
-            )
-        if tail not in ("unscored", "scored"):
-            raise ValueError(f"tail must be 'unscored' or 'scored', not {tail!r}")
-        if end not in ("accept", "eos", "open"):
-            raise ValueError(f"end must be 'accept', 'eos' or 'open', not {end!r}")
-        if budget is not None and end != "open":
-            raise ValueError(f"budget says how an open end may be completed: pass end='open', not {end!r}")
         blocks = logits if self.is_batch else logits.unsqueeze(0)
         count, length = blocks.shape[:2]
         starts = _for_each(constraint.start if start is None else start, State, count, "start")
-        all_fixed = [_checked(f, length, blocks.shape[2]) for f in _for_each(fixed or {}, Mapping, count, "fixed")]
+        all_fixed = [check_fixed(f, length, blocks.shape[2]) for f in _for_each(fixed or {}, Mapping, count, "fixed")]
         self.tail, self.end, self.budget, self.normalize = tail, end, budget, normalize
         self._limits = limits or BlockLimits()
         self._known: dict[int, Float] = {}  # contexts, by block
@@ -127,12 +114,7 @@ class Lattice:
     def _check_possible(self) -> None:
         for b, row in enumerate(self._rows):
             if row.sums.log_z == -np.inf:
-                which = f"block {b}" if self.is_batch else "the block"
-                fixed = f" around its {len(row.emissions.fixed)} fixed tokens" if row.emissions.fixed else ""
-                raise EmptyLanguage(
-                    f"no text of the grammar fills {which} of {row.emissions.length} tokens{fixed}",
-                    hint=_HINTS[self.end],
-                )
+                raise no_text(row.emissions, self.end, f"block {b}" if self.is_batch else "the block")
 
     def commit(self, more: Fixed | Sequence[Fixed]) -> Lattice:
         """The lattice with more positions fixed: q given these tokens. Costs less than a new one.
@@ -140,7 +122,7 @@ class Lattice:
         Raises EmptyLanguage where no string of the lattice has them.
         """
         count, (length, width) = len(self._rows), self.logits.shape[-2:]
-        all_more = [_checked(f, length, width) for f in _for_each(more, Mapping, count, "fixed")]
+        all_more = [check_fixed(f, length, width) for f in _for_each(more, Mapping, count, "fixed")]
         after = copy(self)
         after._known = {}
         after._rows = [row.commit(f) for row, f in zip(self._rows, all_more, strict=True)]
@@ -318,7 +300,29 @@ def _for_each(value: Any, kind: type[Any], count: int, name: str) -> list[Any]:
     return list(value)
 
 
-def _checked(fixed: Fixed, length: int, width: int) -> dict[int, int]:
+def no_text(emissions: Emissions, end: End, which: str) -> EmptyLanguage:
+    """That no string is left."""
+    fixed = f" around its {len(emissions.fixed)} fixed tokens" if emissions.fixed else ""
+    return EmptyLanguage(f"no text of the grammar fills {which} of {emissions.length} tokens{fixed}", hint=_HINTS[end])
+
+
+def check_block(constraint: Constraint, logits: torch.Tensor, tail: Tail, end: End, budget: int | None) -> None:
+    """Raises ValueError or VocabularyMismatch for what no block has."""
+    if logits.dim() not in (2, 3) or not logits.is_floating_point() or not logits.shape[-2]:
+        raise ValueError(f"logits must be floats (L, V) or (B, L, V), L >= 1, not {logits.dtype} {(*logits.shape,)}")
+    if logits.shape[-1] < constraint.vocabulary.size:
+        raise VocabularyMismatch(
+            f"the logits are {logits.shape[-1]:,} wide, the vocabulary has {constraint.vocabulary.size:,} ids"
+        )
+    if tail not in ("unscored", "scored"):
+        raise ValueError(f"tail must be 'unscored' or 'scored', not {tail!r}")
+    if end not in ("accept", "eos", "open"):
+        raise ValueError(f"end must be 'accept', 'eos' or 'open', not {end!r}")
+    if budget is not None and end != "open":
+        raise ValueError(f"budget says how an open end may be completed: pass end='open', not {end!r}")
+
+
+def check_fixed(fixed: Fixed, length: int, width: int) -> dict[int, int]:
     """Fixed tokens as a plain dict; raises ValueError for what is not in the block."""
     for position, token in fixed.items():
         if not 0 <= position < length:

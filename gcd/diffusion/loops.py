@@ -21,13 +21,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 
+from gcd.diffusion.best_first import best_string
 from gcd.diffusion.lattice import End, Lattice, Tail
 from gcd.diffusion.policies import Policy, View, evenly, view
 from gcd.diffusion.token_automaton import BlockLimits
+from grammars.errors import LimitExceeded
 from tokenizer_align.constraint import Constraint, State
 
 __all__ = ["Decoding", "Denoiser", "Method", "decode"]
@@ -214,7 +216,14 @@ def _fill(run: _Run, block: _Block) -> None:
         masked = [row for row in run.rows if run.mask in row.ids[block.begin : block.stop]]
         if not masked:
             break
-        lattices = _lattices(run, block, {row.key for row in masked})
+        laws = _laws(run, block, {row.key for row in masked})
+        if run.method == "dingo" and step == block.steps - 1:
+            best = {key: law.best().tolist() for key, law in laws.items()}
+            for row in masked:
+                string = best[row.key]
+                _write(run, block, row, {i: string[i] for i in block.masked(row, run.mask)})
+            break
+        lattices = {key: law.lattice() for key, law in laws.items()}
         if run.method == "trajectory":
             log_z = {key: float(lattice.log_z) for key, lattice in lattices.items()}
             for row in masked:
@@ -245,8 +254,30 @@ def _fill(run: _Run, block: _Block) -> None:
         row.state = behind[key]
 
 
-def _lattices(run: _Run, block: _Block, keys: set[_Key]) -> dict[_Key, Lattice]:
-    """The lattice of the block for each different canvas, from one call of the model."""
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """What the model predicts of one canvas: the arguments of a lattice."""
+
+    constraint: Constraint
+    logits: torch.Tensor
+    limits: BlockLimits | None
+    options: dict[str, Any]
+
+    def lattice(self) -> Lattice:
+        return Lattice(self.constraint, self.logits, limits=self.limits, **self.options)
+
+    def best(self) -> torch.Tensor:
+        """The most probable string. Where rules recurse a lattice is large, and most of it is on no likely string."""
+        if self.constraint.automaton.is_recursive:
+            try:
+                return best_string(self.constraint, self.logits, **self.options)[0]
+            except LimitExceeded:
+                pass  # the model has no opinion
+        return self.lattice().map()[0]
+
+
+def _laws(run: _Run, block: _Block, keys: set[_Key]) -> dict[_Key, _Law]:
+    """The law of the block for each different canvas, from one call of the model."""
     ordered = sorted(keys, key=lambda key: key[0])
     different = sorted({ids for ids, _ in keys})
     place = len(run.prompt) + block.begin
@@ -257,14 +288,14 @@ def _lattices(run: _Run, block: _Block, keys: set[_Key]) -> dict[_Key, Lattice]:
     logits[:, :, run.mask] = -torch.inf
     if run.temperature != 1:
         logits = logits.double().log_softmax(-1) / run.temperature
-    made = dict[_Key, Lattice]()
+    made = dict[_Key, _Law]()
     for key in ordered:
         ids = key[0][block.begin : block.stop]
-        made[key] = Lattice(
-            run.constraint, logits[different.index(key[0])],
-            fixed={i: token for i, token in enumerate(ids) if token != run.mask}, start=key[1], tail=run.tail,
-            end=block.end, budget=block.budget, normalize=run.temperature == 1, limits=run.limits,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "fixed": {i: token for i, token in enumerate(ids) if token != run.mask}, "start": key[1], "tail": run.tail,
+            "end": block.end, "budget": block.budget, "normalize": run.temperature == 1,
+        }  # fmt: skip
+        made[key] = _Law(run.constraint, logits[different.index(key[0])], run.limits, options)
     return made
 
 
@@ -285,9 +316,13 @@ def _commit(run: _Run, block: _Block, rows: list[_Row], lattice: Lattice, chosen
             if values not in log_z:
                 log_z[values] = float(lattice.commit(tokens).log_z)
             row.expected = log_z[values]
-        for i, token in tokens.items():
-            row.ids[block.begin + i] = token
-            row.committed_at[block.begin + i] = run.calls
+        _write(run, block, row, tokens)
+
+
+def _write(run: _Run, block: _Block, row: _Row, tokens: Mapping[int, int]) -> None:
+    for i, token in tokens.items():
+        row.ids[block.begin + i] = token
+        row.committed_at[block.begin + i] = run.calls
 
 
 def _greedily(lattice: Lattice, chosen: Sequence[int]) -> list[int]:

@@ -20,7 +20,7 @@ from mask_laws import bits, build
 from random_grammars import random_case
 
 import gcd
-from gcd.diffusion import BlockLimits, Lattice
+from gcd.diffusion import BlockLimits, Lattice, best_string
 from gcd.errors import EmptyLanguage, LimitExceeded, UnsupportedFeature, VocabularyMismatch
 
 CASES = int(os.environ.get("GCD_FOREST_CASES", "30"))
@@ -67,6 +67,8 @@ def compare(seed: int) -> Counter[str]:
     except EmptyLanguage:
         with pytest.raises((EmptyLanguage, LimitExceeded)):
             Lattice(constraint, logits, limits=NESTED, **options)
+        with pytest.raises(EmptyLanguage):
+            best_string(constraint, logits, **options)
         return Counter(["empty"])
     if type(listed._rows[0].sums).__name__ == "Forest":
         return Counter(["large"])
@@ -86,6 +88,8 @@ def compare(seed: int) -> Counter[str]:
     for k in (1, 7):
         assert nested.k_best(k)[1].tolist() == pytest.approx(listed.k_best(k)[1].tolist(), abs=1e-9)
         assert nested.k_best(k)[0].tolist() == listed.k_best(k)[0].tolist()
+    (token_ids, logprob), (best, most) = best_string(constraint, logits, **options), nested.map()
+    assert (token_ids.tolist(), logprob.item()) == (best.tolist(), pytest.approx(most.item(), abs=1e-9))
     for row in nested.sample(5, generator=torch.Generator().manual_seed(seed)).tolist():
         assert listed.commit(dict(enumerate(row))).log_z.isfinite()
     met = Counter(["compared", *(["fixed"] if fixed else []), *(["budget"] if options["budget"] is not None else [])])
