@@ -27,25 +27,82 @@ Int32 = NDArray[np.int32]
 
 NEVER = -np.inf
 TINY = 1e-200
+BLOCK = 512
+"""Tokens at a time: what is written for them stays near."""
+ROUNDS = 1.5 * 2.0**52
+"""Of so large a number only whole ones are around: adding it rounds."""
 
 
 # -- from tokens to sets, and back -------------------------------------------------------------------------------------
 
 
 @kernel
+def exponentials(weights: Float, shift: float, out: Float) -> None:
+    """out[v] = exp(weights[v] - shift), within one unit in the last place; 0 below exp(-708), at most exp(708).
+
+    exp(x) = 2**k * exp(r) with k = x / log 2 rounded, so |r| < .35 and 14 terms suffice. Adding `ROUNDS` leaves k in
+    the last bits, which are moved to where a float has its exponent. Loops without calls and branches become vector
+    code: it takes less than half of the time of np.exp, where numba comes without Intel's library.
+    """
+    turned = np.empty(len(weights))
+    shifted, made = turned.view(np.int64), out.view(np.int64)
+    for v in range(len(weights)):
+        x = weights[v] - shift
+        x = x if x > -708.0 else -708.0
+        x = x if x < 708.0 else 708.0
+        out[v] = x
+        turned[v] = x * 1.4426950408889634 + ROUNDS
+    for v in range(len(weights)):
+        k = turned[v] - ROUNDS
+        r = (out[v] - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10  # log 2 in two parts
+        p = r * (1 / 6227020800) + 1 / 479001600
+        p = p * r + 1 / 39916800
+        p = p * r + 1 / 3628800
+        p = p * r + 1 / 362880
+        p = p * r + 1 / 40320
+        p = p * r + 1 / 5040
+        p = p * r + 1 / 720
+        p = p * r + 1 / 120
+        p = p * r + 1 / 24
+        p = p * r + 1 / 6
+        p = p * r + 0.5
+        p = p * r + 1.0
+        out[v] = p * r + 1.0
+    for v in range(len(weights)):
+        made[v] += shifted[v] << 52
+    for v in range(len(weights)):
+        out[v] = out[v] if weights[v] - shift > -708.0 else 0.0
+
+
+@kernel
 def atom_sums(weights: Float, atom_of: Int32, out: Float) -> None:
     """out[a] = the sum of the weights of the tokens of atom a."""
-    total = np.zeros(len(out))
-    for a in range(len(out)):
-        out[a] = NEVER
+    total, values = np.zeros(len(out)), np.empty(BLOCK)
+    most = NEVER
     for v in range(len(atom_of)):
-        out[atom_of[v]] = max(out[atom_of[v]], weights[v])
-    for v in range(len(atom_of)):
-        if out[atom_of[v]] > NEVER:
-            total[atom_of[v]] += np.exp(weights[v] - out[atom_of[v]])
+        most = max(most, weights[v])
+    if most > NEVER:
+        for first in range(0, len(atom_of), BLOCK):
+            some = weights[first : min(first + BLOCK, len(atom_of))]
+            exponentials(some, most, values[: len(some)])
+            for v in range(len(some)):
+                total[atom_of[first + v]] += values[v]
+    losses = 0
     for a in range(len(out)):
-        if out[a] > NEVER:
-            out[a] += np.log(total[a])
+        out[a] = most + np.log(total[a]) if total[a] > TINY else NEVER
+        losses += total[a] <= TINY
+    if losses > 0 and most > NEVER:
+        lost = total <= TINY
+        total[:] = 0.0
+        for v in range(len(atom_of)):
+            if lost[atom_of[v]]:
+                out[atom_of[v]] = max(out[atom_of[v]], weights[v])
+        for v in range(len(atom_of)):
+            if lost[atom_of[v]] and weights[v] > NEVER:
+                total[atom_of[v]] += np.exp(weights[v] - out[atom_of[v]])
+        for a in range(len(out)):
+            if lost[a] and out[a] > NEVER:
+                out[a] += np.log(total[a])
 
 
 @kernel
@@ -67,9 +124,11 @@ def gradient(weights: Float, atoms: Float, atom_of: Int32, is_normalized: int, o
     factors = np.empty(len(atoms))
     for a in range(len(atoms)):
         factors[a] = np.exp(atoms[a]) if -300 < atoms[a] < 300 else 0.0
+    for first in range(0, len(weights), BLOCK):
+        some = slice(first, min(first + BLOCK, len(weights)))
+        exponentials(weights[some], 0.0, own[some])
     total = 0.0
     for v in range(len(weights)):
-        own[v] = np.exp(weights[v])
         out[v] = 0.0
         if v < len(atom_of) and atoms[atom_of[v]] > NEVER:
             factor = factors[atom_of[v]]
