@@ -48,6 +48,7 @@ def test_imports_follow_the_layers() -> None:
         (command("--help"), HEAVY + NUMERIC),
         (command("--version"), HEAVY + NUMERIC),
         (command("generate", "--help"), HEAVY + NUMERIC),
+        (command("infill", "--help"), HEAVY + NUMERIC),
         (command("map", "--help"), HEAVY + NUMERIC),
         (command("serve", "--help"), HEAVY + NUMERIC),
         (command("check", "examples/person.json"), HEAVY),

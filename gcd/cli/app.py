@@ -11,6 +11,7 @@ from gcd.cli.convert import convert
 from gcd.cli.draw import draw
 from gcd.cli.explain import explain
 from gcd.cli.generate import generate
+from gcd.cli.infill import infill
 from gcd.cli.map import map_command
 from gcd.cli.mcp import mcp
 from gcd.cli.sample import sample
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate", epilog=EPILOG)(generate)
+app.command("infill", epilog=EPILOG)(infill)
 app.command("map", epilog=EPILOG)(map_command)
 app.command("serve", epilog=EPILOG)(serve)
 app.command("check", epilog=EPILOG)(check)

@@ -41,7 +41,7 @@ from gcd.run_diffusion import METHODS
 if TYPE_CHECKING:
     from gcd.generation import Generation
 
-__all__ = ["check_first", "generate"]
+__all__ = ["check_first", "generate", "keywords_of"]
 
 
 def generate(
@@ -145,16 +145,23 @@ def run(model: str, prompt: str | list[dict[str, Any]], source: Source, options:
     import gcd
 
     check_first(source, options["whitespace"])
-    keywords = source.keywords
-    if "import_root" in keywords:
-        keywords = {"grammar": gcd.lark(keywords["grammar"], import_root=keywords["import_root"])}
     watched = sys.stderr.isatty()
     if watched:
         make_ready()
         typer.echo(f"loading {model}", err=True)
     found: Generation | list[Generation]
-    found = gcd.generate(gcd.load(model), prompt, progress=watched, **keywords, **options)
+    found = gcd.generate(gcd.load(model), prompt, progress=watched, **keywords_of(source), **options)
     return found if isinstance(found, list) else [found]
+
+
+def keywords_of(source: Source) -> dict[str, Any]:
+    """What `gcd.generate` and `gcd.compile` are told of a source."""
+    import gcd
+
+    keywords = source.keywords
+    if "import_root" in keywords:
+        keywords = {"grammar": gcd.lark(keywords["grammar"], import_root=keywords["import_root"])}
+    return keywords
 
 
 def check_first(source: Source, whitespace: Any) -> None:

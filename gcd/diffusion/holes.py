@@ -74,6 +74,7 @@ def infill(
     n: int = 1,
     temperature: float = 1.0,
     prior: Callable[[Lengths], float] | None = None,
+    canvas_length: int | None = None,
     most_canvases: int = 256,
     seed: int | None = None,
     limits: BlockLimits | None = None,
@@ -86,6 +87,8 @@ def infill(
       probable string of all canvases, then commits parts of such strings. With `steps=1` lengths and text are jointly
       exact: of the law prior(lengths) p(text | lengths) restricted to the grammar, or its most probable one.
     - `prior`: weights >= 0 of lengths, on any scale; by default all are equally likely before the model is asked.
+    - `canvas_length`: shorter texts are shown to the model with EOS behind them up to so many tokens, as most models
+      are taught; by default as many as `model.canvas_length`, where there is that. Padding is given, not predicted.
     - `most_canvases`: how many combinations of lengths there may be; each is a row for the model.
     - `policy`, `steps`, `temperature`: those of `decode`.
 
@@ -103,8 +106,10 @@ def infill(
     if not (temperature > 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be a number > 0, not {temperature}: method='dingo' is its limit")
     pieces = [p if isinstance(p, Hole) else _spelled(p, model, constraint, mask_token_id) for p in parts]
+    padded = getattr(model, "canvas_length", None) if canvas_length is None else canvas_length
     scales = _Scales(model, constraint, mask_token_id, [*prompt], temperature, method == "dingo", limits)
-    canvases = [c for c in _canvases(pieces, most_canvases) if scales.is_possible(c)]
+    eos = constraint.vocabulary.eos_token_ids[0]
+    canvases = [c for c in _canvases(pieces, most_canvases, padded or 0, eos) if scales.is_possible(c)]
     if not canvases:
         raise EmptyLanguage(
             "no text of the grammar has these parts, whatever the lengths of the holes",
@@ -152,7 +157,7 @@ class _Canvas:
     size: int
 
 
-def _canvases(pieces: Sequence[list[int] | Hole], most: int) -> list[_Canvas]:
+def _canvases(pieces: Sequence[list[int] | Hole], most: int, padded: int, eos: int) -> list[_Canvas]:
     """A canvas for each combination of lengths, in their order; raises LimitExceeded for more than `most`."""
     ranges = [range(p.fewest, p.most + 1) for p in pieces if isinstance(p, Hole)]
     if (count := math.prod(map(len, ranges))) > most:
@@ -170,7 +175,8 @@ def _canvases(pieces: Sequence[list[int] | Hole], most: int) -> list[_Canvas]:
             else:
                 fixed.update(enumerate(piece, size))
                 size += len(piece)
-        made.append(_Canvas(lengths, (*begins,), fixed, size))
+        fixed.update(dict.fromkeys(range(size, padded), eos))
+        made.append(_Canvas(lengths, (*begins,), fixed, max(size, padded)))
     return made
 
 

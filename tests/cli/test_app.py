@@ -29,7 +29,19 @@ def test_version() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["generate"], ["serve"], ["check"], ["explain"], ["sample"], ["tokens"], ["convert"], ["draw"], ["warm-up"]],
+    [
+        [],
+        ["generate"],
+        ["infill"],
+        ["serve"],
+        ["check"],
+        ["explain"],
+        ["sample"],
+        ["tokens"],
+        ["convert"],
+        ["draw"],
+        ["warm-up"],
+    ],
 )
 def test_help_stands_for_itself(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"])

@@ -50,12 +50,13 @@ def is_balanced(text: bytes) -> bool:
     return True
 
 
-def listed(toy, pieces, *, is_member, prompt=(), temperature=1.0, prior=lambda _: 1.0):
+def listed(toy, pieces, *, is_member, prompt=(), temperature=1.0, prior=lambda _: 1.0, canvas_length=0):
     """All (lengths, token ids) with their probabilities: lengths by the prior, tokens by the model."""
     joint = dict[tuple[tuple[int, ...], tuple[int, ...]], float]()
     for lengths in product(*(range(p.fewest, p.most + 1) for p in pieces if isinstance(p, Hole))):
         left = iter(lengths)
         canvas = [t for p in pieces for t in ([MASK] * next(left) if isinstance(p, Hole) else p)]
+        canvas += [EOS] * (canvas_length - len(canvas))
         masked = [i for i, t in enumerate(canvas) if t == MASK]
         law = toy.law((*prompt, *canvas))[len(prompt) :, :MASK].softmax(-1).tolist()
         for tokens in product((A, B, AB, C), repeat=len(masked)):
@@ -72,6 +73,7 @@ def listed(toy, pieces, *, is_member, prompt=(), temperature=1.0, prior=lambda _
 CASES = [
     ("regex", "a*(ab|c)*b?", lambda t: re.fullmatch(b"a*(ab|c)*b?", t), [Hole(0, 3), [C], Hole(1, 2)], {}),
     ("regex", "(ab)*", lambda t: re.fullmatch(b"(ab)*", t), [Hole(0, 4)], {"temperature": 0.5}),
+    ("regex", "(ab)*", lambda t: re.fullmatch(b"(ab)*", t), [Hole(0, 4)], {"canvas_length": 3}),
     ("grammar", BALANCED, is_balanced, [[C], Hole(0, 4), [C], Hole(0, 2)], {"prior": lambda n: n[0] + 0.1}),
     ("grammar", BALANCED, is_balanced, [[C], Hole(0, 4), [C], Hole(0, 2)], {"limits": 1, "prompt": [A, C]}),
 ]
@@ -118,6 +120,15 @@ def test_only_canvases_that_a_text_fits_are_shown_to_the_model():
     assert {len(canvas) for canvas in toy.asked} == {4, 6}
     assert one.decoding.calls == 2 + one.lengths[0]  # two to weigh, then one for each position of the hole
     assert sorted(one.decoding.committed_at) == [-1, -1, *range(3, 3 + one.lengths[0])]
+
+
+def test_canvases_are_as_long_as_the_model_was_taught():
+    toy = Toy(1)
+    toy.canvas_length = 5
+    constraint = gcd.compile(regex="c(aa)*c", tokenizer=VOCABULARY)
+    infill(toy, constraint, ["c", Hole(1, 4), "c"], mask_token_id=MASK, seed=3)
+    assert {len(canvas) for canvas in toy.asked} == {5, 6}
+    assert (C, MASK, MASK, C, EOS) in toy.asked
 
 
 def test_a_text_that_may_be_empty_needs_no_token():
