@@ -82,8 +82,9 @@ def infill(
 
     The embedded diffusion model fills them, and how long each is, is drawn too:
 
-        gcd infill examples/weather.json --method dingo --prompt "weather: 16 degrees in Athens. Fog. No warning. ->" \\
-            '{"city":"<hole 1-4>","degrees":<hole 2>,"sky":"fog","wind":<hole 9-18>,"warning":<hole 1>}'
+        gcd infill examples/weather.json --method dingo \\
+            --prompt "weather: It is 16 degrees in Athens. Fog. Wind from the west at 115 km/h. Warning issued. ->" \\
+            '{"city":"<hole 1-4>","degrees":<hole 2>,"sky":"fog","wind":<hole 15-17>,"warning":<hole 1>}'
     """
     with reported():
         if text == grammar == "-":
