@@ -1,5 +1,6 @@
 """What a lattice costs: time and memory of its passes over a large block, and of the token classes of a real schema.
 
+    python bench/lattice.py --draws
     python bench/lattice.py [--device cuda] [--tokenizer tokenizer.json] [--length 128] [--rounds 5]
 
 The block is made up: V tokens in as many atoms as are asked for, Q states with as many ways from each. Each line says
@@ -14,7 +15,8 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,18 @@ def copy_rate(device: str) -> float:
     return 8 * len(source) / seconds
 
 
+def draws(rounds: int) -> None:
+    """Draws from left to right beside draws from the middle outwards, where `a` is counted up to a number of states."""
+    vocabulary = gcd.Vocabulary([b"a", b"b", b"c", b""], eos_token_ids=[3])
+    for length, states, n in product((128, 1024), (4, 16, 64), (1, 100, 1000)):
+        constraint = gcd.compile(regex=f"(([bc]*a){{{states}}})*[bc]*", tokenizer=vocabulary)
+        logits = torch.randn(length, 4, generator=torch.Generator().manual_seed(0))
+        logits[:, 3] = -torch.inf
+        lattice = gcd.diffusion.Lattice(constraint, logits)
+        chain, tree = (median(partial(lattice.sample, n, method=method), rounds)[1] for method in ("chain", "tree"))
+        print(f"L={length:5} S={states:3} n={n:5}  chain {1e3 * chain:8.1f} ms  tree {1e3 * tree:8.1f} ms of CPU")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
@@ -149,7 +163,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--atoms", type=int, default=5_000)
     parser.add_argument("--vocabulary", type=int, default=150_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--draws", action="store_true", help="time both ways to draw, and nothing else")
     given = parser.parse_args(arguments)
+    if given.draws:
+        draws(given.rounds)
+        return
     ways = made_up(given.states, given.edges, given.atoms, given.vocabulary)
     logits = torch.randn(given.length, given.vocabulary, generator=torch.Generator().manual_seed(0)).to(given.device)
     print(f"L={given.length} V={given.vocabulary:,} Q={given.states} E={len(ways.edges.target):,} on {given.device}")
