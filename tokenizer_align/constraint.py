@@ -8,6 +8,7 @@ free.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ _ROTATE = 1 << 24  # words of records after which new requests start in a new ar
 _LIVING: weakref.WeakSet[Constraint] = weakref.WeakSet()
 
 
+_FORKING = threading.RLock()
 _HELD: list[Any] = []
 """The locks that are held while the process forks, in the order in which they were taken."""
 
@@ -48,9 +50,11 @@ _HELD: list[Any] = []
 def _hold() -> None:
     """Before a fork: waits until no thread is changing what all constraints share, so that the child inherits it whole.
 
-    Locks are taken in the order in which the engine takes them: automata, shapes, leaves, rows. Arenas are left out,
-    since a child does not go on in those of its parent.
+    Threads fork one after the other. Locks are taken in the order in which the engine takes them: automata, shapes,
+    leaves, rows. Arenas are left out, since a child does not go on in those of its parent.
     """
+    _FORKING.acquire()
+    _HELD.append(_FORKING)
     living = list(_LIVING)
     locks = [leaves.LOCK, rows.LOCK]
     locks += {id(c.automaton): c.automaton.lock for c in living}.values()
@@ -63,8 +67,10 @@ def _hold() -> None:
 
 
 def _release() -> None:
-    while _HELD:
-        _HELD.pop().release()
+    held = _HELD[::-1]
+    _HELD.clear()  # before the last is released, and another thread forks
+    for lock in held:
+        lock.release()
 
 
 def _begin_anew() -> None:

@@ -291,3 +291,37 @@ os.kill(child, 9)
 def test_a_fork_waits_for_threads_that_change_what_is_shared(lock: str) -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK, lock], capture_output=True, text=True)
     assert done.returncode == 7, done.stderr
+
+
+FORKS = """
+import os, sys, threading
+sys.setswitchinterval(1e-5)
+from grammars.compile import compile_grammar
+from grammars.ir import Bytes, Grammar
+from tokenizer_align.constraint import align
+from tokenizer_align.vocabulary import Vocabulary
+
+vocabulary = Vocabulary([*(bytes([byte]) for byte in range(256)), b""], eos_token_ids=[256])
+kept, wrong = [], []
+
+def fork(thread):
+    for number in range(8):
+        constraint = align(compile_grammar(Grammar({"start": Bytes(b"%d %d" % (thread, number))})), vocabulary)
+        kept.append(constraint)
+        child = os.fork()
+        if child == 0:
+            os._exit(7 if constraint.advance(constraint.start, 48 + thread) is not None else 1)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 7:
+            wrong.append(child)
+
+threads = [threading.Thread(target=fork, args=(thread,)) for thread in range(5)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sys.exit(bool(wrong))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_threads_that_fork_at_once_wait_for_each_other() -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], capture_output=True, text=True, timeout=180)
+    assert (done.returncode, done.stderr) == (0, "")
