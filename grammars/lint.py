@@ -86,7 +86,7 @@ def search(grammar: Grammar, *, seconds: float = 0.5, states: int = STATES) -> l
 def statistics(grammar: Grammar) -> dict[str, int]:
     """How many rules, terminals and other literals the start needs, and how many nodes they have."""
     terminals = terminals_of(grammar)
-    named = [name for name in grammar.rules if name.isupper()]
+    named = [name for name in grammar.rules if _is_terminal(name, grammar)]
     return {
         "rules": len([name for name in grammar.rules if not name.startswith("%") and not captured_as(name)])
         - len(named),
@@ -160,7 +160,7 @@ def _unused(grammar: Grammar, places: dict[str, tuple[Span, set[str]]]) -> Itera
     for name, (span, _) in places.items():
         if name in reached:
             continue
-        what = "terminal" if name.isupper() and not is_gbnf(grammar.source or "") else "rule"
+        what = "terminal" if _is_terminal(name, grammar) else "rule"
         if name in used:
             yield Finding("unreachable", f"the {what} {name} is used only where nothing leads to", span)
         else:
@@ -180,13 +180,18 @@ def _unproductive(grammar: Grammar, places: dict[str, tuple[Span, set[str]]]) ->
 def _nullable(grammar: Grammar, places: dict[str, tuple[Span, set[str]]]) -> Iterator[Finding]:
     survey = Survey(grammar, Limits())
     for name in survey.summaries:
-        if name.startswith("%") or name.partition("[")[0].isupper():  # NAME[capture=x] is in NAME
+        if name.startswith("%") or _is_terminal(name.partition("[")[0], grammar):  # NAME[capture=x] is in NAME
             continue
         for node in _parts(grammar.rules[name]):
             if isinstance(node, Repeat) and (node.max is None or node.max > 1) and survey.facts_of(node.item) & NULL:
                 span = places[name][0] if name in places else None
                 yield Finding("nullable repeat", f"in the rule {name}, what is repeated may be empty", span)
                 break
+
+
+def _is_terminal(name: str, grammar: Grammar) -> bool:
+    """Whether a name is that of a terminal of Lark; GBNF has rules only."""
+    return name.isupper() and not is_gbnf(grammar.source or "")
 
 
 def _parts(node: Node) -> Iterator[Node]:

@@ -68,6 +68,7 @@ def test_names_and_facts(grammar: str, findings: list[str]) -> None:
         ),
         ('root[capture="all"] ::= a\na ::= "x"', []),
         ('root ::= a*\na ::= "x"?', ["in the rule root, what is repeated may be empty (line 1, column 1)"]),
+        ('root ::= A\nA ::= ("x"?)*', ["in the rule A, what is repeated may be empty (line 2, column 1)"]),
         (
             'root ::= "a" | b\nb ::= "(" b ")"',
             ["the rule b has no text: it never ends, so nothing with it is allowed (line 2, column 1)"],
