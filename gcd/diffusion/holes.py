@@ -163,7 +163,7 @@ def _canvases(pieces: Sequence[list[int] | Hole], most: int, padded: int, eos: i
     if (count := math.prod(map(len, ranges))) > most:
         raise LimitExceeded(
             f"the holes have {count:,} combinations of lengths, each a canvas for the model, and {most:,} are allowed",
-            hint="give the holes narrower bounds, or pass most_canvases=",
+            hint="give the holes narrower bounds; in Python most_canvases= allows more",
         )
     made = list[_Canvas]()
     for lengths in product(*ranges):

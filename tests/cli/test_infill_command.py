@@ -64,7 +64,7 @@ REFUSED = [
         ["<hole 0-999>"],
         Exit.GRAMMAR,
         "gcd: the holes have 1,000 combinations of lengths, each a canvas for the model, and 256 are allowed\n"
-        "give the holes narrower bounds, or pass most_canvases=\n",
+        "give the holes narrower bounds; in Python most_canvases= allows more\n",
     ),
 ]
 

@@ -164,7 +164,7 @@ REFUSED = [
     (
         {"parts": [Hole(0, 9), Hole(0, 9), Hole(0, 9)]}, LimitExceeded,
         "the holes have 1,000 combinations of lengths, each a canvas for the model, and 256 are allowed\n"
-        "give the holes narrower bounds, or pass most_canvases=",
+        "give the holes narrower bounds; in Python most_canvases= allows more",
     ),
     (
         {"prior": lambda _: 0.0}, EmptyLanguage,
