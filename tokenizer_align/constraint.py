@@ -107,7 +107,8 @@ class Constraint:
         self._apart = self._eos | self._specials.keys()  # tokens that are not read byte by byte
         self._common = Common(automaton, vocabulary, self._specials)
         self._newest = self._new_arena()
-        _LIVING.add(self)
+        with _FORKING:  # who forks looks through them
+            _LIVING.add(self)
 
     def _new_arena(self) -> Arena:
         automaton = self.automaton
