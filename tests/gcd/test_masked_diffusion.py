@@ -97,7 +97,7 @@ def test_blocks_and_policies_reach_the_loops():
         seen.append(view.positions)
         return view.positions[:1]
 
-    model = spelling("abcdef", canvas_length=6)
+    model = spelling("abcdef", 40.0, canvas_length=6)
     generation = gcd.generate(
         model, "", regex="[a-z]{6}", tokenizer=TOKENS, block_length=3, max_new_tokens=6, policy=watching, seed=1
     )
