@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TypeAlias
 
@@ -574,10 +575,10 @@ CORPUS = {"counters": counters, "stacks": stacks, "characters": characters, "mas
 
 
 def main(groups: list[str]) -> int:
-    for group in groups or CORPUS:
+    for group, texts in product(groups or CORPUS, (3, 30)):  # most errors show at once, in one case or another
         for number, tried in enumerate(CORPUS[group]()):
             try:
-                check_everywhere(tried, texts=30)
+                check_everywhere(tried, texts=texts)
             except Exception as error:
                 print(f"{group} {number}: {type(error).__name__}: {error}"[:2000])
                 return 1

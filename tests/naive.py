@@ -23,7 +23,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import combinations_with_replacement, permutations, product
 from itertools import count as counter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from derivatives import Derivatives, Expr, TooLarge
 
@@ -63,7 +63,7 @@ Symbols: TypeAlias = tuple[int | str, ...]
 At = TypeVar("At", int, bytes)
 Place: TypeAlias = tuple[str, int]  # a rule, and where in the text it begins
 Spans: TypeAlias = dict[Place, frozenset[int]]
-Following: TypeAlias = dict[Place, frozenset[int | str]]
+Read: TypeAlias = Callable[[Place], frozenset[int | str]]  # what is known so far of a rule at a place
 
 
 def decoded(symbols: Symbols) -> str | None:
@@ -112,6 +112,32 @@ def copies(low: int, high: int | None, start: At, steps: Callable[[At], set[At]]
         known |= {at: steps(at) for at in row if at not in known}
         row = set().union(*(known[at] for at in row))
     return enough, more
+
+
+def least_fixpoint(first: Place, value: Callable[[Place, Read], set[int | str]]) -> dict[Place, frozenset[int | str]]:
+    """The least values of a place and of all that it needs; `value` of a place grows with what it reads of others."""
+    values: dict[Place, frozenset[int | str]] = {first: frozenset()}
+    readers: dict[Place, set[Place]] = {first: set()}
+    pending = [first]
+
+    def read(reader: Place, other: Place) -> frozenset[int | str]:
+        if other not in values:
+            values[other], readers[other] = frozenset(), set()
+            pending.append(other)
+        readers[other].add(reader)
+        return values[other]
+
+    while pending:
+        place = pending.pop()
+        now = frozenset(value(place, partial(read, place)))
+        if now != values[place]:
+            values[place] = now
+            pending += readers[place]
+    return values
+
+
+def is_bytes(symbols: Symbols) -> TypeGuard[tuple[int, ...]]:
+    return not any(isinstance(symbol, str) for symbol in symbols)
 
 
 def holds(ranges: Ranges, symbol: int | str) -> bool:
@@ -264,6 +290,7 @@ class Language:
         self._expr: dict[int, Expr] = {}
         self._charts: dict[Symbols, Spans] = {}
         self._following: dict[Symbols, frozenset[int | str]] = {}
+        self._regular: dict[tuple[int, Symbols], set[int | str]] = {}
         self._rules = sorted(reachable(grammar))
         self._productive: set[str] = set()
         while more := {n for n in self._rules if self._has_members(grammar.rules[n])} - self._productive:
@@ -363,15 +390,16 @@ class Language:
                     known[id(node), i] = self._ends(node, i, symbols, self._chart(symbols))
                 return known[id(node), i]
 
-            following: Following = {(name, i): frozenset() for name in self._rules for i in range(len(symbols) + 1)}
-            self._settle(following, partial(self._next, text=symbols, ends=ends, following=following))
-            self._following[symbols] = following[self.grammar.start, 0]
+            start = self.grammar.start, 0
+            self._following[symbols] = least_fixpoint(
+                start, lambda place, read: self._next(self.grammar.rules[place[0]], place[1], symbols, ends, read)
+            )[start]
         return self._following[symbols]
 
     def _next(
-        self, node: Node, i: int, text: Symbols, ends: Callable[[Node, int], set[int]], following: Following
+        self, node: Node, i: int, text: Symbols, ends: Callable[[Node, int], set[int]], read: Read
     ) -> set[int | str]:
-        """The symbols s such that text[i:] and s begin a string of the node, as far as `following` knows."""
+        """The symbols s such that text[i:] and s begin a string of the node, as far as is known of the rules."""
         rest = text[i:]
         match node:
             case Bytes(data):
@@ -381,24 +409,24 @@ class Language:
             case ByteClass(ranges):
                 return set() if rest else {byte for low, high in ranges for byte in range(low, high + 1)}
             case Choice(items):
-                return set().union(*(self._next(item, i, text, ends, following) for item in items))
+                return set().union(*(self._next(item, i, text, ends, read) for item in items))
             case Sequence(items):
                 starts, found = {i}, set[int | str]()
                 for item in items if all(map(self._has_members, items)) else ():
-                    found |= set().union(*(self._next(item, j, text, ends, following) for j in starts))
+                    found |= set().union(*(self._next(item, j, text, ends, read) for j in starts))
                     starts = set().union(*(ends(item, j) for j in starts))
                 return found
             case Repeat(item, low, high):
                 if high is not None and low > high:
                     return set()
                 starts = copies(low, high, i, partial(ends, item))[1]
-                return set().union(*(self._next(item, j, text, ends, following) for j in starts))
+                return set().union(*(self._next(item, j, text, ends, read) for j in starts))
             case Ref(name):
-                return set(following[name, i])
-        if any(isinstance(symbol, str) for symbol in rest):
-            return set()
-        after = self.derivatives.after(self.expression(node), bytes(rest))  # type: ignore[arg-type]
-        return set(self.derivatives.first_bytes(after))
+                return set(read((name, i)))
+        if (id(node), rest) not in self._regular:
+            after = self.derivatives.after(self.expression(node), bytes(rest)) if is_bytes(rest) else None
+            self._regular[id(node), rest] = set() if after is None else set(self.derivatives.first_bytes(after))
+        return self._regular[id(node), rest]
 
     def resolve(self, node: Node) -> Node:
         """The node with every reference replaced by its rule; And, Not, Length and JsonString allow no cycles."""
