@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from grammars.alike import Kept
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
 from grammars.ir import (
@@ -116,6 +117,7 @@ class Builder:
         self.names: dict[str, int] = {}
         self.parts: dict[object, int] = {}
         self.fragments: dict[int, Fragment] = {}
+        self.alike = Kept()  # objects with many members
         self.needs: dict[int, tuple[int, ...]] = {}  # of the rules of arrays with distinct items
         self.token_limits: dict[int, int] = {}  # of the rules that have one
         self.number(survey.grammar.start)
@@ -328,7 +330,7 @@ class Builder:
 
     def _build_object(self, rule: int, node: Members, name: str) -> None:
         try:
-            piece, order = members_piece(node, self, limit=self.survey.limits.states)
+            piece, order = members_piece(node, self, limit=self.survey.limits.states, kept=self.alike)
         except GrammarError as error:
             raise in_rule(error, name) from None
         self.store.append(rule, piece, Kind.MEMBERS, order=order)

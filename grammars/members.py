@@ -29,12 +29,13 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, chain, count, islice, pairwise
 from operator import or_
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from grammars.alike import Alike, Kept
 from grammars.errors import InvalidGrammar, LimitExceeded
 from grammars.ir import Bytes, Members, Node, Ref, Repeat, Sequence
 from grammars.pieces import Piece, flat_piece
@@ -47,6 +48,9 @@ DECIDED = -1
 
 _WRITTEN = 4096
 """The bytes of literal values, of one object, that are states of its own; further ones are rules."""
+
+_MANY = 16
+"""The members from which on an object is looked for among those that are alike."""
 
 
 class Rules(Callees, Protocol):
@@ -81,13 +85,16 @@ def has_register(node: Members) -> bool:
     return node.any_order or node.low > 0 or node.high is not None
 
 
-def members_piece(node: Members, callees: Rules, *, limit: int) -> tuple[Piece, Order]:
-    """The automaton of the members and what its states allow; raises `LimitExceeded` beyond `limit` states."""
+def members_piece(node: Members, callees: Rules, *, limit: int, kept: Kept | None = None) -> tuple[Piece, Order]:
+    """The automaton of the members and what its states allow; raises `LimitExceeded` beyond `limit` states.
+
+    What objects with many members have in common is `kept`.
+    """
     if has_register(node):
         if len(node.keys) > MOST_IN_ANY_ORDER:
             raise LimitExceeded(f"more than {MOST_IN_ANY_ORDER:,} members stand in any order, or are counted")
         node = _without_impossible(node, callees)
-    return _Object(node, callees).written(limit)
+    return _Object(node, callees).written(limit, kept)
 
 
 def _without_impossible(node: Members, callees: Rules) -> Members:
@@ -120,39 +127,65 @@ class _Object:
         self.lists: list[int] = []
         self.known: dict[tuple[int, ...], tuple[()] | tuple[Template, list[int]] | None] = {}  # by identity
         self.room = _WRITTEN
+        self.count = len(node.keys)
+        """What stands for keys that are not declared in the lists."""
+        self.end = self.count + has_register(node)
+        """What stands for the end there."""
 
-        self.end = len(node.keys) + has_register(node)
-        """What stands for the end in the lists."""
-
-    def written(self, limit: int) -> tuple[Piece, Order]:
-        node, count = self.node, len(self.node.keys)
+    def written(self, limit: int, kept: Kept | None) -> tuple[Piece, Order]:
+        node = self.node
         values = [self.value(value) for value in node.values]
         keys = sorted([(key, number) for number, key in enumerate(node.keys) if values[number] is not None])
         rest = [self.callees.callee(key) for key, _ in node.rest]
         others = [(rule, self.value(value)) for (_, rule), (_, value) in zip(rest, node.rest, strict=True)]
         others = [(rule, value) for rule, value in others if rule >= 0 and value is not None]
-        possible = sorted([number for _, number in keys]) + [count] * bool(others)
         groups = _groups(keys, 0, len(keys), 0)
         starts, ends, rules = self.brackets(tuple([byte for byte, _, _ in groups]), len(others))
         rules += [rule for rule, _ in others]
-        finals = self.around(starts, rules, possible)
+        found = [value for _, number in keys if (value := values[number]) is not None]
+        last = [value for _, value in others if value is not None]
+        parts = Parts(keys, found, last, groups, starts, ends, rules)
+        required, alike = _first_required(node), None
+        if kept is not None and len(keys) >= _MANY and kept.has_met(tuple([key for key, _ in keys])):
+            alike = kept.get((parts.likeness(), has_register(node)), lambda: self.alike(parts, limit))
+        if alike is None:
+            piece, after = self.laid_out(parts, limit)
+            table = np.frombuffer(array("i", [*required, *self.table(len(required))]), np.int32)
+        else:
+            numbers = [*[number for _, number in keys], self.count, self.count + 1]
+            piece, table = alike.filled(parts.all_rules(), numbers, required)
+            after = alike.after
+        return piece, self.order(table, after, is_open=bool(others))
+
+    def alike(self, parts: Parts, limit: int) -> Alike:
+        """What objects with these keys, and such values, have in common."""
+        one = _Object(self.node, self.callees)
+        one.count, one.end, one.room = len(parts.keys), len(parts.keys) + self.end - self.count, self.room
+        piece, after = one.laid_out(parts.numbered(), limit)
+        pairs = np.array([one.first, one.sizes], np.int32).T
+        return Alike(piece, after, pairs, np.array(one.lists, np.int32))
+
+    def laid_out(self, parts: Parts, limit: int) -> tuple[Piece, int]:
+        """The states, and which one stands behind a value."""
+        keys = parts.keys
+        possible = sorted([number for _, number in keys]) + [self.count] * bool(parts.others)
+        finals = self.around(parts.starts, parts.rules, possible)
         places = []
-        for _, low, high in groups:
+        for _, low, high in parts.groups:
             places.append(len(self.sizes))
-            self.tree(keys, values, low, high)
-        for _, value in others:
+            self.tree(parts, low, high)
+        for value in parts.others:
             places.append(len(self.sizes))
-            self.copy(value, count)
+            self.copy(value, self.count)
         after = len(self.sizes)
-        finals += self.around(ends, rules, possible)
+        finals += self.around(parts.ends, parts.rules, possible)
         if len(self.sizes) - (_WRITTEN - self.room) > limit:
             raise LimitExceeded(f"the keys of an object need more than {limit} states", hint="raise Limits.states")
         places = [*places[::-1], after, NOWHERE]
         to = [state if state >= 0 else places[state] for state in self.to]
         back = [state if state >= 0 else places[state] for state in self.back]
         edges, calls = (self.symbols, self.symbols, to), (self.called, back)
-        piece = flat_piece(finals, _starts(self.edge_counts), _starts(self.call_counts), edges, calls)
-        return piece, self.ordered(after, is_open=bool(others))
+        return flat_piece(finals, _starts(self.edge_counts), _starts(self.call_counts), edges, calls), after
 
     def value(self, node: Node) -> Value | None:
         """What a value is made of; None where there is none."""
@@ -194,9 +227,9 @@ class _Object:
         callees = [self.callees.callee(ref) for ref in refs.values()]
         return tuple(zip(refs, [facts for facts, _ in callees], strict=True)), [rule for _, rule in callees]
 
-    def tree(self, keys: list[tuple[bytes, int]], values: list[Value | None], low: int, high: int) -> None:
+    def tree(self, parts: Parts, low: int, high: int) -> None:
         """The states of sorted keys behind the first byte, which they share, with their values."""
-        work = [(low, high, 1, -1)]
+        keys, work = parts.keys, [(low, high, 1, -1)]
         while work:
             low, high, depth, edge = work.pop()
             if edge >= 0:
@@ -204,7 +237,7 @@ class _Object:
             key, number = keys[low]
             if high - low == 1:
                 self.literal(key[depth:], [number])
-                self.copy(values[number], number)
+                self.copy(parts.values[low], number)
                 continue
             shared = _shared(key, keys[high - 1][0])
             members = sorted([member for _, member in keys[low:high]])
@@ -235,9 +268,8 @@ class _Object:
         self.to += range(state + 1, state + length + 1)
         self.lists += members * length
 
-    def copy(self, value: Value | None, number: int) -> None:
+    def copy(self, value: Value, number: int) -> None:
         """The states from the end of a key to the end of its value."""
-        assert value is not None
         self.append(value.template, value.rules)
         state, rest = len(self.sizes) + len(value.template.reads), len(value.rest)
         if rest:
@@ -269,23 +301,23 @@ class _Object:
         self.called += [rules[i] for i in template.called]
         self.back += [state + to if to >= 0 else to for to in template.back]
 
-    def ordered(self, after: int, *, is_open: bool) -> Order:
+    def table(self, begin: int) -> list[int]:
+        """The pairs and the lists of a table, behind `begin` numbers."""
+        base = begin + 2 * len(self.sizes)
+        table = [0] * (base - begin)
+        table[::2] = [base + first if size > 0 else first for first, size in zip(self.first, self.sizes, strict=True)]
+        table[1::2] = self.sizes
+        return table + self.lists
+
+    def order(self, table: Int32, after: int, *, is_open: bool) -> Order:
         """The order of the members as the machines read it."""
         node = self.node
-        table = _first_required(node)
-        begin, base = len(table), len(table) + 2 * len(self.sizes)
-        table += [0] * (base - begin)
-        table[begin::2] = [
-            base + first if size > 0 else first for first, size in zip(self.first, self.sizes, strict=True)
-        ]
-        table[begin + 1 :: 2] = self.sizes
-        table += self.lists
         if not has_register(node):
-            return Order(len(node.keys), after, np.frombuffer(array("i", table), np.int32))
+            return Order(len(node.keys), after, table)
         flags = (0 if node.any_order else ORDERED) | (OPEN if is_open else 0)
         high = UNBOUNDED if node.high is None else min(node.high, UNBOUNDED)
         register = Register(node.low, high, flags, len(node.required))
-        return Order(len(node.keys), after, np.frombuffer(array("i", [0, *table]), np.int32), register)
+        return Order(len(node.keys), after, np.append(np.int32(0), table), register)
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------
@@ -340,6 +372,40 @@ class Value(NamedTuple):
     template: Template
     rules: list[int]
     rest: bytes = b""
+
+
+class Parts(NamedTuple):
+    """What the states of an object are made of: sorted keys with the numbers of their members, and their values; the
+    values of further keys; the keys by their first bytes; what stands around the members, and the rules that it calls.
+    """
+
+    keys: list[tuple[bytes, int]]
+    values: list[Value]
+    others: list[Value]
+    groups: list[tuple[int, int, int]]
+    starts: Template
+    ends: Template
+    rules: list[int]
+
+    def likeness(self) -> object:
+        """What is equal for objects that differ in numbers of members and of rules alone."""
+        values = tuple([(value.template, value.rest) for value in (*self.values, *self.others)])
+        return tuple([key for key, _ in self.keys]), values, self.starts, self.ends
+
+    def all_rules(self) -> list[int]:
+        """The rules around the members, then those of the values."""
+        return [*self.rules, *chain.from_iterable([value.rules for value in (*self.values, *self.others)])]
+
+    def numbered(self) -> Parts:
+        """The same with the places of the keys for numbers, and those in `all_rules` for rules."""
+        places = count()
+        rules = [next(places) for _ in self.rules]
+        values, others = (
+            [value._replace(rules=[next(places) for _ in value.rules]) for value in some]
+            for some in (self.values, self.others)
+        )
+        keys = [(key, place) for place, (key, _) in enumerate(self.keys)]
+        return self._replace(keys=keys, values=values, others=others, rules=rules)
 
 
 class _References:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from naive import Language
 from random_grammars import Draw
 
+from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage, InvalidGrammar
 from grammars.ir import NOTHING, Bytes, Choice, Grammar, JsonString, Members, Node, Ref, Repeat, Sequence, text
@@ -121,6 +123,34 @@ def test_equals_the_members_written_as_rules(seed: int) -> None:
                 break
             symbol = rng.randint(*rng.choice(ranges))
             left, right = one.step(left, symbol), other.step(right, symbol)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_objects_that_are_alike_are_as_if_made_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    rules = Draw(rng).members("v")
+    first = rules["o"]
+    assert isinstance(first, Members)
+    whole = {**rules, "start": Choice(tuple([Ref(name) for name in ("o", "o1", "o2", "o3")]))}
+    for name in ("o1", "o2", "o3"):
+        order = rng.sample(range(len(first.keys)), len(first.keys))
+        values = [Ref(rng.choice("vo")) if isinstance(first.values[i], Ref) else first.values[i] for i in order]
+        required = frozenset(i for i in range(len(order)) if rng.random() < 0.3)
+        whole[name] = replace(first, keys=tuple(first.keys[i] for i in order), values=tuple(values), required=required)
+
+    def built(many: int) -> ByteAutomaton:
+        monkeypatch.setattr("grammars.members._MANY", many)
+        automaton = compile_grammar(Grammar(whole))
+        automaton.build_all()
+        return automaton
+
+    try:
+        one, other = built(1), built(1000)
+    except EmptyLanguage:
+        return
+    assert (one.num_rules, one.num_states) == (other.num_rules, other.num_states)
+    for left, right in zip(one.tables, other.tables, strict=True):
+        assert np.array_equal(left, right), f"seed {seed}"
 
 
 @pytest.mark.parametrize("room", [0, 2, 4096])
