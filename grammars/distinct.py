@@ -15,7 +15,7 @@ The automaton may read a bracket as that of an array with distinct items and of 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from grammars.errors import LimitExceeded
@@ -173,39 +173,49 @@ class Distinct(Generic[C]):
         if not branch.history.frames:
             return True
         known = self._alive.get(branch)
-        if known is None:
-            known, seen = self._look(branch)
-            if len(self._alive) + len(seen) > self.most:
-                self._alive.clear()
-            self._alive.update(dict.fromkeys((branch,) if known else seen, known))
-        return known
+        return self._look(branch) if known is None else known
 
-    def _look(self, branch: Branch[C]) -> tuple[bool, set[Branch[C]]]:
-        """Whether a way leads from a branch away from all items before, and the branches looked at."""
-        seen = {branch}
+    def _look(self, branch: Branch[C]) -> bool:
+        """Whether a way leads from a branch away from all items before; kept of all branches on that way, or of all.
+
+        Whitespace is tried last.
+        """
+        before: dict[Branch[C], Branch[C] | None] = {branch: None}
         pending = [branch]
         while pending:
             at = pending.pop()
             toward = at.history.toward()
-            if not toward:
-                return True, seen
-            allowed = self.machine.bytes_at(at.configuration)
+            allowed = self.machine.bytes_at(at.configuration) if toward else []
             away = (byte for byte in allowed if byte not in toward and byte not in WHITESPACE)
-            if any(self.machine.after(at.configuration, byte) is not None for byte in away):
-                return True, seen
-            for byte in sorted(allowed, key=WHITESPACE.__contains__, reverse=True):  # whitespace is tried last
+            found = not toward or any(self.machine.after(at.configuration, byte) is not None for byte in away)
+            for byte in () if found else sorted(allowed, key=WHITESPACE.__contains__, reverse=True):
                 for following in self.step(at, byte):
-                    if following not in seen:
-                        if not following.history.frames:
-                            return True, seen
-                        seen.add(following)
-                        pending.append(following)
-            if len(seen) > _LOOKED_AT:
+                    if following not in before:
+                        before[following] = at
+                        known = self._alive.get(following)
+                        found = found or known or not following.history.frames
+                        if known is None:
+                            pending.append(following)
+            if found:
+                way: list[Branch[C]] = []
+                last: Branch[C] | None = at
+                while last is not None:
+                    way.append(last)
+                    last = before[last]
+                self._remember(way, alive=True)
+                return True
+            if len(before) > _LOOKED_AT:
                 raise LimitExceeded(
                     f"it takes more than {_LOOKED_AT:,} steps to see whether another item of an array is possible",
                     hint="leave out uniqueItems, or make its items simpler",
                 )
-        return False, seen
+        self._remember(before, alive=False)
+        return False
+
+    def _remember(self, branches: Collection[Branch[C]], *, alive: bool) -> None:
+        if len(self._alive) + len(branches) > self.most:
+            self._alive.clear()
+        self._alive.update(dict.fromkeys(branches, alive))
 
     def nearest(self, branch: Branch[C], *, few: int = 256, spaced: bool = False) -> Iterator[tuple[int, Branch[C]]]:
         """The branches that differ from all items before, with the number of bytes to each, the fewest first.

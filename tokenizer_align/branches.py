@@ -48,6 +48,7 @@ class BranchArena(Arena):
         self.suspects = _suspects_of(common.vocabulary)
         self.costs: dict[Branch[int], int] = {}
         self.spaces: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        self.possible: dict[int, list[int]] = {}  # of a configuration the bytes that may come next
         self.states: list[tuple[Branch[int], ...]] = []
         self.numbers: dict[tuple[Branch[int], ...], int] = {}
         self.start = self._number([Branch(self.start)])
@@ -81,9 +82,13 @@ class BranchArena(Arena):
 
     def bytes_at(self, configuration: int) -> list[int]:
         """The bytes that may come next; perhaps some more, which `after` refuses."""
-        heap, first = self.arrays[kernels.HEAP], configuration + kernels.HEADER
-        bits = np.unpackbits(heap[first : first + kernels.BYTE_WORDS].view(np.uint8), bitorder="little")
-        found: list[int] = np.flatnonzero(bits).tolist()
+        found = self.possible.get(configuration)
+        if found is None:
+            heap, first = self.arrays[kernels.HEAP], configuration + kernels.HEADER
+            found = _tokens(heap[first : first + kernels.BYTE_WORDS])
+            if len(self.possible) >= _REMEMBERED:
+                self.possible.clear()
+            self.possible[configuration] = found
         return found
 
     def items_of(self, configuration: int) -> tuple[list[Frame], bool]:
@@ -361,7 +366,7 @@ def _bitmask(bits: list[bool]) -> Bitmask:
 
 
 def _tokens(row: Bitmask) -> list[int]:
-    """The tokens of a bitmask."""
+    """The tokens, or the bytes, of a bitmask."""
     (found,) = np.unpackbits(row.view(np.uint8), bitorder="little").nonzero()
     tokens: list[int] = found.tolist()
     return tokens
