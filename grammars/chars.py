@@ -61,7 +61,9 @@ def char_dfa(node: Node) -> Dfa:
             return minimise(_between(dfa, low, high))
         case _:
             positions = _Characters()
-            return minimise(positions.dfa(positions.enter(node, END), limit=_STATES))
+            begin = positions.enter(node, END)
+            positions.find_anything()
+            return minimise(positions.dfa(begin, limit=_STATES))
 
 
 class _Characters(Positions):
@@ -99,6 +101,12 @@ class _Characters(Positions):
                     hint="move it out of that part",
                 )
         return super().enter(node, after)
+
+    def find_anything(self) -> None:
+        """Notes the positions of `.*` at the end: once they are reached, `.*a.*` need not look for another `a`."""
+        for position, (reads, after) in enumerate(zip(self.reads, self.follows, strict=True)):
+            if reads == ANY_CHAR.ranges and self.open(after) == (0, position):
+                self.anything = (0, position)
 
     writes_parts = False
 

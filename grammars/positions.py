@@ -65,6 +65,7 @@ class Positions:
         self.known_loops: dict[tuple[Node, Set], tuple[Set, Set]] = {}
         self.known_chains: dict[tuple[Node, Set], list[Set]] = {}
         self.opened: dict[Set, Set] = {}
+        self.anything: Set = ()  # the end and a position from which any text leads there: others beside it add nothing
 
     def position(self, reads: bytes | Ranges | int, after: Set) -> int:
         """The number of a position."""
@@ -244,6 +245,8 @@ class Automaton:
         """The index of the set of these positions."""
         if after[0] < 0:
             after = self.positions.open(after)
+        if not after[0] and self.positions.anything and self.positions.anything[1] in after:
+            after = self.positions.anything
         name = self.names.get(after)
         if name is None:
             name = self.names[after] = len(self.sets)
