@@ -331,9 +331,10 @@ def _class(dialect: Dialect) -> Any:
     if number > 7:
         keywords |= _UNEVALUATED
     types = base.TYPE_CHECKER
+    for bound in ("Minimum", "Maximum"):
+        keywords[bound.lower()] = Draft7Validator.VALIDATORS[bound.lower()]
+        keywords[f"exclusive{bound}"] = _exclusive(f"exclusive{bound}", bound.lower())
     if number > 4:
-        keywords["exclusiveMinimum"] = _exclusive("exclusiveMinimum", "minimum")
-        keywords["exclusiveMaximum"] = _exclusive("exclusiveMaximum", "maximum")
         types = types.redefine("integer", _is_integer)
     if number == 9:
         keywords["items"] = _check_items
@@ -393,15 +394,17 @@ def _check_schema(schema: object, number: int, pointer: str = "") -> None:
         if keyword == "items" and isinstance(error.instance, list):
             for index, item in enumerate(error.instance):
                 _check_schema(item, number, f"{place}/{index}")
-        elif not (keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(error.instance, bool)):
+        elif not (keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(error.instance, int | float)):
             if _says_nothing(error):
                 continue
             raise InvalidGrammar(f"the schema is malformed: {_short(error.message)}", pointer=place)
 
 
 def _says_nothing(error: ValidationError) -> bool:
-    """Whether a list is only empty or names something twice: older meta-schemas refuse it, and its meaning is plain."""
-    if error.validator in ("uniqueItems", "minItems"):
+    """Whether older meta-schemas refuse it, and its meaning is plain: a list that is only empty or names something
+    twice, exclusiveMinimum without minimum.
+    """
+    if error.validator in ("uniqueItems", "minItems", "dependencies"):
         return True
     ways: dict[object, bool] = {}
     for inner in error.context or ():

@@ -12,6 +12,7 @@ atomic groups, possessive quantifiers, conditionals.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 from grammars.errors import UnsupportedFeature
@@ -61,7 +62,8 @@ def parse_regex(pattern: str, *, search: bool = False, flavor: Flavor = "python"
     """
     end = {(ANYWHERE, EDGE): ANYTHING} if search else empty_text(ANYWHERE, EDGE)
     begin = {(EDGE, ANYWHERE): ANYTHING} if search else empty_text(EDGE, ANYWHERE)
-    matched = whole(read_regex(pattern, flavor), begin, end)
+    tree = read_regex(pattern, flavor)
+    matched = whole(_fewest_copies(tree) if search else tree, begin, end)
     found = []
     for (left, _), language in matched.items():
         if search and left == ANYWHERE:
@@ -72,6 +74,32 @@ def parse_regex(pattern: str, *, search: bool = False, flavor: Flavor = "python"
         if search:
             found.append(join((ANYTHING, one_of(left.chars), language)))
     return alternate(found).node
+
+
+def _fewest_copies(tree: Tree) -> Tree:
+    """A tree that is found in the same texts: where a repeat begins or ends a match, it need not go on.
+
+    `[a-z]{1,256}\\.[0-9]*` is found where `[a-z]\\.` is, whose automaton need not count.
+    """
+    return _fewest_at(_fewest_at(tree, 0), -1)
+
+
+def _fewest_at(tree: Tree, end: int) -> Tree:
+    """The tree with the fewest copies of the repeats at one end, 0 or -1."""
+    match tree:
+        case Either(items):
+            return Either(tuple([_fewest_at(item, end) for item in items]))
+        case Times(_, low, high) if high is None or low < high:
+            return _fewest_at(replace(tree, max=low), end) if low else Concat(())
+        case Times(item, 1, 1):
+            return _fewest_at(item, end)
+        case Concat((*items,)) if items:
+            items[end] = _fewest_at(items[end], end)
+            if items[end] == Concat(()):
+                del items[end]
+                return _fewest_at(Concat(tuple(items)), end)
+            return Concat(tuple(items))
+    return tree
 
 
 def part(tree: Tree) -> Part:

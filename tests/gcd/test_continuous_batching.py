@@ -25,7 +25,13 @@ PATTERNS = ("[0-9]{4}", "a+b", "yes|no", "(xy)*z")
 
 def manager(**settings: Any) -> Any:
     config = transformers.GenerationConfig(do_sample=True, eos_token_id=[257, 258], pad_token_id=0, max_new_tokens=8)
-    options = {"use_cuda_graph": False, "use_async_batching": False, "num_blocks": 64, "max_batch_tokens": 64, **settings}
+    options = {
+        "use_cuda_graph": False,
+        "use_async_batching": False,
+        "num_blocks": 64,
+        "max_batch_tokens": 64,
+        **settings,
+    }
     batching_config = transformers.generation.configuration_utils.ContinuousBatchingConfig(**options)
     return tiny_byte_model().init_continuous_batching(config, batching_config)
 

@@ -46,6 +46,9 @@ def messages(value: object, schema: object) -> list[str]:
         ({"prefixItems": [{"type": "string"}], "items": False}, [["a"]]),
         ({"minimum": 5, "exclusiveMinimum": True}, [6]),
         ({"minimum": 5, "exclusiveMinimum": False}, [5]),
+        ({"$schema": DRAFT4, "minimum": 3, "exclusiveMinimum": 5}, [6]),
+        ({"$schema": DRAFT4, "exclusiveMaximum": 5}, [4]),
+        ({"$schema": DRAFT4, "minimum": 5, "exclusiveMinimum": False}, [5]),
         ({"dependencies": {"a": ["b"]}}, [{"b": 1}, {"a": 1, "b": 2}]),
         (
             {"patternProperties": {"^x": {"type": "integer"}}, "additionalProperties": {"type": "string"}},
@@ -92,6 +95,13 @@ def test_valid(schema: object, valid: list[object]) -> None:
             ["Additional items are not allowed (1 was unexpected)"],
         ),
         (5, {"minimum": 5, "exclusiveMinimum": True}, ["5 is less than or equal to the minimum of 5"]),
+        (
+            5,
+            {"$schema": DRAFT4, "minimum": 5, "exclusiveMinimum": True},
+            ["5 is less than or equal to the minimum of 5"],
+        ),
+        (5, {"$schema": DRAFT4, "minimum": 3, "exclusiveMinimum": 5}, ["5 is less than or equal to the minimum of 5"]),
+        (2, {"$schema": DRAFT4, "minimum": 3, "exclusiveMinimum": 1}, ["2 is less than the minimum of 3"]),
         (
             {"a/b": {"c~d": [0]}},
             {"additionalProperties": {"additionalProperties": {"items": {"minimum": 1}}}},

@@ -196,6 +196,23 @@ def test_repeats_of_what_looks_at_its_neighbours_are_those_of_re() -> None:
             assert [text for text in some if accepts(dfa, text)] == [text for text in some if match(text)], pattern
 
 
+@pytest.mark.parametrize(
+    ("pattern", "shorter"),
+    [
+        ("[a-z]{1,256}b", "[a-z]b"),
+        ("b[a-z]{2,256}", "b[a-z]{2}"),
+        ("(x*y+)+z", "yz"),
+        ("a*b(c*(d|e?f+)*)", "b"),
+        ("a{2,}|b*c|d+", "a{2}|c|d"),
+        (r"a*\bb+", r"\bb"),
+        ("^a*b*", "^"),
+        ("a*", ""),
+    ],
+)
+def test_a_search_needs_the_fewest_copies_at_its_ends(pattern: str, shorter: str) -> None:
+    assert parse_regex(pattern, search=True) == parse_regex(shorter, search=True)
+
+
 def test_search_in_python_knows_the_last_newline() -> None:
     check(parse_regex("a$", search=True), ["a", "ba\n"], ["a\n\n", "ab"])
     check(parse_regex(r"a\Z", search=True), ["a"], ["a\n"])
