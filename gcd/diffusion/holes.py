@@ -17,8 +17,9 @@ from typing import Literal, TypeAlias
 import torch
 
 from gcd.diffusion.lattice import Lattice
-from gcd.diffusion.loops import Decoding, Denoiser, decode
+from gcd.diffusion.loops import Decoding, decode
 from gcd.diffusion.policies import Policy
+from gcd.diffusion.predictor import Denoiser
 from gcd.diffusion.token_automaton import BlockLimits
 from gcd.prompts import encode_text
 from grammars.errors import EmptyLanguage, LimitExceeded

@@ -12,31 +12,30 @@ to a dead end, nothing is rejected and nothing is begun anew.
 | `greedy-mask` | the likeliest token that can be completed | a valid text; the baseline                          |
 
 The steps of `exact` are exact and its texts are not: a model that predicts anew after each commit had weighed the
-first ones by what it expected, not by what came. `trajectory` corrects that (2609.35609): a particle is weighted at
-each step by how much more the grammar leaves after the model has seen the commits than it left before.
+first ones by what it expected, not by what came. `trajectory` corrects that by weights; see `particles.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 
 from gcd.diffusion.best_first import best_string
 from gcd.diffusion.lattice import End, Lattice, Tail
+from gcd.diffusion.particles import mean_weight, redrawn
 from gcd.diffusion.policies import Policy, View, evenly, view
+from gcd.diffusion.predictor import Denoiser, Predictor
 from gcd.diffusion.token_automaton import BlockLimits
 from grammars.errors import LimitExceeded
 from tokenizer_align.constraint import Constraint, State
 
-__all__ = ["Decoding", "Denoiser", "Method", "decode"]
+__all__ = ["Decoding", "Method", "decode"]
 
 Method: TypeAlias = Literal["exact", "trajectory", "dingo", "greedy-mask"]
-Denoiser: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
-"""Token ids (B, T) int64, masked ones among them, -> logits (B, T, V)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +80,14 @@ _Key: TypeAlias = tuple[tuple[int, ...], State]
 class _Run:
     """Some canvases that are filled side by side, and what is the same for all of them."""
 
-    model: Denoiser
+    predictor: Predictor
     constraint: Constraint
-    prompt: list[int]
-    mask: int
     method: Method
     policy: Policy
-    temperature: float
     tail: Tail
     limits: BlockLimits | None
     generator: torch.Generator
-    rows: list[_Row] = field(default_factory=list)
-    calls: int = 0
+    rows: list[_Row]
     log_mean: float = 0.0  # of the weights that were evened out
 
 
@@ -161,31 +156,14 @@ def decode(
     else:
         generator.manual_seed(seed)
     made, ids = list[Decoding](), [(fixed or {}).get(i, mask_token_id) for i in range(length)]
-    for _ in range(n if method == "trajectory" else 1):
-        run = _Run(
-            model,
-            constraint,
-            [*prompt],
-            mask_token_id,
-            method,
-            policy or evenly(),
-            temperature,
-            tail,
-            limits,
-            generator,
-        )
-        count = particles if method == "trajectory" else n
-        run.rows = [_Row([*ids], constraint.start, [-1] * length) for _ in range(count)]
+    populations, count = (n, particles) if method == "trajectory" else (1, n)
+    for _ in range(populations):
+        predictor = Predictor(model, (*prompt,), mask_token_id, temperature)
+        rows = [_Row([*ids], constraint.start, [-1] * length) for _ in range(count)]
+        run = _Run(predictor, constraint, method, policy or evenly(), tail, limits, generator, rows)
         for part in blocks:
             _fill(run, part)
-        rows, log_weight = run.rows, 0.0
-        if method == "trajectory":
-            weights = torch.tensor([row.log_weight for row in rows], dtype=torch.float64)
-            log_weight = run.log_mean + float(weights.logsumexp(0)) - math.log(count)
-            rows = [rows[int(torch.multinomial(weights.softmax(0), 1, generator=generator))]]
-        for row in rows:
-            data = constraint.vocabulary.decode(row.ids)
-            made.append(Decoding((*row.ids,), data, (*row.committed_at,), run.calls, log_weight))
+        made += _finished(run)
     return made
 
 
@@ -207,42 +185,23 @@ def _check_room(
 
 def _fill(run: _Run, block: _Block) -> None:
     """Commits all positions of one block in all rows."""
+    mask = run.predictor.mask
     for row in run.rows:
         if run.tail == "unscored" and run.constraint.is_terminated(row.state):
-            pads = [i for i in range(block.begin, block.stop) if row.ids[i] == run.mask]
-            for i in pads:
-                row.ids[i] = run.constraint.vocabulary.eos_token_ids[0]
-    for step in range(block.steps):
-        masked = [row for row in run.rows if run.mask in row.ids[block.begin : block.stop]]
+            for i in block.masked(row, mask):
+                row.ids[block.begin + i] = run.constraint.vocabulary.eos_token_ids[0]
+    for steps_left in range(block.steps, 0, -1):
+        masked = [row for row in run.rows if block.masked(row, mask)]
         if not masked:
             break
-        laws = _laws(run, block, {row.key for row in masked})
-        if run.method == "dingo" and step == block.steps - 1:
+        laws = _laws(run, block, masked)
+        if run.method == "dingo" and steps_left == 1:
             best = {key: law.best().tolist() for key, law in laws.items()}
             for row in masked:
                 string = best[row.key]
-                _write(run, block, row, {i: string[i] for i in block.masked(row, run.mask)})
-            break
-        lattices = {key: law.lattice() for key, law in laws.items()}
-        if run.method == "trajectory":
-            log_z = {key: float(lattice.log_z) for key, lattice in lattices.items()}
-            for row in masked:
-                row.log_weight += log_z[row.key] - row.expected
-            _resample(run)
-        groups = dict[tuple[_Key, int], list[_Row]]()  # canvases that are equal and have been seen alike
-        for row in run.rows:
-            key = row.key
-            if key in lattices:
-                groups.setdefault((key, id(row.seen)), []).append(row)
-        for (key, _), rows in groups.items():
-            free = block.masked(rows[0], run.mask)
-            chosen = free
-            if step < block.steps - 1:
-                seen = view(lattices[key], free, block.steps - step, rows[0].seen)
-                chosen = sorted({*free} & {*run.policy(seen)}) or free[:1]
-                for row in rows:
-                    row.seen = seen
-            _commit(run, block, rows, lattices[key], chosen)
+                _write(run, block, row, {i: string[i] for i in block.masked(row, mask)})
+        else:
+            _step(run, block, masked, {key: law.lattice() for key, law in laws.items()}, steps_left)
     behind = dict[_Key, State]()  # equal canvases are read once
     for row in run.rows:
         row.seen = None
@@ -252,6 +211,45 @@ def _fill(run: _Run, block: _Block) -> None:
             for token in row.ids[block.begin : block.stop]:
                 behind[key] = run.constraint.advance(behind[key], token)
         row.state = behind[key]
+
+
+def _step(run: _Run, block: _Block, masked: list[_Row], lattices: dict[_Key, Lattice], steps_left: int) -> None:
+    """Commits what the policy chooses, in all rows with masks."""
+    if run.method == "trajectory":
+        log_z = {key: float(lattice.log_z) for key, lattice in lattices.items()}
+        for row in masked:
+            row.log_weight += log_z[row.key] - row.expected
+        _redraw(run)
+    groups = dict[tuple[_Key, int], list[_Row]]()  # canvases that are equal and have been seen alike
+    for row in run.rows:
+        key = row.key
+        if key in lattices:
+            groups.setdefault((key, id(row.seen)), []).append(row)
+    for (key, _), rows in groups.items():
+        free = chosen = block.masked(rows[0], run.predictor.mask)
+        if steps_left > 1:
+            seen = view(lattices[key], free, steps_left, rows[0].seen)
+            chosen = sorted({*free} & {*run.policy(seen)}) or free[:1]
+            for row in rows:
+                row.seen = seen
+        _commit(run, block, rows, lattices[key], chosen)
+
+
+def _laws(run: _Run, block: _Block, rows: list[_Row]) -> dict[_Key, _Law]:
+    """The law of the block for each different canvas, from one call of the model."""
+    canvases = sorted({(*row.ids,) for row in rows})
+    logits = dict(zip(canvases, run.predictor.logits(canvases, block.begin, block.stop), strict=True))
+    made = dict[_Key, _Law]()
+    for row in rows:
+        if row.key not in made:
+            ids = row.ids[block.begin : block.stop]
+            options: dict[str, Any] = {
+                "fixed": {i: token for i, token in enumerate(ids) if token != run.predictor.mask}, "start": row.state,
+                "tail": run.tail, "end": block.end, "budget": block.budget,
+                "normalize": run.predictor.temperature == 1,
+            }  # fmt: skip
+            made[row.key] = _Law(run.constraint, logits[(*row.ids,)], run.limits, options)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,29 +272,6 @@ class _Law:
             except LimitExceeded:
                 pass  # the model has no opinion
         return self.lattice().map()[0]
-
-
-def _laws(run: _Run, block: _Block, keys: set[_Key]) -> dict[_Key, _Law]:
-    """The law of the block for each different canvas, from one call of the model."""
-    ordered = sorted(keys, key=lambda key: key[0])
-    different = sorted({ids for ids, _ in keys})
-    place = len(run.prompt) + block.begin
-    with torch.no_grad():
-        logits = run.model(torch.tensor([[*run.prompt, *ids] for ids in different]))
-    run.calls += 1
-    logits = logits[:, place : place + block.stop - block.begin].clone()
-    logits[:, :, run.mask] = -torch.inf
-    if run.temperature != 1:
-        logits = logits.double().log_softmax(-1) / run.temperature
-    made = dict[_Key, _Law]()
-    for key in ordered:
-        ids = key[0][block.begin : block.stop]
-        options: dict[str, Any] = {
-            "fixed": {i: token for i, token in enumerate(ids) if token != run.mask}, "start": key[1], "tail": run.tail,
-            "end": block.end, "budget": block.budget, "normalize": run.temperature == 1,
-        }  # fmt: skip
-        made[key] = _Law(run.constraint, logits[different.index(key[0])], run.limits, options)
-    return made
 
 
 def _commit(run: _Run, block: _Block, rows: list[_Row], lattice: Lattice, chosen: list[int]) -> None:
@@ -322,7 +297,7 @@ def _commit(run: _Run, block: _Block, rows: list[_Row], lattice: Lattice, chosen
 def _write(run: _Run, block: _Block, row: _Row, tokens: Mapping[int, int]) -> None:
     for i, token in tokens.items():
         row.ids[block.begin + i] = token
-        row.committed_at[block.begin + i] = run.calls
+        row.committed_at[block.begin + i] = run.predictor.calls
 
 
 def _greedily(lattice: Lattice, chosen: Sequence[int]) -> list[int]:
@@ -335,17 +310,24 @@ def _greedily(lattice: Lattice, chosen: Sequence[int]) -> list[int]:
     return string
 
 
-def _resample(run: _Run) -> None:
-    """Draws the particles anew by their weights where these have become uneven: less than half of them would do."""
-    weights = torch.tensor([row.log_weight for row in run.rows], dtype=torch.float64)
-    shares = weights.softmax(0)
-    if 1 / float(shares.square().sum()) >= len(run.rows) / 2:
-        return
-    count = len(run.rows)
-    run.log_mean += float(weights.logsumexp(0)) - math.log(count)
-    places = (torch.arange(count) + torch.rand((), generator=run.generator, dtype=torch.float64)) / count
-    drawn = torch.searchsorted(shares.cumsum(0), places).clamp(max=count - 1).tolist()
-    run.rows = [
-        replace(run.rows[i], ids=[*run.rows[i].ids], committed_at=[*run.rows[i].committed_at], log_weight=0.0)
-        for i in drawn
-    ]
+def _redraw(run: _Run) -> None:
+    """Draws the particles anew by their weights where these have become uneven."""
+    log_weights = [row.log_weight for row in run.rows]
+    if (drawn := redrawn(log_weights, run.generator)) is not None:
+        run.log_mean += mean_weight(log_weights)
+        run.rows = [
+            replace(row, ids=[*row.ids], committed_at=[*row.committed_at], log_weight=0.0)
+            for row in (run.rows[i] for i in drawn)
+        ]
+
+
+def _finished(run: _Run) -> list[Decoding]:
+    """All canvases; of particles one, drawn by their weights."""
+    rows, log_weight = run.rows, 0.0
+    if run.method == "trajectory":
+        log_weights = [row.log_weight for row in rows]
+        log_weight = run.log_mean + mean_weight(log_weights)
+        shares = torch.tensor(log_weights, dtype=torch.float64).softmax(0)
+        rows = [rows[int(torch.multinomial(shares, 1, generator=run.generator))]]
+    decoded, calls = run.constraint.vocabulary.decode, run.predictor.calls
+    return [Decoding((*row.ids,), decoded(row.ids), (*row.committed_at,), calls, log_weight) for row in rows]
