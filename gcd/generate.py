@@ -17,6 +17,7 @@ from grammars.frontends.schema_options import DEFAULTS, Approximate, SchemaOptio
 
 if TYPE_CHECKING:
     from gcd.diffusion.policies import View
+    from gcd.diffusion.predictor import BlockCache
     from grammars.frontends.json_schema.registry import Schemas
     from grammars.frontends.json_schema.whitespace import Integers, KeyOrder, Whitespace
     from grammars.ir import Spelling
@@ -61,6 +62,7 @@ class Options(SchemaOptions, total=False):
     batch_size: int
     steps: int | None
     block_length: int | None
+    block_cache: BlockCache | None
     policy: Policy | None
     particles: int | None
     progress: bool
@@ -104,6 +106,7 @@ class Request:
     batch_size: int = 32
     steps: int | None = None
     block_length: int | None = None
+    block_cache: BlockCache | None = None
     policy: Policy | None = None
     particles: int | None = None
     progress: bool = False
@@ -189,6 +192,7 @@ def generate(
     batch_size: int = 32,
     steps: int | None = None,
     block_length: int | None = None,
+    block_cache: BlockCache | None = None,
     policy: Policy | None = None,
     particles: int | None = None,
     progress: bool = False,
@@ -227,7 +231,8 @@ def generate(
     With a diffusion model (a `DiffusionModel`, or "demo-diffusion") the methods are those of `gcd.diffusion.decode`:
     "exact" (which "mask" means there), "trajectory" (by `particles`), "dingo" and "greedy-mask"; `max_new_tokens` is
     how long the canvas may be, `steps` (32 by default) bounds the calls of the model for each block of `block_length`
-    positions, and `policy` says which of them to commit. Its `logprob` is nan, as nobody can sum it.
+    positions, and `policy` says which of them to commit; `block_cache` ("prefix" or "dual") keeps, approximately, what
+    the model made of the positions around a block. Its `logprob` is nan, as nobody can sum it.
     `seed`: sample j of prompt i has its own random numbers, whatever the batch around it; None draws a seed.
     `jump_ahead="forced"` reads tokens that are alone in their masks without drawing them, in the same law; "canonical"
     also spells forced text as the tokenizer would, which changes the law. `draft`: up to `draft_tokens` tokens are read

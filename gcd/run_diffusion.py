@@ -24,7 +24,7 @@ METHODS = ("exact", "trajectory", "dingo", "greedy-mask")
 STEPS = 32
 """The calls of the model a block where `steps=` says nothing."""
 KNOBS = ("top_k", "top_p", "min_p")
-OURS_ALONE = ("steps", "block_length", "policy", "particles")
+OURS_ALONE = ("steps", "block_length", "block_cache", "policy", "particles")
 
 
 def check_kind(request: Request, model: object) -> None:
@@ -69,7 +69,7 @@ def _check_canvases(request: Request, model: object) -> None:
             f"method={request.method!r} is for models that commit tokens, and {type(model).__name__} improves whole "
             "canvases: say 'exact' or 'dingo'"
         )
-    for name in ("policy", "particles", "block_length"):
+    for name in ("policy", "particles", "block_length", "block_cache"):
         if getattr(request, name) is not None:
             raise ValueError(
                 f"{name}= is for models that commit tokens, and {type(model).__name__} improves whole canvases"
@@ -123,7 +123,7 @@ def fill_jobs(plan: Plan, jobs: Sequence[Job]) -> Iterator[None]:
                 (made,) = decode(
                     model, row.constraint, job.budget, mask_token_id=model.mask_token_id,
                     policy=cast(Any, request.policy), steps=min(request.steps or STEPS, block), block_length=block,
-                    particles=request.particles or 16, **common,
+                    particles=request.particles or 16, block_cache=request.block_cache, **common,
                 )  # fmt: skip
         except (GrammarError, AlignmentError, GenerationError) as error:
             job.error = error

@@ -10,6 +10,7 @@
 | `policies`           | which positions to commit next                                         |
 | `constrained_nll`    | the loss of a model that will be used inside a grammar                 |
 | `BlockLimits`        | what the ways of a block may cost                                      |
+| `WindowedDenoiser`   | what a model offers for `block_cache=`                                 |
 
 Names are looked up on first use: torch is imported then.
 """
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from gcd.diffusion.lattice import Lattice
     from gcd.diffusion.loops import Decoding, decode
     from gcd.diffusion.loss import constrained_nll
+    from gcd.diffusion.predictor import WindowedDenoiser
     from gcd.diffusion.token_automaton import BlockLimits
 
 __all__ = [
-    "BlockLimits", "Decoding", "Hole", "Infilling", "Lattice", "best_string", "constrained_nll", "decode",
-    "decode_canvases", "infill", "policies",
+    "BlockLimits", "Decoding", "Hole", "Infilling", "Lattice", "WindowedDenoiser", "best_string", "constrained_nll",
+    "decode", "decode_canvases", "infill", "policies",
 ]  # fmt: skip
 
 _LAZY = {
@@ -40,6 +42,7 @@ _LAZY = {
     "Hole": "gcd.diffusion.holes",
     "Infilling": "gcd.diffusion.holes",
     "Lattice": "gcd.diffusion.lattice",
+    "WindowedDenoiser": "gcd.diffusion.predictor",
     "best_string": "gcd.diffusion.best_first",
     "constrained_nll": "gcd.diffusion.loss",
     "decode": "gcd.diffusion.loops",

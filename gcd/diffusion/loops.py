@@ -28,7 +28,7 @@ from gcd.diffusion.best_first import best_string
 from gcd.diffusion.lattice import End, Lattice, Tail
 from gcd.diffusion.particles import mean_weight, redrawn
 from gcd.diffusion.policies import Policy, View, evenly, view
-from gcd.diffusion.predictor import Denoiser, Predictor
+from gcd.diffusion.predictor import BlockCache, Denoiser, Predictor
 from gcd.diffusion.token_automaton import BlockLimits
 from grammars.errors import LimitExceeded
 from tokenizer_align.constraint import Constraint, State
@@ -122,6 +122,7 @@ def decode(
     fixed: Mapping[int, int] | None = None,
     tail: Tail = "unscored",
     end: End = "accept",
+    block_cache: BlockCache | None = None,
     seed: int | None = None,
     limits: BlockLimits | None = None,
 ) -> list[Decoding]:
@@ -133,11 +134,15 @@ def decode(
     - `policy`: which positions to commit; see `gcd.diffusion.policies`. By default the most certain ones, evenly.
     - `fixed`: tokens of the canvas that are given, by position: a text with holes. One block only.
     - `temperature` sharpens the law of whole strings: p(x)^(1/T), restricted to the grammar.
+    - `block_cache`: what a `WindowedDenoiser` made of the positions before a block ("prefix"), or behind it as well
+      ("dual"), at the block's first step stands for its other steps too. Those cost less, and their logits are near
+      the model's own: texts are valid all the same, and "the model's own law" is that of the model with its cache.
 
     >>> decode(model, gcd.compile(regex="(ab)*", tokenizer=vocabulary), 4, mask_token_id=3, seed=1)[0].data
     b'abab'
 
-    Raises EmptyLanguage before the model is asked where no text fits, and what `Lattice` raises.
+    Raises EmptyLanguage before the model is asked where no text fits, ModelError for a block cache that the model does
+    not offer, and what `Lattice` raises.
     """
     block = length if block_length is None else block_length
     if length < 1 or block < 1 or n < 1 or particles < 1 or (steps is not None and steps < 1):
@@ -146,6 +151,8 @@ def decode(
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
     if not (temperature > 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be a number > 0, not {temperature}: method='dingo' is its limit")
+    if block_cache not in (None, *get_args(BlockCache)):
+        raise ValueError(f"block_cache must be 'prefix', 'dual' or None, not {block_cache!r}")
     if fixed and block < length:
         raise ValueError("fixed tokens need one block: earlier ones would not see those of later ones")
     blocks = [_block(begin, min(begin + block, length), length, steps, end) for begin in range(0, length, block)]
@@ -158,7 +165,7 @@ def decode(
     made, ids = list[Decoding](), [(fixed or {}).get(i, mask_token_id) for i in range(length)]
     populations, count = (n, particles) if method == "trajectory" else (1, n)
     for _ in range(populations):
-        predictor = Predictor(model, (*prompt,), mask_token_id, temperature)
+        predictor = Predictor(model, (*prompt,), mask_token_id, temperature, block_cache)
         rows = [_Row([*ids], constraint.start, [-1] * length) for _ in range(count)]
         run = _Run(predictor, constraint, method, policy or evenly(), tail, limits, generator, rows)
         for part in blocks:

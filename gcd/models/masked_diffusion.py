@@ -56,12 +56,45 @@ class MaskedDiffusionLM:
     @torch.no_grad()
     def __call__(self, token_ids: torch.Tensor) -> torch.Tensor:
         """The logits of all positions, (B, T, V); raises ModelError for a model in training mode or of other widths."""
+        self._check_mode()
+        logits = self._checked(self.model(token_ids.to(_device(self.model))), token_ids)
+        if self._shifted:
+            logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
+        return logits
+
+    @torch.no_grad()
+    def open_window(
+        self, token_ids: torch.Tensor, begin: int, stop: int
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
+        """That of the model behind it, checked; see `gcd.diffusion.predictor.WindowedDenoiser`.
+
+        Raises ModelError where it has none, and for logits that are shifted.
+        """
+        self._check_mode()
+        open_window: Any = getattr(self.model, "open_window", None)
+        if open_window is None or self._shifted:
+            lacks = "has no open_window(token_ids, begin, stop)" if open_window is None else "gives shifted logits"
+            raise ModelError(
+                "a block cache is for models that keep keys and values around a window of positions, and "
+                f"{type(self.model).__name__} {lacks}: leave block_cache= out"
+            )
+        device = _device(self.model)
+        logits, window = open_window(token_ids.to(device), begin, stop)
+
+        @torch.no_grad()
+        def checked(inside: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            return self._checked(window(inside.to(device), rows.to(device)), inside)
+
+        return self._checked(logits, token_ids), checked
+
+    def _check_mode(self) -> None:
         if getattr(self.model, "training", False):
             raise ModelError(
                 f"{type(self.model).__name__} is in training mode, where dropout changes its answers: "
                 "call model.eval() first"
             )
-        found = self.model(token_ids.to(_device(self.model)))
+
+    def _checked(self, found: Any, token_ids: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = getattr(found, "logits", found)
         expected = (*token_ids.shape, self.vocab_size)
         if logits.shape != expected:
@@ -69,8 +102,6 @@ class MaskedDiffusionLM:
                 f"{type(self.model).__name__} gave logits of shape {tuple(logits.shape)}, and {expected} was expected: "
                 "one row for each position, masked or not"
             )
-        if self._shifted:
-            logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)
         return logits
 
 

@@ -63,6 +63,17 @@ def test_notes_that_it_has_not_seen_become_their_objects(demo):
     assert sum(right.values()) >= 5, right
 
 
+@pytest.mark.parametrize(("cache", "number"), [("prefix", 1), ("dual", 2)])
+def test_what_is_kept_around_a_block_leaves_texts_valid(demo, cache, number):
+    record = next(islice(records(HELD_OUT), number, None))
+    generation = gcd.generate(
+        demo, record.prompt, schema=SCHEMAS[record.kind], method="dingo", block_cache=cache, block_length=32, steps=3,
+        max_new_tokens=96, whitespace="compact",
+    )  # fmt: skip
+    assert generation.value.keys() == record.value.keys()
+    assert (generation.finish_reason, generation.error) == ("stop", None)
+
+
 def test_a_schema_that_it_does_not_know_is_kept_all_the_same(demo):
     schema = {
         "type": "object", "properties": {"where": {"enum": ["north", "south"]}, "n": {"type": "integer", "minimum": 3}},

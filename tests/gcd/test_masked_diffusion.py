@@ -144,6 +144,10 @@ REFUSED = [
         "or method='cars' for exact draws",
     ),
     ({"model": CAUSAL, "steps": 3}, "steps= is for diffusion models, and ScriptedLM writes one token after the other"),
+    (
+        {"model": CAUSAL, "block_cache": "dual"},
+        "block_cache= is for diffusion models, and ScriptedLM writes one token after the other",
+    ),
 ]
 
 

@@ -6,13 +6,18 @@ distances count and prompts of any length may stand before the block. No dropout
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 __all__ = ["Network", "Shape"]
+
+Around: TypeAlias = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""The keys and values (B, heads, W, width) of some positions -> those of all that may be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,15 @@ class _Layer(nn.Module):
         self.up = nn.Linear(width, 4 * width, bias=False)
         self.down = nn.Linear(4 * width, width, bias=False)
 
-    def forward(self, x: torch.Tensor, turns: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, turns: torch.Tensor, seen: torch.Tensor | None, around: Around | None = None
+    ) -> torch.Tensor:
         batch, length, width = x.shape
         parts = self.query_key_value(self.before_attention(x)).view(batch, length, 3, self.heads, -1)
         query, key, value = (part.transpose(1, 2) for part in parts.unbind(2))
         query, key = _turned(self.query_norm(query), turns), _turned(self.key_norm(key), turns)
+        if around is not None:
+            key, value = around(key, value)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         x = x + self.attended(mixed.transpose(1, 2).reshape(batch, length, width))
         fed: torch.Tensor = self.down(functional.gelu(self.up(self.before_feed(x))))
@@ -78,12 +87,51 @@ class Network(nn.Module):
 
     def forward(self, token_ids: torch.Tensor, *, seen: torch.Tensor | None = None, first: int = 0) -> torch.Tensor:
         """`seen` (B, T): which positions may be looked at, by default all. The logits begin at position `first`."""
-        x = self.embedding(token_ids)
-        turns = _turns(token_ids.shape[1], self.shape.width // self.shape.heads, x)
         mask = None if seen is None else seen[:, None, None, :]
+        x = self._read(token_ids, self._turns(token_ids.shape[1]), mask)
+        return self._logits(x[:, first:])
+
+    def open_window(
+        self, token_ids: torch.Tensor, begin: int, stop: int
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
+        """All logits (B, T, V), and those of positions [begin, stop) for other tokens there: a `WindowedDenoiser`.
+
+        The positions outside keep their keys and values in every layer.
+        """
+        outside = list[tuple[torch.Tensor, torch.Tensor]]()  # (B, heads, ..., width / heads): before and behind
+
+        def keep(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            outside.extend((part[:, :, :begin].clone(), part[:, :, stop:].clone()) for part in (key, value))
+            return key, value
+
+        def window(inside: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            kept = iter(outside)
+
+            def join(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+                joined = []
+                for part in (key, value):
+                    before, behind = next(kept)
+                    joined.append(torch.cat([before[rows], part, behind[rows]], dim=2))
+                return joined[0], joined[1]
+
+            return self._logits(self._read(inside, turns[:, begin:stop], None, join))
+
+        turns = self._turns(token_ids.shape[1])
+        return self._logits(self._read(token_ids, turns, None, keep)), window
+
+    def _read(
+        self, token_ids: torch.Tensor, turns: torch.Tensor, mask: torch.Tensor | None, around: Around | None = None
+    ) -> torch.Tensor:
+        x: torch.Tensor = self.embedding(token_ids)
         for layer in self.layers:
-            x = layer(x, turns, mask)
-        return functional.linear(self.last_norm(x[:, first:]), self.embedding.weight)
+            x = layer(x, turns, mask, around)
+        return x
+
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(self.last_norm(x), self.embedding.weight)
+
+    def _turns(self, length: int) -> torch.Tensor:
+        return _turns(length, self.shape.width // self.shape.heads, self.embedding.weight)
 
 
 def _turns(length: int, width: int, like: torch.Tensor) -> torch.Tensor:

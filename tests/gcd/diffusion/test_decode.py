@@ -278,6 +278,7 @@ def test_low_temperatures_are_dingo():
 WRONG = [
     ({"method": "best"}, "method must be one of exact, trajectory, dingo, greedy-mask, not 'best'"),
     ({"temperature": 0}, "temperature must be a number > 0, not 0: method='dingo' is its limit"),
+    ({"block_cache": "suffix"}, "block_cache must be 'prefix', 'dual' or None, not 'suffix'"),
     ({"n": 0}, "length, block_length, steps, n and particles must be at least 1"),
     (
         {"fixed": {0: A}, "block_length": 1},
