@@ -133,7 +133,8 @@ def work(task: tuple[int, str, int, int, str]) -> dict[str, Any]:
 
 def tasks(options: argparse.Namespace, done: set[tuple[int, str, int]]) -> Iterator[tuple[int, str, int, int, str]]:
     """All notes by each method, the cheapest steps first."""
-    for steps, number, method in product(options.steps, range(options.prompts), options.methods):
+    notes = range(options.first, options.first + options.prompts)
+    for steps, number, method in product(options.steps, notes, options.methods):
         if (number, method, steps) not in done:
             yield number, method, steps, options.particles, options.device
 
@@ -274,6 +275,7 @@ def main() -> None:
     measuring = commands.add_parser("run")
     measuring.add_argument("results", type=Path)
     measuring.add_argument("--prompts", type=int, default=300)
+    measuring.add_argument("--first", type=int, default=0, help="the number of the first note")
     measuring.add_argument("--steps", type=int, nargs="+", default=[8, 16, 32, 64])
     measuring.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     measuring.add_argument("--particles", type=int, default=4)
