@@ -153,6 +153,22 @@ ARRAYS = [
     ({"type": "array", "items": {"not": {}, "enum": [1]}}, ["[]"], ["[1]"]),
     ({"type": "array", "items": {"enum": []}}, ["[]"], ["[1]"]),
     ({"type": "array", "uniqueItems": False}, ["[1,1]"], ["1"]),
+    (
+        {"uniqueItems": True, "type": "array", "minItems": 2, "items": {"type": "string", "pattern": r"^\S+:\S+$"}},
+        ['["a:b","a:c"]', '["a:b","]:}","é::"]'],
+        ['["a:b"]', '["a:b","a:b"]', '["a:b","ab"]'],
+    ),
+    (
+        {
+            "type": "array", "uniqueItems": True, "minItems": 3,
+            "items": {
+                "type": "object", "required": ["k"], "additionalProperties": False,
+                "properties": {"k": {"pattern": "x[^z]+z$", "type": "string", "minLength": 9}},
+            },
+        },
+        ['[{"k":"xxxxxxxaz"},{"k":"xxxxxxxbz"},{"k":"x]}yyyyyyyyyz"}]'],
+        ['[{"k":"xxxxxxxaz"},{"k":"xxxxxxxbz"}]', '[{"k":"xxxxxxxaz"},{"k":"xxxxxxxbz"},{"k":"xxxxxxxaz"}]'],
+    ),
     ({"type": "string", "uniqueItems": True, "minProperties": 3}, ['"a"'], ["[]"]),
 ]  # fmt: skip
 

@@ -27,6 +27,9 @@ _MARGIN = 8
 
 _CLOSING = b'"}]'
 
+_END = -1
+"""What is behind the final states of a rule, and its tail calls."""
+
 
 class Needed(NamedTuple):
     """Rules, and how many different values each must have so that there can be as many items as are asked for."""
@@ -101,6 +104,7 @@ class _Search:
     def __init__(self, machine: Recogniser, count: int, skips: Iterable[int], bracket: int) -> None:
         self.machine, self.distinct = machine, machine.distinct or Distinct(machine)
         self.count, self.skips, self.bracket, self.steps = count, skips, bracket, 0
+        self.distances: dict[int, int] = {}
 
     def lengths(self, *, skips_escapes: bool) -> list[int]:
         """The lengths of the texts; without escapes most strings have one spelling."""
@@ -122,12 +126,40 @@ class _Search:
     def following(self, at: _At, skips_escapes: bool) -> Iterator[_At]:
         """The texts that are one byte longer."""
         text, branches, read = at
-        allowed = {byte for branch in branches for byte in self.machine.bytes_at(branch.configuration)}
+        allowed: dict[int, int] = {}
+        for branch in branches:
+            for state, _, _ in branch.configuration.items:
+                for low, high, to, _ in self.machine.state(state).edges:
+                    left = self.left(to)
+                    allowed |= {byte: min(left, allowed.get(byte, left)) for byte in range(low, min(high, 255) + 1)}
         skipped = (b"\\" if skips_escapes else b"") if read.in_string else self.skips
-        for byte in sorted(allowed.difference(skipped) or allowed, key=lambda byte: (byte not in _CLOSING, byte)):
+        kept = allowed.keys() - skipped or allowed
+        closing = b"" if read.in_string else _CLOSING
+        for byte in sorted(kept, key=lambda byte: (byte not in closing, allowed[byte], byte)):
             self.steps += 1
             if self.steps > _STEPS:
                 raise LimitExceeded(f"it takes more than {_STEPS:,} steps to find {self.count:,} different items")
             after, item = self.distinct.read(branches, bytes((byte,))), read.step(byte)
             if after and item is not None:
                 yield text + bytes((byte,)), after, item
+
+    def left(self, state: int) -> int:
+        """How many edges and calls a state is away from an end of its rule, whatever the counter says."""
+        if state not in self.distances:
+            machine = self.machine
+            before: dict[int, list[int]] = {_END: [], machine.enter(machine.state(state).rule): []}
+            for at in (pending := [*before][1:]):  # it grows
+                found = machine.state(at)
+                targets = {to for _, _, to, _ in found.edges} | {max(to, _END) for _, to in found.calls}
+                for to in targets | ({_END} if found.final else set()):
+                    if to not in before:
+                        before[to] = []
+                        pending.append(to)
+                    before[to].append(at)
+            distances, row = {_END: 0}, [_END]
+            while row:
+                behind = dict.fromkeys([at for to in row for at in before[to]], distances[row[0]] + 1)
+                row = [at for at in behind if at not in distances]
+                distances = behind | distances
+            self.distances |= distances
+        return self.distances[state]
