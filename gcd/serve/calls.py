@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from gcd.serve.bare import BareReader, kept_back
 from gcd.serve.formats import Layout
 
-__all__ = ["Arguments", "Begun", "Content", "JsonEnd", "Part", "PartReader", "Thought"]
+__all__ = ["Arguments", "Begun", "Content", "JsonReader", "Part", "PartReader", "Thought"]
 
 NAME = "([A-Za-z0-9_.-]+)"
 GAP = 2
@@ -53,17 +54,17 @@ class Arguments:
 Part: TypeAlias = Thought | Content | Begun | Arguments
 
 
-class JsonEnd:
-    """Finds where a JSON object ends, given its text piece by piece."""
+class JsonReader:
+    """Reads a JSON object piece by piece, up to where it ends."""
 
     def __init__(self) -> None:
         self._depth, self._quoted, self._escaped = 0, False, False
 
-    def find(self, text: str) -> int | None:
-        """How many of these characters still belong to the object; None when all do and more follow.
+    def read(self, text: str) -> tuple[str, int, bool]:
+        """The text of the object as far as it goes, how many characters that is, and whether the object ends there.
 
-        >>> JsonEnd().find('{"a": "}"}, ...')
-        10
+        >>> JsonReader().read('{"a": "}"}, ...')
+        ('{"a": "}"}', 10, True)
         """
         for place, char in enumerate(text):
             if self._escaped:
@@ -77,8 +78,8 @@ class JsonEnd:
             elif char in "}]":
                 self._depth -= 1
                 if self._depth == 0:
-                    return place + 1
-        return None
+                    return text[: place + 1], place + 1, True
+        return text, len(text), False
 
 
 class PartReader:
@@ -92,15 +93,15 @@ class PartReader:
     def __init__(self, layout: Layout) -> None:
         self._layout, self._calls = layout, layout.calls
         self._text = ""
-        self._end = JsonEnd()
         self._place: Callable[[bool], Part | None] = self._at_start
         if layout.thinking is not None and layout.opened:
             self._place = self._in_thoughts
         if self._calls is not None:
             begin, head, middle = self._calls.begin, self._calls.head, self._calls.middle
-            self._first = re.compile(re.escape(begin + head) + NAME + re.escape(middle))
-            between = self._calls.tail + self._calls.separator + head
-            self._next = re.compile(re.escape(between) + NAME + re.escape(middle))
+            name = NAME + (re.escape(middle) or r"(?=\{)")
+            self._first = re.compile(re.escape(begin + head) + name)
+            self._next = re.compile(re.escape(self._calls.tail + self._calls.separator + head) + name)
+            self._object = self._new_object()
         self.calls = 0
 
     def feed(self, text: str, *, last: bool = False) -> list[Part]:
@@ -126,7 +127,7 @@ class PartReader:
             self._text = self._text[len(end) :]
             return self._go(self._behind_thoughts, last)
         if place < 0:
-            place = len(self._text) - (0 if last else _kept_back(self._text, end))
+            place = len(self._text) - (0 if last else kept_back(self._text, end))
         text = self._take(place)
         return Thought(text) if text else None
 
@@ -158,18 +159,22 @@ class PartReader:
         if place == 0:
             return self._begin(self._first)
         if place < 0:
-            place = len(self._text) - (0 if last else _kept_back(self._text, self._calls.tag))
+            place = len(self._text) - (0 if last else kept_back(self._text, self._calls.tag))
         return self._content(place)
 
     def _in_answer(self, last: bool) -> Part | None:
         return self._content(len(self._text))
 
     def _in_arguments(self, last: bool) -> Part | None:
-        end = self._end.find(self._text)
-        if end is not None:
+        text, size, ended = self._object.read(self._text)
+        if ended:
             self._place = self._between
-        text = self._take(len(self._text) if end is None else end)
+        self._take(size)
         return Arguments(self.calls - 1, text) if text else None
+
+    def _new_object(self) -> JsonReader | BareReader:
+        assert self._calls is not None
+        return BareReader(self._calls.quote) if self._calls.quote else JsonReader()
 
     def _between(self, last: bool) -> Part | None:
         return self._begin(self._next)
@@ -179,7 +184,7 @@ class PartReader:
         if match is None:
             return None
         self._text = self._text[match.end() :]
-        self._place, self._end = self._in_arguments, JsonEnd()
+        self._place, self._object = self._in_arguments, self._new_object()
         self.calls += 1
         return Begun(self.calls - 1, match[1])
 
@@ -201,8 +206,3 @@ class PartReader:
     def _take(self, size: int) -> str:
         found, self._text = self._text[:size], self._text[size:]
         return found
-
-
-def _kept_back(text: str, mark: str) -> int:
-    """The length of the longest end of the text with which the mark begins."""
-    return next((size for size in range(min(len(text), len(mark) - 1), 0, -1) if mark.startswith(text[-size:])), 0)

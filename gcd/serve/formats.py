@@ -6,9 +6,9 @@ Place in the walk: a chat template -> **Layout**, from which `gcd.serve.tools` m
     [thinking.begin thoughts thinking.end] [opening] content
     [thinking.begin thoughts thinking.end] content calls.begin (calls.head NAME calls.middle JSON calls.tail)+ calls.end
 
-Marks are written as text here; where the vocabulary has them as special tokens, they are those tokens. Formats whose
-arguments are no JSON (the XML of Qwen3-Coder; FunctionGemma and Gemma 4, whose strings stand between tokens of their
-own) have no row: there the calls of HERMES are explained, as for models without a format of their own (Gemma 1 to 3).
+Marks are written as text here; where the vocabulary has them as special tokens, they are those tokens. With a `quote`,
+arguments are written as `gcd.serve.bare` has it instead of as JSON. The XML of Qwen3-Coder has no row: there the calls
+of HERMES are explained, as for models without a format of their own (Gemma 1 to 3).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from gcd.serve.bare import bare_text
 
 __all__ = [
     "FORMATS",
@@ -39,6 +41,7 @@ class CallFormat:
     `tag` stands in no content: calls begin there. A format that is `leading` has no tag of its own, so that calls stand
     only where the text begins. `known_by` are texts of the chat templates that write it, `unknown_by` of those that
     write something alike. `parallel`: there may be several calls. `spelled`: templates take arguments as JSON text.
+    `quote` stands around the strings of arguments that are no JSON.
     """
 
     name: str
@@ -54,6 +57,7 @@ class CallFormat:
     leading: bool = False
     parallel: bool = True
     spelled: bool = False
+    quote: str = ""
 
     @property
     def untagged(self) -> bool:
@@ -66,8 +70,11 @@ class CallFormat:
         >>> HERMES.written([("weather", '{"city": "Oslo"}')])
         '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
         """
-        each = (f"{self.head}{name}{self.middle}{arguments}{self.tail}" for name, arguments in calls)
+        each = (f"{self.head}{name}{self.middle}{self._given(arguments)}{self.tail}" for name, arguments in calls)
         return f"{self.begin}{self.separator.join(each)}{self.end}"
+
+    def _given(self, arguments: str) -> str:
+        return bare_text(json.loads(arguments), self.quote) if self.quote else arguments
 
 
 HERMES = CallFormat(
@@ -100,6 +107,14 @@ FORMATS: tuple[CallFormat, ...] = (
         known_by=("<｜tool▁calls▁begin｜>", "<｜tool▁sep｜>"), unknown_by=("```json",), spelled=True,
     ),
     CallFormat(
+        name="function-gemma", head="<start_function_call>call:", middle="", tail="<end_function_call>",
+        tag="<start_function_call>", known_by=("<start_function_call>call:", "<escape>"), quote="<escape>",
+    ),
+    CallFormat(
+        name="gemma", head="<|tool_call>call:", middle="", tail="<tool_call|>", tag="<|tool_call>",
+        known_by=("<|tool_call>call:", '<|"|>'), quote='<|"|>',
+    ),
+    CallFormat(
         name="harmony", head="<|channel|>commentary to=functions.", middle=" <|constrain|>json<|message|>",
         tag="<|channel|>commentary to=functions.", known_by=("<|channel|>", "<|call|>"), leading=True, parallel=False,
     ),
@@ -122,6 +137,7 @@ class Thinking:
 THINKING: tuple[Thinking, ...] = (
     Thinking(begin="<think>", end="</think>"),
     Thinking(begin="[THINK]", end="[/THINK]"),
+    Thinking(begin="<|channel>thought\n", end="<channel|>"),
     Thinking(
         begin="<|channel|>analysis<|message|>", end="<|end|><|start|>assistant",
         opening="<|channel|>final<|message|>",
@@ -147,7 +163,7 @@ class Layout:
         found: tuple[str, ...] = ()
         if self.calls is not None:
             each = self.calls
-            found = (each.begin, each.head, each.middle, each.tail, each.separator, each.end)
+            found = (each.begin, each.head, each.middle, each.tail, each.separator, each.end, each.quote)
         if self.thinking is not None:
             found += (self.thinking.begin, self.thinking.end, self.thinking.opening)
         return found

@@ -16,6 +16,7 @@ from functools import reduce
 from operator import add, or_
 from typing import TYPE_CHECKING, Any
 
+from gcd.serve.bare import bare_grammar
 from gcd.serve.calls import GAP
 from gcd.serve.constraints import Goal
 from gcd.serve.fields import Fields, shown
@@ -206,7 +207,7 @@ def _calls(calls: CallFormat, toolbox: Toolbox, specials: Sequence[str]) -> Lang
 
     def call(tool: Tool) -> Language:
         head = _marked(f"{calls.head}{tool.name}{calls.middle}", specials)
-        return head + _arguments(tool) + _marked(calls.tail, specials)
+        return head + _arguments(tool, calls.quote, specials) + _marked(calls.tail, specials)
 
     one = reduce(or_, map(call, toolbox.callable))
     several = toolbox.parallel and calls.parallel
@@ -237,11 +238,19 @@ def _marked(text: str, specials: Sequence[str]) -> Language:
     return reduce(add, parts) if parts else language.literal("")
 
 
-def _arguments(tool: Tool) -> Language:
+def _arguments(tool: Tool, quote: str, specials: Sequence[str]) -> Language:
+    """The values of a tool's schema, as JSON or, where its strings have a `quote` of their own, bare."""
     from gcd import language
     from gcd.errors import GrammarError, RequestError
+    from gcd.parse import parse_wanted
+    from grammars.frontends.embed import embed
 
     try:
-        return language.schema(tool.parameters)
+        if not quote:
+            return language.schema(tool.parameters)
+        written = parse_wanted(schema=tool.parameters, whitespace="compact").to_grammar()
+        rules: dict[str, Node] = {}
+        bare = bare_grammar(written, quote, _marked(quote, specials).node)
+        return language.Language(embed(bare, rules, f"arguments of {tool.name}"), rules)
     except GrammarError as error:
         raise RequestError(f"{tool.param}: {error}", param=tool.param, code="invalid_grammar") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from typing import Any
 
 import jsonschema
@@ -37,7 +38,8 @@ VALUE = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required"
 
 SPECIALS = ("[TOOL_CALLS]", "[ARGS]", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>",
             "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>",
-            "<|start|>", "<tool_call>", "</tool_call>", "<think>", "</think>", "[THINK]", "[/THINK]")  # fmt: skip
+            "<|start|>", "<tool_call>", "</tool_call>", "<think>", "</think>", "[THINK]", "[/THINK]", "<|tool_call>",
+            "<tool_call|>", '<|"|>', "<|channel>", "<channel|>", "<start_function_call>", "<escape>")  # fmt: skip
 
 
 def vocabulary(special: bool) -> gcd.Vocabulary:
@@ -107,12 +109,16 @@ def written(layout: Layout, parts: list[tuple[str, str]]) -> str:
     return text + "".join(contents) + (layout.calls.written(calls) if layout.calls is not None and calls else "")
 
 
+THINKERS: dict[str, tuple[int | None, ...]] = {
+    "harmony": (3,), "gemma": (None, 2), "function-gemma": (None,),
+    **dict.fromkeys(("mistral", "mistral-v3", "mistral-nemo"), (None, 0, 1)),
+}  # fmt: skip
 CASES = [
     (name, thinking, special)
     for name in NAMES
     for thinking in (None, *range(len(THINKING)))
     for special in (False, True)
-    if (thinking == len(THINKING) - 1) == (name == "harmony") and not (thinking == 1 and not name.startswith("mistral"))
+    if thinking in THINKERS.get(name, (None, 0))
 ]
 
 
@@ -169,15 +175,13 @@ TEMPLATES = {
     "deepseek-v3.1": "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>'+ name + '<｜tool▁sep｜>' + arguments }}",
     "harmony": '"<|channel|>commentary json<|message|>" }}{{- tool_call.arguments|tojson }}{{- "<|call|>" }}',
     "llama": """{{- '{"name": "' + name + '", ' }}{{- '"parameters": ' }}{%- if builtin %}<|python_tag|>{% endif %}""",
+    "function-gemma": "{{ '<start_function_call>call:' + name + '{' }}{{ key + ':<escape>' + value + '<escape>' }}",
+    "gemma": """{{- '<|tool_call>call:' + name + '{' }}{{ key + ':<|"|>' + value + '<|"|>' }}{{- '}<tool_call|>'}}""",
 }
 """Format -> what stands in the published templates of its models."""
 
-NO_JSON = {
-    "Qwen3-Coder": "<tool_call>\\n<function=' + tool_call.name + '>",
-    "FunctionGemma": "{{- '<start_function_call>call:' + name + '{' }}{{- key + ':<escape>' + value + '<escape>' }}",
-    "Gemma 4": """{{- '<|tool_call>call:' + name + '{' }}{{ key + ':<|"|>' + value + '<|"|>' }}{{- '}<tool_call|>'}}""",
-}
-"""Model -> what stands in its template, where arguments are no JSON: such calls are written as Hermes writes them."""
+QWEN_CODER = "<tool_call>\\n<function=' + tool_call.name + '>"
+"""What stands in the template of Qwen3-Coder, whose arguments are XML: its calls are written as Hermes writes them."""
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -187,9 +191,8 @@ def test_templates_tell_the_format(name: str) -> None:
     assert found.name == name
 
 
-@pytest.mark.parametrize("name", NO_JSON)
-def test_calls_whose_arguments_are_no_json_have_no_format(name: str) -> None:
-    assert format_of(NO_JSON[name]) is None
+def test_calls_in_xml_have_no_format() -> None:
+    assert format_of(QWEN_CODER) is None
 
 
 def test_calls_of_earlier_turns_are_given_as_templates_take_them() -> None:
@@ -216,13 +219,128 @@ def test_calls_of_earlier_turns_are_given_as_templates_take_them() -> None:
         ("'</think>' in content", "[assistant]<think>\n", (0, True)),
         ("'</think>' in content", "[assistant]<think>\n\n</think>\n\n", (None, False)),
         ("[THINK]...[/THINK]", "[/INST]", (1, False)),
-        ("<|channel|>final<|message|>", "<|start|>assistant", (2, False)),
+        ("<|channel|>final<|message|>", "<|start|>assistant", (3, False)),
+        ("<|channel>thought\n<channel|>", "<|turn>model\n", (2, False)),
+        ("<|channel>thought\n<channel|>", "<|turn>model\n<|channel>thought\n<channel|>", (None, False)),
         (TEMPLATE, "[assistant]", (None, False)),
     ],
 )
 def test_templates_and_prompts_tell_whether_a_model_thinks(template: str, prompt: str, expected: Any) -> None:
     thinking, opened = thinking_of(template, prompt)
     assert (None if thinking is None else THINKING.index(thinking), opened) == expected
+
+
+# -- Gemma's calls, whose arguments have no quotes around keys, and strings between marks
+
+GEMMA = (
+    "{% macro value(x) %}{% if x is string %}QUOTE{{ x }}QUOTE{% elif x is boolean %}{{ 'true' if x else 'false' }}"
+    "{% elif x is none %}null{% elif x is mapping %}{{ '{' }}{% for key, item in x | dictsort %}{{ key }}:"
+    "{{ value(item) }}{{ ',' if not loop.last }}{% endfor %}{{ '}' }}{% elif x is sequence %}[{% for item in x %}"
+    "{{ value(item) }}{{ ',' if not loop.last }}{% endfor %}]{% else %}{{ x }}{% endif %}{% endmacro %}"
+    "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% for call in m['tool_calls'] or [] %}"
+    "{{ 'HEADcall:' + call['function']['name'] + value(call['function']['arguments']) + 'TAIL' }}{% endfor %}\n"
+    "{% endfor %}{% for tool in tools or [] %}[{{ tool['function']['name'] }}]{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}{# HEADcall: #}"
+)
+"""A template that writes calls as those of FunctionGemma and Gemma 4 do."""
+
+PLACE: dict[str, Any] = {
+    "type": "object", "additionalProperties": False, "required": ["to", "ok"],
+    "properties": {
+        "to": {"type": "object", "required": ["zip"], "additionalProperties": False, "properties": {
+            "zip": {"type": "string", "pattern": "^[0-9]{2}$"}, "Name": {"type": "string", "maxLength": 9}}},
+        "tags": {"type": "array", "items": {"enum": ["a\"b", "x\ny}", "c<escape>d"]}, "maxItems": 2},
+        "n": {"type": "integer", "minimum": 3, "maximum": 5}, "ok": {"type": ["boolean", "null"]},
+        "by": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "half": {"type": "object", "properties": {"b": {"const": {"x": [1, "y"]}}, "A": {}}, "required": ["b"]},
+    },
+}  # fmt: skip
+GOOD: tuple[Any, ...] = (
+    {"to": {"zip": "12"}, "ok": None},
+    {"by": {}, "n": 5, "ok": True, "tags": ['a"b', "x\ny}"], "to": {"Name": "é<\\,:{", "zip": "00"}},
+    {"by": {"a": 1, "b": -2}, "half": {"b": {"x": [1, "y"]}, "z": [{"c": {}}]}, "ok": False, "to": {"zip": "00"}},
+    {"half": {"A": "<esc", "b": {"x": [1, "y"]}}, "ok": False, "to": {"zip": "00"}},
+)
+BAD: tuple[Any, ...] = (
+    {"to": {"zip": "1"}, "ok": None}, {"to": {"zip": "12"}}, {"n": 6, "to": {"zip": "12"}, "ok": None},
+    {"to": {"zip": "12", "Name": "0123456789"}, "ok": None}, {"to": {"zip": "12"}, "ok": "true"},
+    {"by": {"a": "1"}, "to": {"zip": "12"}, "ok": True}, {"half": {"z": 1}, "to": {"zip": "12"}, "ok": True},
+    {"more": 1, "to": {"zip": "12"}, "ok": True}, {"tags": ["no"], "to": {"zip": "12"}, "ok": True},
+)  # fmt: skip
+
+
+def gemma_template(name: str) -> str:
+    calls = NAMES[name]
+    written = GEMMA.replace("QUOTE", calls.quote).replace("TAIL", calls.tail)
+    return written.replace("HEAD", calls.head.removesuffix("call:"))
+
+
+def gemma_call(name: str, arguments: Any) -> str:
+    """A call as the template writes it."""
+    call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+    tokenizer = byte_tokenizer()
+    text = tokenizer.apply_chat_template(
+        [{"role": "assistant", "content": "", "tool_calls": [call]}], tokenize=False,
+        chat_template=gemma_template(name),
+    )  # fmt: skip
+    return str(text).removeprefix("[assistant]").removesuffix("\n")
+
+
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize("name", ["gemma", "function-gemma"])
+def test_calls_that_gemmas_template_writes_are_accepted_and_read(name: str, special: bool) -> None:
+    words, layout = VOCABULARIES[special], Layout(calls=NAMES[name])
+    tools = (Tool("f", "", PLACE, "tools[0]"),)
+    goal = layout_goal(layout, Toolbox(tools, tools, True, False), None, words.special_tokens)
+    assert goal is not None
+    constraint = align(compile_grammar(goal.to_grammar()), words)
+
+    def accepted(text: str) -> bool:
+        matcher = constraint.matcher()
+        for piece in re.split("(" + "|".join(map(re.escape, words.special_tokens)) + ")" if special else "$^", text):
+            found = words.special_tokens.get(piece)
+            if not all(map(matcher.accept_token, piece.encode() if found is None else [found])):
+                return False
+        return matcher.accept_token(256)
+
+    rng = random.Random(1)
+    for arguments in GOOD:
+        jsonschema.validate(arguments, PLACE)
+        text = gemma_call(name, arguments)
+        assert accepted(text), text
+        assert NAMES[name].written([("f", json.dumps(arguments))]) == text
+        ((called, read_back),) = read(layout, text, rng)
+        assert (called, json.loads(read_back)) == ("call f", arguments)
+    for arguments in BAD:
+        assert not accepted(gemma_call(name, arguments)), arguments
+    text = drawn(goal, words, random.Random(2))
+    jsonschema.validate(json.loads(read(layout, text, rng)[0][1]), PLACE)
+
+
+@pytest.mark.parametrize("name", ["gemma", "function-gemma"])
+def test_a_server_of_gemma_speaks_json(name: str) -> None:
+    arguments = GOOD[1]
+    model = scripted(says(f"See: {gemma_call(name, arguments)}"))
+    model.tokenizer.chat_template = gemma_template(name)
+    function = {"name": "f", "parameters": PLACE}
+    with serving(model) as (url, _):
+        tools = [{"type": "function", "function": function}]
+        message = answer(url, tools=tools, temperature=0, max_tokens=400)["message"]
+        assert message["content"] == "See: "
+        (call,) = message["tool_calls"]
+        assert (call["function"]["name"], json.loads(call["function"]["arguments"])) == ("f", arguments)
+        for schema, problem in (
+            ({"type": "object", "properties": {"a": {"uniqueItems": True, "type": "array"}}},
+             "uniqueItems cannot be enforced in the model's own format of calls, which has no quotes around keys"),
+            ({"type": "object", "properties": {"a:b": {}}},
+             'the key "a:b" cannot be written in the model\'s own format of calls, which has no quotes around keys'),
+            ({"type": "object", "properties": {"a": {}}, "maxProperties": 2},
+             "minProperties and maxProperties cannot be enforced where keys are open in the model's own format of "
+             "calls, which has no quotes around keys"),
+        ):  # fmt: skip
+            tools = [{"type": "function", "function": {**function, "parameters": schema}}]
+            param = "tools[0].function.parameters"
+            assert error(ask(url, tools=tools)) == (400, param, "invalid_grammar", f"{param}: {problem}")
 
 
 # -- answers of a server
