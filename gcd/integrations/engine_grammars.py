@@ -2,6 +2,7 @@
 
 Place in the walk: `compile`, for engines that keep their own loop and pass texts and token ids. The hooks of each
 engine are thin over it (`gcd/integrations/sglang.py`, `llama_cpp.py`, the distribution `gcd-vllm`). It knows no engine.
+Importing it loads no numba: vLLM loads all hooks that are installed, and on a CPU does not start with numba there.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy as np
 from gcd.compile import align_wanted, vocabulary_of
 from gcd.errors import InvalidGrammar
 from gcd.parse import parse_wanted
-from tokenizer_align.matcher import Matcher
 from tokenizer_align.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from gcd.parse import Wanted
     from tokenizer_align.constraint import Constraint
+    from tokenizer_align.matcher import Matcher
     from tokenizer_align.rows import Bitmask
 
 __all__ = ["EngineGrammars", "EngineRow", "follow", "wanted_by_engine"]

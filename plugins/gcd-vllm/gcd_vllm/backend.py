@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from vllm.exceptions import VLLMValidationError
@@ -22,7 +22,9 @@ from vllm.v1.structured_output.backend_types import (
 from gcd.compile import check_wanted
 from gcd.errors import GrammarError
 from gcd.integrations.engine_grammars import EngineGrammars, wanted_by_engine
-from tokenizer_align.matcher import Matcher
+
+if TYPE_CHECKING:
+    from tokenizer_align.matcher import Matcher
 
 __all__ = ["GcdBackend", "GcdGrammar", "install", "install_if_wanted", "validate"]
 
