@@ -14,7 +14,7 @@ __all__ = ["Limits"]
 class Limits:
     """What one grammar may cost; beyond it `LimitExceeded` is raised.
 
-    `states`: of one rule's automaton, with at most three times as many positions in them; `rules`: of the whole
+    `states`: of one rule's automaton, with at most eight times as many positions in them; `rules`: of the whole
     grammar; `depth`: of nested nodes in one rule; `unrolled`: the largest repeat, in nodes, that is written out rather
     than counted; where that makes all of a rule call no other one, the rule may have 128 times as many.
     """

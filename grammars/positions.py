@@ -33,7 +33,7 @@ Set: TypeAlias = tuple[int, ...]
 
 END: Set = (0,)
 
-_PLACES = 3
+_PLACES = 8
 """Times the limit of states: the positions at which all states may stand together, since these are what takes time."""
 
 

@@ -19,7 +19,7 @@ from tokenizer_align.states import END, Arena, State
 if TYPE_CHECKING:
     from tokenizer_align.constraint import Constraint
 
-__all__ = ["Reached", "TokenClass", "reached_from", "refuse_distinct", "token_classes"]
+__all__ = ["Reached", "TokenClass", "reached_from", "refuse_histories", "token_classes"]
 
 Int32 = NDArray[np.int32]
 
@@ -48,7 +48,7 @@ def token_classes(constraint: Constraint, state: State) -> list[TokenClass]:
     >>> [token_ids.tolist() for _, token_ids in classes]
     [[0], [3, 4]]
     """
-    refuse_distinct(constraint)
+    refuse_histories(constraint)
     constraint._check(state._arena)
     arena, number = state._arena, state._number
     found = [] if number == END else reached_from(arena, number).classes
@@ -57,7 +57,7 @@ def token_classes(constraint: Constraint, state: State) -> list[TokenClass]:
     return [TokenClass(State(arena, after), token_ids) for after, token_ids in found]
 
 
-def refuse_distinct(constraint: Constraint) -> None:
+def refuse_histories(constraint: Constraint) -> None:
     """Raises `UnsupportedFeature` where items of arrays must differ, and for limits in tokens.
 
     A walk knows configurations, and no history.

@@ -22,7 +22,7 @@ from gcd.diffusion.emissions import Emissions
 from gcd.diffusion.lattice import End, Fixed, Tail, check_block, check_fixed, no_text
 from gcd.diffusion.token_sets import TAIL, TokenSets
 from grammars.errors import LimitExceeded
-from tokenizer_align.classes import refuse_distinct, token_classes
+from tokenizer_align.classes import refuse_histories, token_classes
 from tokenizer_align.constraint import Constraint, State
 
 __all__ = ["best_string"]
@@ -58,7 +58,7 @@ def best_string(
     check_block(constraint, logits, tail, end, budget)
     if logits.dim() != 2:
         raise ValueError(f"best_string takes one block, logits (L, V), not {(*logits.shape,)}")
-    refuse_distinct(constraint)
+    refuse_histories(constraint)
     sets = TokenSets(constraint.vocabulary.size)
     eos_set = sets.number(np.array(constraint.vocabulary.eos_token_ids, np.int32))
     emissions = Emissions(

@@ -23,7 +23,7 @@ from gcd.diffusion.planner import Goal, Moves, Plan, plan_block
 from gcd.diffusion.token_automaton import ENDED, BlockLimits, Edges, TokenAutomaton
 from gcd.diffusion.token_sets import Partition
 from grammars.errors import LimitExceeded
-from tokenizer_align.classes import refuse_distinct
+from tokenizer_align.classes import refuse_histories
 from tokenizer_align.constraint import Constraint, State
 from tokenizer_align.pushdown import Pushdown
 
@@ -110,7 +110,7 @@ def block_ways(
 
     Raises LimitExceeded, and UnsupportedFeature where items of arrays must differ.
     """
-    refuse_distinct(constraint)
+    refuse_histories(constraint)
     with _LOCK:
         known, too_long = _TOO_LONG.get(constraint, (None, 0))
         if constraint.is_terminated(start) or not (known == limits and length >= too_long):
