@@ -277,7 +277,7 @@ class _Law:
             try:
                 return best_string(self.constraint, self.logits, **self.options)[0]
             except LimitExceeded:
-                pass  # the model has no opinion
+                pass  # too many strings are nearly as probable for a search: the lattice finds the same one
         return self.lattice().map()[0]
 
 

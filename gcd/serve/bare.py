@@ -22,11 +22,13 @@ from grammars.errors import UnsupportedFeature
 from grammars.ir import (
     EPSILON,
     And,
+    ByteClass,
     Bytes,
     Choice,
     Distinct,
     Grammar,
     JsonString,
+    Length,
     Members,
     Node,
     Numerals,
@@ -165,7 +167,7 @@ class _Writer:
                     self._open_key(item) if next_one == _COLON else self._value(item)
                     for item, next_one in zip(items, following, strict=True)
                 ]))  # fmt: skip
-            case Numerals():
+            case Ref() | ByteClass() | Numerals() | Length():  # of these only numbers are made
                 return node
             case Choice(items):
                 return Choice(tuple(map(self._value, items)))
@@ -175,7 +177,7 @@ class _Writer:
                 return self._members(node)
             case Distinct():
                 raise _unheld("uniqueItems cannot be enforced")
-        return node
+        raise _unheld(f"what becomes of the schema ({type(node).__name__}) cannot be written")
 
     def _literal(self, data: bytes) -> Node:
         """A declared string between marks; other literals of JSON are what they are."""
