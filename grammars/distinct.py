@@ -62,13 +62,22 @@ class Stacks(Generic[C]):
     def __init__(self, machine: Machine[C]) -> None:
         self.machine = machine
         self._parts: dict[tuple[int, int, int], int | None] = {}
+        self._rules: dict[C, tuple[int, ...]] = {}
+
+    def rules(self, configuration: C) -> tuple[int, ...]:
+        """The rules of the innermost arrays with distinct items; -1 where none is open."""
+        found = self._rules.get(configuration)
+        if found is None:
+            items, _ = self.machine.items_of(configuration)
+            found = tuple(sorted({rule for state, _, stack in items for rule in self._innermost(state, stack)}))
+            self._rules[configuration] = found
+        return found
 
     def parts(self, configuration: C, arrays: int) -> Iterator[tuple[int, C]]:
         """The parts of a configuration in which that many are open, one for each rule of the innermost of them."""
         machine = self.machine
         items, accepting = machine.items_of(configuration)
-        rules = {rule for state, _, stack in items for rule in self._innermost(state, stack)}
-        for rule in sorted(rules):
+        for rule in self.rules(configuration):
             kept = []
             for state, counter, stack in items:
                 found = self._below(state, stack, arrays, rule)
@@ -170,8 +179,11 @@ class Distinct(Generic[C]):
 
     def is_alive(self, branch: Branch[C]) -> bool:
         """Whether the text can be finished from here."""
-        if not branch.history.frames:
+        history = branch.history
+        if not history.toward():
             return True
+        if not history.toward_items():
+            branch = Branch(branch.configuration, history.keys_alone())
         known = self._alive.get(branch)
         return self._look(branch) if known is None else known
 
@@ -181,14 +193,17 @@ class Distinct(Generic[C]):
         Whitespace is tried last.
         """
         before: dict[Branch[C], Branch[C] | None] = {branch: None}
-        pending = [branch]
-        while pending:
-            at = pending.pop()
+        pending, spaced = [branch], list[Branch[C]]()
+        while pending or spaced:
+            is_spaced = not pending
+            at = (pending or spaced).pop()
             toward = at.history.toward()
             allowed = self.machine.bytes_at(at.configuration) if toward else []
-            away = (byte for byte in allowed if byte not in toward and byte not in WHITESPACE)
+            away = () if is_spaced else (byte for byte in allowed if byte not in toward and byte not in WHITESPACE)
             found = not toward or any(self.machine.after(at.configuration, byte) is not None for byte in away)
-            for byte in () if found else sorted(allowed, key=WHITESPACE.__contains__, reverse=True):
+            if not found and not is_spaced:
+                spaced.append(at)
+            for byte in () if found else (byte for byte in allowed if (byte in WHITESPACE) == is_spaced):
                 for following in self.step(at, byte):
                     if following not in before:
                         before[following] = at

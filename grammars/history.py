@@ -90,12 +90,18 @@ class History(NamedTuple):
 
     def read(self, data: bytes) -> History | None:
         """The history after some bytes of JSON of which none opens an array."""
-        at = self
-        for byte in data if self.frames else b"":
-            after = at.step(byte)
-            if after is None or not after.frames:
-                return after
-            at = after
+        at, begin = self, 0
+        while at.frames and begin < len(data):
+            if at.lexeme is not None and at.in_string:
+                quote = data.find(_QUOTE, begin)
+                end = len(data) if quote < 0 else quote
+                at, begin = History(at.frames, at.lexeme + data[begin:end]), end
+                if quote < 0:
+                    break
+            after = at.step(data[begin])
+            if after is None:
+                return None
+            at, begin = after, begin + 1
         return at
 
     def _complete(self, value: Value) -> History | None:
@@ -138,6 +144,14 @@ class History(NamedTuple):
                 for rival in frame.items:
                     found.update(self._toward(depth, rival))
         return frozenset(found)
+
+    def keys_alone(self) -> History:
+        """The innermost object with its keys: all that matters where no item can become one of those before it, until
+        the next key is complete.
+        """
+        top = self.frames[-1]
+        assert isinstance(top, Object)
+        return History((Object(tuple([(key, None) for key, _ in top.entries]), top.key),), self.lexeme)
 
     def _toward_keys(self) -> Iterable[int]:
         """The bytes with which a key can still become one of those of its object."""
@@ -230,7 +244,7 @@ def _is_escaped(lexeme: bytes) -> bool:
 
 
 def _string(lexeme: bytes) -> str:
-    return str(json.loads(lexeme))
+    return str(json.loads(lexeme)) if b"\\" in lexeme else lexeme[1:-1].decode()
 
 
 def _scalar(lexeme: bytes) -> Value:

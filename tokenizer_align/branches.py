@@ -8,19 +8,19 @@ towards an earlier item, or hold the end of one item and the beginning of the ne
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grammars.distinct import Branch, Distinct, Frame
-from grammars.history import WHITESPACE, Array, History
+from grammars.history import OPEN, WHITESPACE, Array, History
 from grammars.tables import RULE_DISTINCT, RULE_START, STATE_RULE
 from tokenizer_align import kernels
 from tokenizer_align.kernels import DEAD
 from tokenizer_align.states import Arena, Bitmask, Common
-from tokenizer_align.vocabulary import Vocabulary
+from tokenizer_align.suspects import among, bitmask_of, members_of, suspects_of
 
 __all__ = ["BranchArena"]
 
@@ -34,9 +34,12 @@ _FEW = 512
 """Most tokens that are tried one by one because they lower a cost."""
 
 _REMEMBERED = 4096
-"""Configurations of which it is remembered where whitespace leads, and branches whose cost is."""
+"""Steps and bytes of configurations, where whitespace leads from them, and costs of branches that are remembered."""
 
 (_SPACE,) = b" "
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class BranchArena(Arena):
@@ -45,10 +48,12 @@ class BranchArena(Arena):
     def __init__(self, common: Common) -> None:
         super().__init__(common)
         self.distinct = Distinct[int](self)
-        self.suspects = _suspects_of(common.vocabulary)
+        self.suspects = suspects_of(common.vocabulary)
         self.costs: dict[Branch[int], int] = {}
-        self.spaces: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        self.spaces: dict[int, list[tuple[int, list[int]]]] = {}
         self.possible: dict[int, list[int]] = {}  # of a configuration the bytes that may come next
+        self.steps: dict[tuple[int, int], int | None] = {}
+        self.rules: dict[int, int] = {}  # of a state the rule of its array with distinct items
         self.states: list[tuple[Branch[int], ...]] = []
         self.numbers: dict[tuple[Branch[int], ...], int] = {}
         self.start = self._number([Branch(self.start)])
@@ -77,18 +82,20 @@ class BranchArena(Arena):
 
     def after(self, configuration: int, byte: int) -> int | None:
         """The configuration after one byte, None when it is refused."""
-        reached = super().step(configuration, byte)
-        return None if reached == DEAD else reached
+        at = configuration, byte
+        if at not in self.steps:
+            reached = super().step(configuration, byte)
+            _remember(self.steps, at, None if reached == DEAD else reached)
+            return None if reached == DEAD else reached
+        return self.steps[at]
 
     def bytes_at(self, configuration: int) -> list[int]:
         """The bytes that may come next; perhaps some more, which `after` refuses."""
         found = self.possible.get(configuration)
         if found is None:
             heap, first = self.arrays[kernels.HEAP], configuration + kernels.HEADER
-            found = _tokens(heap[first : first + kernels.BYTE_WORDS])
-            if len(self.possible) >= _REMEMBERED:
-                self.possible.clear()
-            self.possible[configuration] = found
+            found = members_of(heap[first : first + kernels.BYTE_WORDS])
+            _remember(self.possible, configuration, found)
         return found
 
     def items_of(self, configuration: int) -> tuple[list[Frame], bool]:
@@ -115,10 +122,14 @@ class BranchArena(Arena):
 
     def distinct_rule(self, state: int) -> int:
         """The rule of a state inside of an array with distinct items, else -1."""
-        tables = self.automaton.tables
-        rule = int(tables.states[state, STATE_RULE])
-        is_distinct, start = tables.rules[rule, [RULE_DISTINCT, RULE_START]].tolist()
-        return rule if is_distinct and state != start else -1  # at its start, the bracket is not read
+        found = self.rules.get(state)
+        if found is None:
+            tables = self.automaton.tables
+            rule = int(tables.states[state, STATE_RULE])
+            is_distinct, start = tables.rules[rule, [RULE_DISTINCT, RULE_START]].tolist()
+            found = rule if is_distinct and state != start else -1  # at its start, the bracket is not read
+            _remember(self.rules, state, found)
+        return found
 
     # -- states
 
@@ -141,10 +152,22 @@ class BranchArena(Arena):
             yield from self.distinct.read(branches, data)
             return
         for configuration, history in branches if data else ():
-            reached = super().advance(configuration, token_id)
-            read = history.read(data) if reached != DEAD else None
-            if read is not None and self.distinct.is_alive(after := Branch(reached, read)):
+            read = history.read(data)
+            reached = DEAD if read is None else super().advance(configuration, token_id)
+            if read is not None and reached != DEAD and self.distinct.is_alive(after := Branch(reached, read)):
                 yield after
+
+    def _allows(self, branch: Branch[int], token_id: int, budget: int | None) -> bool:
+        """Whether a token that the configuration allows is one that its branch allows; mostly the history says so."""
+        if budget is not None:
+            return any(self._suffices(after, budget - 2) for after in self._after_token((branch,), token_id))
+        data = self.common.vocabulary.tokens[token_id]
+        if b"[" in data:
+            return bool(self.distinct.read((branch,), data))
+        read = branch.history.read(data)
+        if read is None or not read.toward():
+            return read is not None
+        return self.distinct.is_alive(Branch(super().advance(branch.configuration, token_id), read))
 
     def accepting(self, configuration: int) -> bool:
         if configuration >= 0:
@@ -200,15 +223,13 @@ class BranchArena(Arena):
                 best = min([best, *(1 + self._cost(after) for after in self._after_token((branch,), token))])
                 if best <= as_ever:
                     break
-        if len(self.costs) >= _REMEMBERED:
-            self.costs.clear()
-        self.costs[branch] = best
+        _remember(self.costs, branch, best)
         return best
 
     def _lowering(self, configuration: int) -> list[int]:
         """The tokens that lower the cost of a configuration, where they are few."""
         row = super().mask(configuration, super().cost(configuration) + 1) & self.suspects.plain
-        return _tokens(row) if int(np.unpackbits(row.view(np.uint8)).sum()) <= _FEW else []
+        return members_of(row) if int(np.unpackbits(row.view(np.uint8)).sum()) <= _FEW else []
 
     def _needs(self, branch: Branch[int]) -> int:
         """The bytes that suffice for the items that open arrays must have behind those that are begun."""
@@ -250,123 +271,78 @@ class BranchArena(Arena):
         row = free if budget is None else super().mask(branch.configuration, budget - self._needs(branch))
         suspects = self._suspected(branch, free)
         if budget is not None and any(self.automaton.all_needs()):  # a bracket adds to the needs, others may lower them
-            several = _tokens(free & (self.suspects.single | self.suspects.brackets))
+            several = among(free, self.suspects.single_or_bracket)
             suspects = sorted({*suspects, *several, *self._lowering(branch.configuration)})
-        spaces = self._spaces(branch.configuration, free) if history.frames and not history.in_string else []
-        verdicts: list[tuple[tuple[int, ...], list[Branch[int]]]]
-        verdicts = [((token,), [*self._after_token((branch,), token)]) for token in suspects]
-        for configuration, tokens in spaces:
+        decided, allowed = suspects, [token for token in suspects if self._allows(branch, token, budget)]
+        if history.frames and not history.in_string:
             read = history.step(_SPACE)
-            after = [] if read is None else [Branch(configuration, read)]
-            verdicts.append((tokens, [*filter(self.distinct.is_alive, after)]))
-        if not verdicts:
+            for configuration, tokens in self._spaces(branch.configuration, free):
+                is_alive = read is not None and self.distinct.is_alive(after := Branch(configuration, read))
+                decided = decided + tokens
+                if is_alive and (budget is None or self._suffices(after, budget - 2)):
+                    allowed += tokens
+        if len(decided) == len(allowed) and budget is None:
             return row
-        row = row.copy()
-        for tokens, after in verdicts:
-            allowed = after if budget is None else any(self._suffices(way, budget - 2) for way in after)
-            for token in tokens:
-                bit = np.array(1 << (token & 31), np.uint32).astype(np.int32)
-                row[token >> 5] = row[token >> 5] | bit if allowed else row[token >> 5] & ~bit
-        return row
+        return row & ~bitmask_of(decided, len(row)) | bitmask_of(allowed, len(row))
 
-    def _spaces(self, configuration: int, free: Bitmask) -> list[tuple[int, tuple[int, ...]]]:
+    def _spaces(self, configuration: int, free: Bitmask) -> list[tuple[int, list[int]]]:
         """The tokens that are nothing but whitespace, by where they lead: hundreds lead to a few configurations."""
         known = self.spaces.get(configuration)
         if known is None:
             found: dict[int, list[int]] = {}
-            for token in _tokens(free & self.suspects.spaces):
+            for token in among(free, self.suspects.spaces):
                 found.setdefault(super().advance(configuration, token), []).append(token)
-            if len(self.spaces) >= _REMEMBERED:
-                self.spaces.clear()
-            known = self.spaces[configuration] = [(after, tuple(tokens)) for after, tokens in found.items()]
+            known = list(found.items())
+            _remember(self.spaces, configuration, known)
         return known
 
     def _suspected(self, branch: Branch[int], free: Bitmask) -> list[int]:
         """The tokens of a configuration's mask of which a look at the history decides, but whitespace."""
         history = branch.history
         if not history.frames:
-            return _tokens(free & self.suspects.opening)
+            return [t for t in among(free, self.suspects.opening) if self._may_open(branch.configuration, t)]
         several = self.suspects.after_string if history.in_string else self.suspects.several
-        found = set(_tokens(free & several))
-        for token in self._leading(history):
-            if free[token >> 5] >> (token & 31) & 1 and not self.suspects.spaces[token >> 5] >> (token & 31) & 1:
-                found.add(token)
-        return sorted(found)
+        leading = np.concatenate([*self._leading(history), several[:0]])
+        return sorted({*among(free, several), *among(free, leading[~self.suspects.is_space[leading]])})
 
-    def _leading(self, history: History) -> Iterator[int]:
-        """The tokens that lead from a history towards an earlier item, or to one."""
-        trie = self.common.vocabulary.trie
-        starts, kids, kid_bytes = trie.children.start, trie.children.node, trie.children.byte
-        pending = [(-1, history, _leads(history))]
+    def _may_open(self, configuration: int, token_id: int) -> bool:
+        """Whether a bracket in a token may be that of an array with distinct items."""
+        data, at = self.common.vocabulary.tokens[token_id], configuration
+        for byte in data[: data.rindex(b"[") + 1]:
+            after = self.after(at, byte)
+            if after is None:
+                return False
+            if byte == OPEN and max(self.distinct.stacks.rules(after), default=-1) >= 0:
+                return True
+            at = after
+        return False
+
+    def _leading(self, history: History) -> Iterator[NDArray[np.int32]]:
+        """The tokens that lead from a history towards an earlier item, or to one; but whitespace."""
+        trie, at = self.common.vocabulary.trie, history
+        pending = self._children(-1, at)
+        if at.step(_SPACE) is at:
+            behind = self.suspects.behind_space
+            pending = [(node, byte, at) for byte in at.toward() for node in behind.get(byte, ())]
         while pending:
-            node, at, wanted = pending.pop()
-            for kid in range(starts[node + 1], starts[node + 2]):
-                byte = int(kid_bytes[kid])
-                if byte not in wanted:
-                    continue
-                child, after = int(kids[kid]), at.step(byte)
-                if after is None:
-                    yield from trie.tokens_below(child).tolist()
-                elif after is at:
-                    yield from trie.token_ids[trie.tok_start[child] : trie.tok_end[child]].tolist()
-                    pending.append((child, at, wanted))
-                elif after.toward():
-                    yield from trie.token_ids[trie.tok_start[child] : trie.tok_end[child]].tolist()
-                    pending.append((child, after, _leads(after)))
+            node, byte, at = pending.pop()
+            after = at.step(byte)
+            if after is None:
+                yield trie.tokens_below(node)
+            elif after is at or after.toward():
+                yield trie.token_ids[trie.tok_start[node] : trie.tok_end[node]]
+                pending += self._children(node, after)
+
+    def _children(self, node: int, history: History) -> list[tuple[int, int, History]]:
+        """The nodes behind one of the trie, with the bytes to them, that lead towards an earlier item, or nowhere."""
+        children = self.common.vocabulary.trie.children
+        first, end = children.start[node + 1 : node + 3].tolist()
+        leads = history.toward() if history.in_string else history.toward() | WHITESPACE
+        found = zip(children.node[first:end].tolist(), children.byte[first:end].tolist(), strict=True)
+        return [(child, byte, history) for child, byte in found if byte in leads]
 
 
-def _leads(history: History) -> frozenset[int]:
-    """The bytes that lead towards an earlier item, and those that lead nowhere."""
-    return history.toward() if history.in_string else history.toward().union(WHITESPACE)
-
-
-class _Suspects(NamedTuple):
-    """Tokens, as bitmasks, that may hold the end of an item, or of an entry, and something of the next one."""
-
-    opening: Bitmask
-    """A bracket and, behind it, a comma."""
-    several: Bitmask
-    """A comma."""
-    after_string: Bitmask
-    """A comma behind a quote."""
-    single: Bitmask
-    """One byte."""
-    brackets: Bitmask
-    """A bracket."""
-    plain: Bitmask
-    """All but special tokens."""
-    spaces: Bitmask
-    """Whitespace and nothing else."""
-
-
-_OF: weakref.WeakKeyDictionary[Vocabulary, _Suspects] = weakref.WeakKeyDictionary()
-
-
-def _suspects_of(vocabulary: Vocabulary) -> _Suspects:
-    found = _OF.get(vocabulary)
-    if found is None:
-        special = {*vocabulary.eos_token_ids, *vocabulary.special_tokens.values()}
-        tokens = [b"" if token in special else data for token, data in enumerate(vocabulary.tokens)]
-        found = _OF[vocabulary] = _Suspects(
-            opening=_bitmask([b"," in data.partition(b"[")[2] for data in tokens]),
-            several=_bitmask([b"," in data for data in tokens]),
-            after_string=_bitmask([b"," in data.partition(b'"')[2] for data in tokens]),
-            single=_bitmask([len(data) == 1 for data in tokens]),
-            brackets=_bitmask([b"[" in data for data in tokens]),
-            plain=_bitmask([bool(data) for data in tokens]),
-            spaces=_bitmask([bool(data) and WHITESPACE.issuperset(data) for data in tokens]),
-        )
-    return found
-
-
-def _bitmask(bits: list[bool]) -> Bitmask:
-    row = np.zeros((len(bits) + 31) // 32 * 32, bool)
-    row[: len(bits)] = bits
-    return np.packbits(row, bitorder="little").view(np.int32)
-
-
-def _tokens(row: Bitmask) -> list[int]:
-    """The tokens, or the bytes, of a bitmask."""
-    (found,) = np.unpackbits(row.view(np.uint8), bitorder="little").nonzero()
-    tokens: list[int] = found.tolist()
-    return tokens
+def _remember(memory: dict[K, V], key: K, value: V) -> None:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[key] = value

@@ -70,6 +70,7 @@ def warm_up() -> None:
     _use_machine(automaton, vocabulary, budget=None)  # what the second process may have left undone is compiled here
     _use_tables(automaton, vocabulary)
     _use_machine(automaton, vocabulary, budget=300)
+    _use_branches(vocabulary)
 
 
 def _second_half() -> None:
@@ -163,6 +164,20 @@ def _use_machine(automaton: ByteAutomaton, vocabulary: Vocabulary, *, budget: in
         constraint.mask(state, budget)
         state = constraint.advance(state, token)
     constraint.forced_text(state)
+
+
+def _use_branches(vocabulary: Vocabulary) -> None:
+    from grammars.compile import compile_grammar
+    from grammars.ir import Bytes, Choice, Distinct, Grammar, Sequence
+    from tokenizer_align.constraint import align
+
+    item = Choice((Bytes(b"1"), Bytes(b"2")))
+    array = Sequence((Bytes(b"["), item, Bytes(b","), item, Bytes(b"]")))
+    constraint = align(compile_grammar(Grammar({"start": Distinct(array, needs=(9, 9))})), vocabulary)
+    state = constraint.start
+    for byte in b"[1,2]":
+        constraint.mask(state)
+        state = constraint.advance(state, byte)
 
 
 def _use_tables(automaton: ByteAutomaton, vocabulary: Vocabulary) -> None:
