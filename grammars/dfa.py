@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from grammars.errors import LimitExceeded
 
@@ -20,6 +24,7 @@ __all__ = [
     "complement",
     "crawl",
     "determinise",
+    "edge_table",
     "intersect",
     "minimise",
     "shortest",
@@ -311,6 +316,17 @@ def minimise(dfa: Dfa) -> Dfa:
 def shortest(dfa: Dfa) -> int:
     """The length of a shortest string, -1 without any."""
     return _distances(dfa)[0][0]
+
+
+def edge_table(dfa: Dfa) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many edges each state has, int64 (S,), and all of them, int64 (E, 3).
+
+    >>> [part.tolist() for part in edge_table(Dfa((((97, 99, 1),), ()), frozenset({1})))]
+    [[1, 0], [[97, 99, 1]]]
+    """
+    counts = np.fromiter(map(len, dfa.edges), np.int64, len(dfa.edges))
+    numbers = chain.from_iterable(chain.from_iterable(dfa.edges))
+    return counts, np.fromiter(numbers, np.int64, 3 * int(counts.sum())).reshape(-1, 3)
 
 
 def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:

@@ -248,10 +248,11 @@ def _encoded(content: Node, spelling: Spelling | None, *, counts: bool) -> Fragm
 def new_fragment(content: Node, spelling: Spelling | None, *, counts: bool) -> Fragment:
     """The same, made whether or not it is a standard one.
 
-    Code points were minimal, so that bytes are; see `grammars.utf8`.
+    Code points were minimal, so that bytes are, and no state is dead unless there is no text; see `grammars.utf8`.
     """
     dfa = _bytes_of(char_dfa(content), spelling, counts=counts)
-    return dfa_fragment(trim(without_empty(dfa) if spelling is None else _quoted(dfa)), counts=counts)
+    made = without_empty(dfa) if spelling is None else _quoted(dfa)
+    return dfa_fragment(made if dfa.finals else trim(made), counts=counts)
 
 
 def _bytes_of(dfa: Dfa, spelling: Spelling | None, *, counts: bool) -> Dfa:

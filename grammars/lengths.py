@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.dfa import Dfa
+from grammars.dfa import Dfa, edge_table
 from grammars.errors import LimitExceeded
 from grammars.rules import SPECIAL, Rule
 from grammars.utf8 import TICK
@@ -157,13 +157,13 @@ def _lower(column: NDArray[np.int64], edges: _Edges, behind: NDArray[np.int64]) 
         column[states] = np.minimum(column[states], np.minimum(least, NEVER))
 
 
+@lru_cache(maxsize=16)
 def _edge_pairs(dfa: Dfa, every: bool) -> tuple[_Edges, list[_Edges]]:
     """The edges that begin a character; and the others, layer by layer, a state's behind those of its targets."""
-    found: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
-    for source, row in enumerate(dfa.edges):
-        for low, _, target in row:
-            found[not every and not TICK <= low < SPECIAL].add((source, target))
-    ticked, silent = (np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T for pairs in found)
+    counts, edges = edge_table(dfa)
+    begins = np.full(len(edges), True) if every else (edges[:, 0] >= TICK) & (edges[:, 0] < SPECIAL)
+    pairs = np.repeat(np.arange(len(counts)), counts) * len(counts) + edges[:, 2]
+    ticked, silent = (np.stack(np.divmod(np.unique(pairs[kind]), len(counts))) for kind in (begins, ~begins))
     layers = []
     while silent.size:
         left, waiting = np.zeros((2, len(dfa.edges)), dtype=bool)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grammars.dfa import Dfa, Edge
+from grammars.dfa import Dfa, Edge, edge_table
 from grammars.rules import CALL, SPECIAL, calls, plain_symbol
 from grammars.tables import (
     CALL_COLUMNS,
@@ -65,8 +65,7 @@ class Piece:
     @classmethod
     def from_leaf(cls, dfa: Dfa) -> Piece:
         """The arrays of a DFA over bytes, the first of a character with `TICK` added where they are to be counted."""
-        counts = np.array([len(row) for row in dfa.edges])
-        found = np.array([edge for row in dfa.edges for edge in row], np.int32).reshape(-1, 3)
+        counts, found = edge_table(dfa)
         ticks = found[:, 0] >= TICK
         edges = np.zeros((len(found), EDGE_COLUMNS), np.int32)
         edges[:, [EDGE_LOW, EDGE_HIGH, EDGE_TO]] = found

@@ -20,6 +20,9 @@ __all__ = ["ESCAPED", "RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_jso
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
 
+_REMEMBERED = 512
+"""Shapes of states whose spellings are remembered."""
+
 Row: TypeAlias = tuple[Edge, ...]
 Spell: TypeAlias = Callable[[Iterable[Edge]], Iterable[Edge]]
 """From edges on digits to edges on the bytes that write them."""
@@ -49,9 +52,7 @@ def encode_utf8(dfa: Dfa, *, ticks: bool = False) -> Dfa:
     >>> encode_utf8(Dfa((((0xE9, 0xE9, 1),), ()), frozenset({1}))).edges        # é is C3 A9
     (((195, 195, 2),), (), ((169, 169, 1),))
     """
-    writer = _Writer(len(dfa.edges))
-    rows = [writer.raw(row) for row in dfa.edges]
-    return writer.dfa(rows, dfa.finals, ticks=ticks)
+    return _encode(dfa, None, ticks=ticks)
 
 
 @lru_cache(maxsize=1024)
@@ -67,44 +68,69 @@ def encode_json(dfa: Dfa, spelling: Spelling = "any", *, ticks: bool = False) ->
     of either case, in surrogate pairs beyond U+FFFF; with another `spelling` one of them each, the short escape where
     there is one, and hex digits in lower case. Surrogates that stand alone are never written.
     """
-    writer = _Writer(len(dfa.edges), spelling)
-    rows = []
-    for row in dfa.edges:
-        rows.append(tuple(sorted((*writer.raw(_common(row, RAW[spelling])), *writer.escapes(row)))))
-    return writer.dfa(rows, dfa.finals, ticks=ticks)
+    return _encode(dfa, spelling, ticks=ticks)
 
 
 def spell_json(dfa: Dfa, spelling: Spelling = "any") -> Dfa:
     """What `encode_json` gives, over code points: a character that stands raw is one symbol, not its bytes."""
-    writer = _Writer(len(dfa.edges), spelling)
-    rows = []
+    return _encode(dfa, spelling, raw_symbols=True)
+
+
+def _encode(dfa: Dfa, spelling: Spelling | None, *, ticks: bool = False, raw_symbols: bool = False) -> Dfa:
+    states, begun, shift = _States(len(dfa.edges)), [], TICK if ticks else 0
     for row in dfa.edges:
-        rows.append(tuple(sorted((*_common(row, RAW[spelling]), *writer.escapes(row)))))
-    return writer.dfa(rows, dfa.finals, ticks=False)
+        places: dict[int, int] = {}
+        shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in row])
+        first, unfinished = _spelt(shape, spelling, raw_symbols)
+        numbers = [*places]
+        for edges in unfinished:
+            numbers.append(states.number(tuple([(low, high, numbers[target]) for low, high, target in edges])))
+        begun.append(tuple([(low + shift, high + shift, numbers[target]) for low, high, target in first]))
+    return Dfa((*begun, *states.rows), dfa.finals)
+
+
+@lru_cache(_REMEMBERED)
+def _spelt(row: Row, spelling: Spelling | None, raw_symbols: bool) -> tuple[Row, tuple[Row, ...]]:
+    """The edges on first bytes for edges on code points to targets 0, 1, ..., and the edges of the states that they
+    lead to behind these, of which each refers to those before it. Most states of an automaton differ in targets alone.
+    """
+    writer = _Writer(len({target for _, _, target in row}), spelling or "any")
+    if spelling is None:
+        first = writer.raw(row)
+    else:
+        raw = _common(row, RAW[spelling])
+        first = tuple(sorted((*(raw if raw_symbols else writer.raw(raw)), *writer.escapes(row))))
+    return _joined(first), tuple(writer.states.rows)
+
+
+class _States:
+    """States for unfinished characters, numbered behind the `count` states that stand between characters."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.rows: list[Row] = []
+        self.numbers: dict[Row, int] = {}
+
+    def number(self, row: Row) -> int:
+        """The number of the state with these edges."""
+        found = self.numbers.get(row)
+        if found is None:
+            found = self.numbers[row] = self.count + len(self.rows)
+            self.rows.append(row)
+        return found
 
 
 class _Writer:
-    """Makes the states for unfinished characters, behind the `count` states that stand between characters."""
+    """Makes the states for unfinished characters behind one state, which has `count` targets."""
 
-    def __init__(self, count: int, spelling: Spelling = "any") -> None:
-        self.count, self.spelling = count, spelling
+    def __init__(self, count: int, spelling: Spelling) -> None:
+        self.states, self.spelling = _States(count), spelling
         self.hex = _hex if spelling == "any" else _lower_hex
-        self.rows: list[Row] = []
-        self.states: dict[Row, int] = {}
         self.rests: dict[tuple[Row, int, int, Spell], int] = {}
 
     def state(self, row: Iterable[Edge]) -> int:
         """The number of the state with these edges."""
-        row = _joined(row)
-        if row not in self.states:
-            self.states[row] = self.count + len(self.rows)
-            self.rows.append(row)
-        return self.states[row]
-
-    def dfa(self, rows: list[Row], finals: frozenset[int], *, ticks: bool) -> Dfa:
-        shift = TICK if ticks else 0
-        begun = [tuple((low + shift, high + shift, target) for low, high, target in _joined(row)) for row in rows]
-        return Dfa((*begun, *self.rows), finals)
+        return self.states.number(_joined(row))
 
     def raw(self, row: Row) -> Row:
         """The edges on first bytes, for edges on code points."""
