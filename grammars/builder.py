@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass
 
 from grammars.alike import Kept
+from grammars.collection import collection_paused
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.fragments import Fragment, Leaf, body_leaf, fragment, leaf, window_leaf, written_out
 from grammars.ir import (
@@ -258,7 +259,7 @@ class Builder:
         """Writes a rule into the store, unless it is there."""
         if self.is_built(rule):
             return
-        with self.lock:
+        with self.lock, collection_paused():
             if self.is_built(rule):
                 return
             match self.plans[rule]:

@@ -66,7 +66,7 @@ _WRITTEN_OUT = 24
 """Repeats of a class of characters in a JSON string up to which each is a state."""
 
 _SHARED = 4096
-"""The states of a piece up to which it is looked for among the others; larger ones have no tables of a vocabulary."""
+"""The states of a piece up to which it is looked for among the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -234,7 +234,8 @@ def window_leaf(ranges: Ranges, low: int, high: int | None, spelling: Spelling |
 
 @lru_cache(maxsize=_LEAVES)
 def _class_window(ranges: Ranges, spelling: Spelling | None) -> Fragment:
-    dfa = _bytes_of(char_dfa(Repeat(CharClass(ranges))), spelling, counts=True)
+    dfa = char_dfa(Repeat(CharClass(ranges)))
+    dfa = encode_utf8(dfa, ticks=True) if spelling is None else encode_json(dfa, spelling, ticks=True)
     return dfa_fragment(without_empty(dfa), counts=True)
 
 
@@ -250,13 +251,12 @@ def new_fragment(content: Node, spelling: Spelling | None, *, counts: bool) -> F
 
     Code points were minimal, so that bytes are, and no state is dead unless there is no text; see `grammars.utf8`.
     """
-    dfa = _bytes_of(char_dfa(content), spelling, counts=counts)
-    made = without_empty(dfa) if spelling is None else _quoted(dfa)
+    dfa = char_dfa(content)
+    if spelling is None:
+        made = without_empty(encode_utf8(dfa, ticks=counts))
+    else:
+        made = encode_json(dfa, spelling, ticks=counts, quoted=True)
     return dfa_fragment(made if dfa.finals else trim(made), counts=counts)
-
-
-def _bytes_of(dfa: Dfa, spelling: Spelling | None, *, counts: bool) -> Dfa:
-    return encode_utf8(dfa, ticks=counts) if spelling is None else encode_json(dfa, spelling, ticks=counts)
 
 
 def _least(left: int | None, right: int | None) -> int | None:
@@ -273,15 +273,6 @@ def without_empty(dfa: Dfa) -> Dfa:
         for row in (*dfa.edges, dfa.edges[0])
     ]
     return trim(Dfa(tuple(rows), (dfa.finals - {0}) | {again}))
-
-
-def _quoted(dfa: Dfa) -> Dfa:
-    """The same strings between quotes; the start is new, the end is the last state."""
-    end, quote = len(dfa.edges) + 1, 0x22
-    rows = [tuple([(low, high, target + 1) for low, high, target in row]) for row in dfa.edges]
-    for state in dfa.finals:
-        rows[state] = tuple(sorted((*rows[state], (quote, quote, end))))
-    return Dfa((((quote, quote, 1),), *rows, ()), frozenset({end}))
 
 
 def written_out(node: Node, rules: Mapping[str, Node], inside: tuple[str, ...] = ()) -> Node:

@@ -20,6 +20,8 @@ __all__ = ["ESCAPED", "RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_jso
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
 
+_QUOTE = 0x22
+
 _REMEMBERED = 512
 """Shapes of states whose spellings are remembered."""
 
@@ -61,32 +63,42 @@ def class_bytes(ranges: tuple[tuple[int, int], ...]) -> Dfa:
     return encode_utf8(Dfa((tuple((low, high, 1) for low, high in ranges), ()), frozenset({1})))
 
 
-def encode_json(dfa: Dfa, spelling: Spelling = "any", *, ticks: bool = False) -> Dfa:
+def encode_json(dfa: Dfa, spelling: Spelling = "any", *, ticks: bool = False, quoted: bool = False) -> Dfa:
     """The byte DFA of what may stand between the quotes of a JSON string (RFC 8259, section 7) for the texts of `dfa`.
+
+    With `quoted` it reads the quotes too: the start is new, the end is the last state, and no quote ticks.
 
     Every spelling of a character: raw where that is allowed, the two-character escapes, and \\uXXXX with hex digits
     of either case, in surrogate pairs beyond U+FFFF; with another `spelling` one of them each, the short escape where
     there is one, and hex digits in lower case. Surrogates that stand alone are never written.
     """
-    return _encode(dfa, spelling, ticks=ticks)
+    return _encode(dfa, spelling, ticks=ticks, quoted=quoted)
 
 
-def spell_json(dfa: Dfa, spelling: Spelling = "any") -> Dfa:
+def spell_json(dfa: Dfa, spelling: Spelling = "any", *, quoted: bool = False) -> Dfa:
     """What `encode_json` gives, over code points: a character that stands raw is one symbol, not its bytes."""
-    return _encode(dfa, spelling, raw_symbols=True)
+    return _encode(dfa, spelling, raw_symbols=True, quoted=quoted)
 
 
-def _encode(dfa: Dfa, spelling: Spelling | None, *, ticks: bool = False, raw_symbols: bool = False) -> Dfa:
-    states, begun, shift = _States(len(dfa.edges)), [], TICK if ticks else 0
+def _encode(
+    dfa: Dfa, spelling: Spelling | None, *, ticks: bool = False, raw_symbols: bool = False, quoted: bool = False
+) -> Dfa:
+    before, shift = int(quoted), TICK if ticks else 0
+    states, begun = _States(before + len(dfa.edges)), list[Row]()
     for row in dfa.edges:
         places: dict[int, int] = {}
         shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in row])
         first, unfinished = _spelt(shape, spelling, raw_symbols)
-        numbers = [*places]
+        numbers = [before + target for target in places]
         for edges in unfinished:
             numbers.append(states.number(tuple([(low, high, numbers[target]) for low, high, target in edges])))
         begun.append(tuple([(low + shift, high + shift, numbers[target]) for low, high, target in first]))
-    return Dfa((*begun, *states.rows), dfa.finals)
+    if not quoted:
+        return Dfa((*begun, *states.rows), dfa.finals)
+    end = states.count + len(states.rows)
+    for state in dfa.finals:
+        begun[state] = tuple(sorted((*begun[state], (_QUOTE, _QUOTE, end))))
+    return Dfa((((_QUOTE, _QUOTE, 1),), *begun, *states.rows, ()), frozenset({end}))
 
 
 @lru_cache(_REMEMBERED)

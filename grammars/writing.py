@@ -220,7 +220,7 @@ class _Text:
             return
         if counts:
             dfa = char_dfa(Length(content, low, high))
-        self.write_states(name, _quoted(spell_json(dfa, spelling)) if spelling else dfa)
+        self.write_states(name, spell_json(dfa, spelling, quoted=True) if spelling else dfa)
 
     def counted(self, item: str, low: int, high: int | None) -> str:
         if high == 0:
@@ -247,14 +247,6 @@ class _Text:
             ways = [f"{self.characters(tuple(ranges))} {names[to]}".strip() for to, ranges in targets.items()]
             ways += [self.nothing] if state in dfa.finals else []
             self.lines.append(self.rule(names[state], " | ".join(ways)))
-
-
-def _quoted(dfa: Dfa) -> Dfa:
-    """The same texts between quotes."""
-    end = len(dfa.edges) + 1
-    rows = [tuple((low, high, to + 1) for low, high, to in row) for row in dfa.edges]
-    rows = [(*row, (0x22, 0x22, end)) if state in dfa.finals else row for state, row in enumerate(rows)]
-    return Dfa((((0x22, 0x22, 1),), *(tuple(sorted(row)) for row in rows), ()), frozenset({end}))
 
 
 def _no_text(data: bytes) -> UnsupportedFeature:

@@ -47,7 +47,7 @@ __all__ = ["Leaves", "extent", "leaves_of"]
 Int32 = NDArray[np.int32]
 
 _WIDE = 24  # bytes that a state must allow for its row to be worth a table at once; narrower ones are walked in no time
-_STATES = 4096  # of a leaf: a larger one is walked like any rule, its scratch space would take more than 4 MiB
+_STATES = 1 << 15  # of a leaf: a larger one is walked like any rule, to survey it would take more than 0.1 s
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
 _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
 _REMEMBERED = 1 << 18  # states of leaves, likewise: what is known of a leaf keeps it alive, about 100 bytes a state

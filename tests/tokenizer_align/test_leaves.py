@@ -12,6 +12,7 @@ import pytest
 
 from grammars.compile import compile_grammar
 from grammars.errors import EmptyLanguage, LimitExceeded
+from grammars.frontends.regex import parse_regex
 from grammars.ir import (
     ANY_CHAR,
     And,
@@ -242,6 +243,17 @@ def test_a_leaf_with_exits_everywhere_is_walked() -> None:
     assert np.array_equal(bits(constraint.mask(constraint.start)), bits(walked(constraint, constraint.start)))
     assert not tables(constraint)
     assert leaf_kernels.CLOSED & leaf_kernels.ENDS == 0
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="its states take minutes without machine code")
+def test_a_leaf_of_thousands_of_states_has_tables() -> None:
+    tokens = vocabulary()
+    words = parse_regex(r"(\S+\s+){0,99}\S+", flavor="ecma")
+    automaton = compile_grammar(Grammar({"start": Sequence((JsonString(words), Bytes(b"!")))}))
+    constraint = align(automaton, tokens)
+    masks_equal_walks(constraint, random.Random(3), steps=40)
+    assert automaton.num_states > 4096
+    assert tables(constraint)
 
 
 def test_a_narrow_leaf_is_walked_before_it_gets_a_table() -> None:
