@@ -52,7 +52,7 @@ class BranchArena(Arena):
         self.costs: dict[Branch[int], int] = {}
         self.spaces: dict[int, list[tuple[int, list[int]]]] = {}
         self.possible: dict[int, list[int]] = {}  # of a configuration the bytes that may come next
-        self.steps: dict[tuple[int, int], int | None] = {}
+        self.steps: dict[tuple[int, int], int] = {}
         self.rules: dict[int, int] = {}  # of a state the rule of its array with distinct items
         self.states: list[tuple[Branch[int], ...]] = []
         self.numbers: dict[tuple[Branch[int], ...], int] = {}
@@ -83,11 +83,11 @@ class BranchArena(Arena):
     def after(self, configuration: int, byte: int) -> int | None:
         """The configuration after one byte, None when it is refused."""
         at = configuration, byte
-        if at not in self.steps:
+        reached = self.steps.get(at)
+        if reached is None:
             reached = super().step(configuration, byte)
-            _remember(self.steps, at, None if reached == DEAD else reached)
-            return None if reached == DEAD else reached
-        return self.steps[at]
+            _remember(self.steps, at, reached)
+        return None if reached == DEAD else reached
 
     def bytes_at(self, configuration: int) -> list[int]:
         """The bytes that may come next; perhaps some more, which `after` refuses."""
