@@ -64,7 +64,6 @@ FAR = 1 << 20  # farther than any token is long
 SETS = 8  # kept of a leaf
 DRAFTS = 64  # looked at
 NARROW = 24  # a walk over so few bytes needs no help
-ROUNDS = 64
 LINES = 4096  # 4 MiB
 SET_COLUMNS = 10  # 8 words of bytes; whether it has characters beyond ASCII, all those of a first byte; a score
 MANY, SCORE = 8, 9
@@ -169,7 +168,8 @@ def survey(
     _find_kinds(c, start, kinds)
     count = _find_sets(c, start, ticking, kinds, sets, room)
     _find_edges(c, start, ticking, least, kinds, sets, ranks, relevant, room, count)
-    _find_room(c, start, least, relevant, room, count)
+    begins, before, queue = np.zeros(len(room) + 2, np.int32), np.empty((len(relevant), 2), np.int32), least.copy()
+    _find_room(c, start, least, relevant, room, count, begins, before, queue)
     return count
 
 
@@ -296,31 +296,46 @@ def _find_edges(
 
 
 @kernel
-def _find_room(c: Context, start: int, least: Int32, relevant: Int32, room: Int32, count: int) -> None:
+def _find_room(
+    c: Context, start: int, least: Int32, relevant: Int32, room: Int32, count: int, begins: Int32, before: Int32,
+    queue: Int32,
+) -> None:  # fmt: skip
     """Lowers `room` to the distance from the next state that cannot read all of a set, or where the leaf ends.
 
-    After n rounds all distances up to n are right, so that after the last one the others may be n.
+    By breadth, backwards from those. Scratch space: `begins` (states + 2,), given as 0, says where in `before`
+    (edges, 2) the states before each one are, with the sets that lead from there; `queue` (states,).
     """
     edges, states = table(c, EDGES, EDGE_COLUMNS), table(c, STATES, STATE_COLUMNS)
     base = states[start, FIRST_EDGE]
-    changed = True
-    rounds = Int(0)
-    while changed and rounds < ROUNDS:
-        changed = False
-        for i in range(len(room)):
-            state = i if rounds & 1 else len(room) - 1 - i
-            for edge in range(states[start + state, FIRST_EDGE], states[start + state + 1, FIRST_EDGE]):
-                hits = Int(relevant[edge - base])
-                to = Int(edges[edge, EDGE_TO]) - start
-                for k in range(count if hits else 0):
-                    onward = 0 if least[to] & (ENDS | CLOSED) else Int(room[to, k]) + 1
-                    if hits >> k & 1 and onward < room[state, k]:
-                        room[state, k] = onward
-                        changed = True
-        rounds += 1
-    for state in range(len(room) if changed else 0):
-        for k in range(count):
-            room[state, k] = min(Int(room[state, k]), rounds)
+    for edge in range(len(relevant)):
+        begins[edges[base + edge, EDGE_TO] - start + 2] += 1
+    for state in range(len(room)):
+        begins[state + 2] += begins[state + 1]
+    for state in range(len(room)):
+        for edge in range(states[start + state, FIRST_EDGE], states[start + state + 1, FIRST_EDGE]):
+            hits = Int(relevant[edge - base])
+            to = Int(edges[edge, EDGE_TO]) - start
+            place = Int(begins[to + 1])
+            before[place, 0], before[place, 1] = state, hits
+            begins[to + 1] += 1
+            for k in range(count if hits and least[to] & (ENDS | CLOSED) else 0):
+                room[state, k] = 0 if hits >> k & 1 else room[state, k]
+    for k in range(count):
+        tail = Int(0)
+        for state in range(len(room)):
+            if room[state, k] == 0:
+                queue[tail] = state
+                tail += 1
+        head = Int(0)
+        while head < tail:
+            to = Int(queue[head])
+            head += 1
+            for place in range(begins[to], begins[to + 1]):
+                state = Int(before[place, 0])
+                if before[place, 1] >> k & 1 and room[state, k] == FAR:
+                    room[state, k] = room[to, k] + 1
+                    queue[tail] = state
+                    tail += 1
 
 
 @kernel
