@@ -27,10 +27,12 @@ TOKENS = {
     "arithmetic": [*map(chr, range(48, 58)), *"+-*/^(). ", "((", "))", ")*(", " + "],
     "sql_select": [*"SELCTFROMWHIANDabt12 (),=<+'", "SELECT ", " FROM ", " WHERE ", "))", " = ", " OR ", " IN ("],
 }
+MEANING = ("no such", "number of columns", "number of arguments", "IN(", "sub-select returns")
+"""What SQLite says of names that are missing and of columns that are too many: no grammar counts them."""
 
 
 def read(name: str, text: str) -> None:
-    """Raises SyntaxError, or OperationalError for anything but missing tables and columns."""
+    """Raises SyntaxError, or OperationalError for anything but what names and columns mean."""
     if name == "arithmetic":
         ast.parse(text.strip().replace("^", "**"), mode="eval")
         return
@@ -39,7 +41,7 @@ def read(name: str, text: str) -> None:
         try:
             connection.execute("EXPLAIN " + text)
         except sqlite3.OperationalError as error:
-            if not any(word in str(error) for word in ("no such", "number of columns", "number of arguments", "IN(")):
+            if not any(word in str(error) for word in MEANING):
                 raise
 
 
