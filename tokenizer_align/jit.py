@@ -20,14 +20,14 @@ import functools
 import hashlib
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from tokenizer_align.folders import private_folder
 
-__all__ = ["inlined", "is_cached", "kernel"]
+__all__ = ["contracted", "inlined", "is_cached", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,17 +48,29 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
         count(np.array([1, 2, 1], dtype=np.int32), 1)  # 2, an int to mypy
     """
+    return _compiled(function, _OPTIONS)
+
+
+def contracted(function: Callable[P, R]) -> Callable[P, R]:
+    """The same, where a product that is added at once need not be rounded before: one instruction, and not two.
+
+    That is all: sums keep their order, and NaN and infinity their meaning.
+    """
+    return _compiled(function, {**_OPTIONS, "fastmath": {"contract"}})
+
+
+def _compiled(function: Callable[P, R], options: Mapping[str, Any]) -> Callable[P, R]:
     numba = _numba()
     if numba.config.DISABLE_JIT:
         return function
     try:
-        compiled = numba.njit(cache=True, **_OPTIONS)(function)
+        compiled = numba.njit(cache=True, **options)(function)
         # Without HOME and without an entry for the user numba takes "~" for a folder of the working directory.
         located = Path(compiled.stats.cache_path).is_absolute()
         _stamp(compiled)
     except RuntimeError:  # "no locator available": none of numba's own places can be written
         located = False
-    return cast("Callable[P, R]", compiled if located else _compile_elsewhere(function))
+    return cast("Callable[P, R]", compiled if located else _compile_elsewhere(function, options))
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
@@ -73,14 +85,14 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(inline="always")(function))
 
 
-def _compile_elsewhere(function: Callable[..., Any]) -> Any:
+def _compile_elsewhere(function: Callable[..., Any], options: Mapping[str, Any]) -> Any:
     """`function` compiled with its cache in a folder of our own, or without a cache."""
     numba, folder = _numba(), private_folder("numba")
     if folder is not None:
         with _LOCK:  # numba reads CACHE_DIR when a dispatcher is made; functions of other libraries must not see ours
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
             try:
-                compiled = numba.njit(cache=True, **_OPTIONS)(function)
+                compiled = numba.njit(cache=True, **options)(function)
                 _stamp(compiled)
                 return compiled
             except RuntimeError:
@@ -88,7 +100,7 @@ def _compile_elsewhere(function: Callable[..., Any]) -> Any:
             finally:
                 numba.config.CACHE_DIR = before
     _warn_once()
-    return numba.njit(**_OPTIONS)(function)
+    return numba.njit(**options)(function)
 
 
 def _stamp(compiled: Any) -> None:
@@ -131,5 +143,5 @@ def _warn_once() -> None:
         "no folder can hold the compiled kernels, so every process compiles them anew (half a minute); "
         "set NUMBA_CACHE_DIR to a folder that only you can write",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

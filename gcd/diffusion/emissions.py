@@ -88,7 +88,7 @@ class Emissions:
             row = _float64(self.logits[position])
             most = float(row.max())
             self._check(position, most)
-            kernels.atom_sums(row, p.atom_of, atoms)
+            kernels.atom_sums(row, most, p.atom_of, atoms)
             if self.is_normalized and most > -np.inf:
                 every = np.append(atoms, row[known:])  # logits may be wider than the vocabulary
                 self.totals[position] = most + np.log(np.exp(every - most).sum())
@@ -126,10 +126,12 @@ class Emissions:
         """The weights of some tokens at a position."""
         if position in self.fixed:
             return np.where(token_ids == self.fixed[position], 0.0, -np.inf)
-        if self.logits.device.type == "cpu":
-            return self.row(position)[token_ids]
-        found = self.logits[position].detach()[torch.from_numpy(token_ids).to(self.logits.device).long()]
-        weights: Float = _float64(found) - self.totals[position]
+        row = self.logits[position].detach()
+        if row.device.type == "cpu" and row.dtype != torch.bfloat16:
+            found: Float = row.numpy()[token_ids].astype(np.float64)
+        else:
+            found = _float64(row[torch.from_numpy(token_ids).to(row.device).long()])
+        weights: Float = found - self.totals[position]
         return weights
 
     def set_bests(self) -> Float:
@@ -189,15 +191,18 @@ class Emissions:
         """(L, V) the derivatives of scale * log Z by the logits, from the contexts of the sets (L, S), less log Z."""
         if self.logits.device.type != "cpu":
             return self._gradient_on_device(contexts, scale)
-        out, width = torch.zeros_like(self.logits), self.logits.shape[1]
-        into = out.numpy() if out.device.type == "cpu" and out.dtype != torch.bfloat16 else None
-        own, law = np.empty(width), np.empty(width)
+        out, law = torch.empty_like(self.logits), np.empty(self.logits.shape[1])
+        into = out.numpy() if out.dtype != torch.bfloat16 else None
+        shares = np.exp(contexts + self.set_sums)
+        if not self.is_tail_scored:
+            shares[:, TAIL] = 0.0  # behind the end nothing is taken down: the sum of a position may be less than 1
+        taken = shares.sum(axis=1) * self.is_normalized
         for i in range(self.length):
             if i in self.fixed:
+                out[i] = 0.0
                 continue
             atoms = self._atom_contexts(contexts[i])
-            # what is behind the end is not scored: the shares of a position may sum up to less than 1
-            kernels.gradient(self.row(i), atoms, self.partition.atom_of, int(self.is_normalized), own, law)
+            kernels.gradient(self.row(i), atoms, self.partition.atom_of, taken[i], law)
             if into is None:
                 out[i] = torch.from_numpy(law * scale)
             else:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenizer_align.jit import kernel
+from tokenizer_align.jit import contracted, kernel
 
 __all__ = [
     "atom_sums", "backward", "best_backward", "contexts", "forward", "gradient", "most_by", "reach", "scatter",
@@ -27,6 +27,8 @@ Int32 = NDArray[np.int32]
 
 NEVER = -np.inf
 TINY = 1e-200
+FAR = 460.0
+"""Logarithms of weights that are no further apart have no exponential below `TINY`: exp(-460) is 1.7e-200."""
 BLOCK = 512
 """Tokens at a time: what is written for them stays near."""
 ROUNDS = 1.5 * 2.0**52
@@ -36,13 +38,14 @@ ROUNDS = 1.5 * 2.0**52
 # -- from tokens to sets, and back -------------------------------------------------------------------------------------
 
 
-@kernel
+@contracted
 def exponentials(weights: Float, shift: float, out: Float) -> None:
     """out[v] = exp(weights[v] - shift), within one unit in the last place; 0 below exp(-708), at most exp(708).
 
     exp(x) = 2**k * exp(r) with k = x / log 2 rounded, so |r| < .35 and 14 terms suffice. Adding `ROUNDS` leaves k in
     the last bits, which are moved to where a float has its exponent. Loops without calls and branches become vector
-    code: it takes less than half of the time of np.exp, where numba comes without Intel's library.
+    code, of products that are added as they are made: it takes a third of the time of np.exp, where numba comes without
+    Intel's library.
     """
     turned = np.empty(len(weights))
     shifted, made = turned.view(np.int64), out.view(np.int64)
@@ -75,18 +78,15 @@ def exponentials(weights: Float, shift: float, out: Float) -> None:
 
 
 @kernel
-def atom_sums(weights: Float, atom_of: Int32, out: Float) -> None:
-    """out[a] = the sum of the weights of the tokens of atom a."""
+def atom_sums(weights: Float, most: float, atom_of: Int32, out: Float) -> None:
+    """out[a] = the sum of the weights of the tokens of atom a. None of them is above `most`."""
     total, values = np.zeros(len(out)), np.empty(BLOCK)
-    most = NEVER
-    for v in range(len(atom_of)):
-        most = max(most, weights[v])
     if most > NEVER:
         for first in range(0, len(atom_of), BLOCK):
-            some = weights[first : min(first + BLOCK, len(atom_of))]
-            exponentials(some, most, values[: len(some)])
-            for v in range(len(some)):
-                total[atom_of[first + v]] += values[v]
+            of = atom_of[first : first + BLOCK]
+            exponentials(weights[first : first + len(of)], most, values[: len(of)])
+            for v in range(len(of)):
+                total[of[v]] += values[v]
     losses = 0
     for a in range(len(out)):
         out[a] = most + np.log(total[a]) if total[a] > TINY else NEVER
@@ -115,28 +115,27 @@ def token_shares(weights: Float, atoms: Float, atom_of: Int32, out: Float) -> No
 
 
 @kernel
-def gradient(weights: Float, atoms: Float, atom_of: Int32, is_normalized: int, own: Float, out: Float) -> None:
-    """out[v] = exp(weights[v] + the weight of its atom), less exp(weights[v]) * the sum of those where normalised.
+def gradient(weights: Float, atoms: Float, atom_of: Int32, taken: float, out: Float) -> None:
+    """out[v] = exp(weights[v] + the weight of its atom) - taken * exp(weights[v]).
 
-    Exponentials are taken once a token and once an atom, and multiplied where neither can over- or underflow. `own` is
-    scratch space. Both are as long as weights, which may be longer than `atom_of`.
+    Exponentials are taken once a token and once an atom, and multiplied: the first product is a share, at most 1. That
+    of an atom is left to a second look where it could over- or underflow. There may be more weights than `atom_of`.
     """
-    factors = np.empty(len(atoms))
+    factors, own, are_far = np.empty(len(atoms)), np.empty(BLOCK), 0
     for a in range(len(atoms)):
         factors[a] = np.exp(atoms[a]) if -300 < atoms[a] < 300 else 0.0
+        are_far += factors[a] == 0.0 and atoms[a] > NEVER
     for first in range(0, len(weights), BLOCK):
-        some = slice(first, min(first + BLOCK, len(weights)))
-        exponentials(weights[some], 0.0, own[some])
-    total = 0.0
-    for v in range(len(weights)):
-        out[v] = 0.0
-        if v < len(atom_of) and atoms[atom_of[v]] > NEVER:
-            factor = factors[atom_of[v]]
-            out[v] = own[v] * factor if factor > 0 and weights[v] > -300 else np.exp(weights[v] + atoms[atom_of[v]])
-            total += out[v]
-    if is_normalized == 1:
-        for v in range(len(weights)):
-            out[v] -= total * own[v]
+        some, into, of = weights[first : first + BLOCK], out[first : first + BLOCK], atom_of[first : first + BLOCK]
+        exponentials(some, 0.0, own[: len(some)])
+        for v in range(len(of)):
+            into[v] = own[v] * (factors[of[v]] - taken)
+        for v in range(len(of), len(some)):
+            into[v] = -taken * own[v]
+        if are_far > 0:
+            for v in range(len(of)):
+                if factors[of[v]] == 0.0 and atoms[of[v]] > NEVER:
+                    into[v] = np.exp(some[v] + atoms[of[v]]) - taken * own[v]
 
 
 @kernel
@@ -197,9 +196,33 @@ def scaled(weights: Float, out: Float) -> float:
 
 
 @kernel
+def spread(weights: Float) -> float:
+    """How far apart the largest and the smallest possible one are; 0 where nothing is possible."""
+    most, least = NEVER, np.inf
+    for i in range(len(weights)):
+        if weights[i] > NEVER:
+            most, least = max(most, weights[i]), min(least, weights[i])
+    return most - least if most > NEVER else 0.0
+
+
+@kernel
+def is_again(reachable: Bool, weights: Float, i: int) -> bool:
+    """Whether the states and the possible sets of a position are those of the position before."""
+    changes = 0
+    for q in range(reachable.shape[1]):
+        changes += reachable[i, q] != reachable[i - 1, q]
+    for s in range(weights.shape[1]):
+        changes += (weights[i, s] > NEVER) != (weights[i - 1, s] > NEVER)
+    return changes == 0
+
+
+@kernel
 def reach(start: Int32, target: Int32, token_set: Int32, weights: Float, reachable: Bool) -> None:
     """Which states some way of i tokens leads to: reachable (L + 1, Q), of which row 0 is given."""
     for i in range(len(weights)):
+        if i > 0 and is_again(reachable, weights, i):  # equal sets lead on from equal states to what they led to before
+            reachable[i + 1] = reachable[i]
+            continue
         for q in range(len(start) - 1):
             if reachable[i, q]:
                 for e in range(start[q], start[q + 1]):
@@ -286,36 +309,35 @@ def best_backward(start: Int32, target: Int32, token_set: Int32, weights: Float,
 def contexts(start: Int32, target: Int32, token_set: Int32, alpha: Float, beta: Float, out: Float) -> None:
     """out[i, s] = the sum over all edges of the set s at position i of what is before and behind them: (L, S)."""
     states, sets = len(start) - 1, out.shape[1]
-    total, is_met = np.empty(sets), np.empty(sets, np.bool_)
+    total, lost = np.empty(sets), np.empty(sets, np.bool_)
     from_state, to_state = np.empty(states), np.empty(states)
     for i in range(len(out)):
         most = scaled(alpha[i], from_state) + scaled(beta[i + 1], to_state)
         total[:] = 0.0
-        is_met[:] = False
         for q in range(states):
-            if alpha[i, q] > NEVER:
+            if from_state[q] > 0:
                 for e in range(start[q], start[q + 1]):
-                    if beta[i + 1, target[e]] > NEVER:
-                        total[token_set[e]] += from_state[q] * to_state[target[e]]
-                        is_met[token_set[e]] = True
-        losses = 0
+                    total[token_set[e]] += from_state[q] * to_state[target[e]]
         for s in range(sets):
-            out[i, s] = most + np.log(total[s]) if total[s] > TINY else NEVER
-            is_met[s] = is_met[s] and not total[s] > TINY
-            losses += is_met[s]
-        if losses > 0:
+            lost[s] = not total[s] > TINY
+            out[i, s] = NEVER if lost[s] else most + np.log(total[s])
+        if spread(alpha[i]) + spread(beta[i + 1]) > FAR:
+            losses = 0
+            for q in range(states):
+                if alpha[i, q] > NEVER:
+                    for e in range(start[q], start[q + 1]):
+                        if lost[token_set[e]] and beta[i + 1, target[e]] > NEVER:
+                            out[i, token_set[e]] = max(out[i, token_set[e]], alpha[i, q] + beta[i + 1, target[e]])
+                            losses += 1
+            if losses == 0:
+                continue
             total[:] = 0.0
             for q in range(states):
                 if alpha[i, q] > NEVER:
                     for e in range(start[q], start[q + 1]):
-                        if is_met[token_set[e]]:
-                            out[i, token_set[e]] = max(out[i, token_set[e]], alpha[i, q] + beta[i + 1, target[e]])
-            for q in range(states):
-                if alpha[i, q] > NEVER:
-                    for e in range(start[q], start[q + 1]):
-                        if is_met[token_set[e]] and out[i, token_set[e]] > NEVER:
+                        if lost[token_set[e]] and out[i, token_set[e]] > NEVER:
                             value = alpha[i, q] + beta[i + 1, target[e]]
                             total[token_set[e]] += np.exp(value - out[i, token_set[e]])
             for s in range(sets):
-                if is_met[s] and out[i, s] > NEVER:
+                if lost[s] and out[i, s] > NEVER:
                     out[i, s] += np.log(total[s])
