@@ -133,7 +133,7 @@ def uniform(length: int, width: int = 4) -> torch.Tensor:
     return logits
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6])
 def test_tokens_that_pop_and_push_several_frames(dyck: gcd.Constraint, length: int) -> None:
     logits = uniform(length, 9)
     logits[:, :9] = torch.randn(length, 9, generator=torch.Generator().manual_seed(length), dtype=torch.float64)

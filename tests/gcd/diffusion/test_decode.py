@@ -227,12 +227,26 @@ def test_policies_do_not_bend_the_law():
 
 
 def test_blocks_leave_room_for_the_end():
-    """(ab)+c in three blocks of four: the model that hates c ends in time all the same."""
+    """(ab)+c in three blocks of four: the model that hates c ends in time all the same, and where its law ends.
+
+    Of one block abab is left open, ab goes on to c and EOS, or c and EOS come first; the last one must end.
+    """
     c = gcd.compile(regex="(ab)+c", tokenizer=AB)
     model = table(lambda canvas: [[0.45, 0.45, 0.05, 0.05]] * len(canvas))
-    made = decode(model, c, 12, mask_token_id=MASK, block_length=4, n=RUNS, seed=5)
+    many = max(200, RUNS)
+    made = decode(model, c, 12, mask_token_id=MASK, block_length=4, n=many, tail="scored", seed=5)
     assert all(one.data.endswith(b"c") for one in made)
-    assert len({len(one.data) for one in made}) > 2
+    goes_on, abc, c_first = 0.45**4, 0.45**2 * 0.05**2, 0.05**4
+    past_first, second = goes_on / (goes_on + abc), goes_on + abc + c_first
+    past_second = past_first * goes_on / second
+    law = {
+        3: 1 - past_first, 5: past_first * c_first / second, 7: past_first * abc / second,
+        9: past_second * c_first / (c_first + abc), 11: past_second * abc / (c_first + abc),
+    }  # fmt: skip
+    lengths = Counter(len(one.data) for one in made)
+    assert lengths.keys() <= law.keys()
+    for length, p in law.items():
+        assert lengths[length] / many == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / many) + 1 / many), length
 
 
 def test_a_canvas_that_is_too_small_is_refused_before_the_model_is_asked():
