@@ -60,7 +60,7 @@ def check(block: Block, **options: object) -> Counter[str]:
     drawn = lattice.sample(20, generator=torch.Generator().manual_seed(block.seed))
     assert {*map(tuple, drawn.tolist())} <= listed.keys()
     check_gradient(block, constraint, listed, law, **options)
-    check_commit(block, constraint, lattice, **options)
+    check_commit(block, constraint, lattice, listed, **options)
     return Counter(
         {"strings": len(listed), "fixed": bool(block.fixed), block.tail: 1, block.end: 1}
         | {"impossible tokens": bool((block.logits == -math.inf).any())}
@@ -102,11 +102,26 @@ def check_gradient(
     torch.testing.assert_close(logits.grad, expected, rtol=0, atol=CLOSE)
 
 
-def check_commit(block: Block, constraint: Constraint, lattice: Lattice, **options: object) -> None:
-    """Fixing two tokens of a string afterwards is fixing them at once."""
+def check_commit(
+    block: Block,
+    constraint: Constraint,
+    lattice: Lattice,
+    listed: dict[tuple[int, ...], tuple[float, int]],
+    **options: object,
+) -> None:
+    """Fixing two tokens of a string afterwards is the law given these tokens, and fixing them at once."""
     tokens = lattice.sample(1, generator=torch.Generator().manual_seed(block.seed))[0].tolist()
-    more = {i: tokens[i] for i in (0, len(tokens) // 2)}
+    more = {i: tokens[i] for i in (len(tokens) // 2, len(tokens) - 1)}
+    options["end_logprob"] = lattice.end_logprob_with(more)
     after, anew = lattice.commit(more), block.lattice(constraint, fixed={**block.fixed, **more}, **options)
     assert after.log_z.item() == pytest.approx(anew.log_z.item(), abs=1e-12)
     assert torch.equal(after.k_best(3)[0], anew.k_best(3)[0])
     torch.testing.assert_close(after.marginals().to_dense(), anew.marginals().to_dense(), rtol=0, atol=1e-12)
+    if block.tail == "unscored" and len(block.vocabulary.eos_token_ids) > 1:
+        return  # padding is written as one EOS token and given as any
+    left = {string: weight for string, (weight, _) in listed.items() if all(string[i] == t for i, t in more.items())}
+    shares = torch.tensor([*left.values()], dtype=torch.float64).softmax(0)
+    expected = torch.zeros(len(tokens), block.logits.shape[1], dtype=torch.float64)
+    for string, share in zip(left, shares, strict=True):
+        expected[torch.arange(len(tokens)), torch.tensor(string)] += share
+    torch.testing.assert_close(after.marginals().to_dense(), expected, rtol=0, atol=CLOSE)

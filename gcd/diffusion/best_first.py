@@ -41,6 +41,7 @@ def best_string(
     tail: Tail = "unscored",
     end: End = "accept",
     budget: int | None = None,
+    end_logprob: float = 0.0,
     normalize: bool = True,
     most_states: int = 4096,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,7 +64,7 @@ def best_string(
     eos_set = sets.number(np.array(constraint.vocabulary.eos_token_ids, np.int32))
     emissions = Emissions(
         logits, sets.partition(), check_fixed(fixed or {}, *logits.shape),
-        eos_set=eos_set, is_tail_scored=tail == "scored", is_normalized=normalize,
+        eos_set=eos_set, is_tail_scored=tail == "scored", is_normalized=normalize, end_logprob=end_logprob,
     )  # fmt: skip
     length, ending = emissions.length, Ending(end, budget)
     ahead, padding = _bounds(emissions, constraint)

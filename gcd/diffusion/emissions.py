@@ -5,6 +5,9 @@ one pass a position; what follows works on the S sets. Weights are logarithms in
 
 A position that is fixed has one token, of weight 0, whatever its logits are: it is committed, not predicted. The set
 `TAIL` has weight 0 where what follows EOS is not scored, and that of the EOS tokens where it is.
+
+A fixed EOS token says that the text has ended there or before. Where padding is not scored these are not as likely as
+one another by far: the first one in a block weighs `end_logprob` as the end of the text, and nothing as padding.
 """
 
 from __future__ import annotations
@@ -44,10 +47,12 @@ class Emissions:
         eos_set: int,
         is_tail_scored: bool,
         is_normalized: bool,
+        end_logprob: float = 0.0,
     ) -> None:
         self.logits, self.partition, self.fixed = logits, partition, fixed
         self.eos_set, self.is_tail_scored, self.is_normalized = eos_set, is_tail_scored, is_normalized
         self.eos = frozenset(partition.members(eos_set).tolist())
+        self.end_logprob = end_logprob
         self.length = logits.shape[0]
         self.totals = np.zeros(self.length)
         """(L,) what is taken off the logits: the logarithm of the sum of all of a position, or 0."""
@@ -83,7 +88,7 @@ class Emissions:
         if position in self.fixed:
             token = self.fixed[position]
             if token < known:
-                atoms[p.atom_of[token]] = 0.0
+                atoms[p.atom_of[token]] = self._fixed_weight(position)
         else:
             row = _float64(self.logits[position])
             most = float(row.max())
@@ -103,9 +108,26 @@ class Emissions:
             return 0.0 if self.fixed[position] in self.eos else -np.inf
         return eos if self.is_tail_scored else 0.0
 
+    def _first_end(self, fixed: Mapping[int, int]) -> int:
+        """The first position that is fixed to EOS, the length of the block where none is."""
+        return min((i for i, token in fixed.items() if token in self.eos), default=self.length)
+
+    def _fixed_weight(self, position: int) -> float:
+        """The weight of a fixed token, of EOS as the end of the text."""
+        is_end = not self.is_tail_scored and position == self._first_end(self.fixed)
+        return self.end_logprob if is_end else 0.0
+
+    def end_logprob_with(self, more: Mapping[int, int]) -> float:
+        """The weight of the first fixed EOS as the end of the text, where more tokens are fixed."""
+        first = self._first_end({**self.fixed, **more})
+        if self.is_tail_scored or first == self.length or first in self.fixed:
+            return self.end_logprob
+        return float(self.weights(first, np.array([more[first]], np.int32))[0])
+
     def commit(self, more: Mapping[int, int]) -> Emissions:
         """The same with more positions fixed; what is known of the others is taken over."""
         after = copy(self)
+        after.end_logprob = self.end_logprob_with(more)
         after.fixed = {**self.fixed, **more}
         after.totals, after.set_sums = self.totals.copy(), self.set_sums.copy()
         for i in more:
@@ -117,7 +139,7 @@ class Emissions:
         """(V,) the weights of the tokens at a position."""
         if position in self.fixed:
             row = np.full(self.logits.shape[1], -np.inf)
-            row[self.fixed[position]] = 0.0
+            row[self.fixed[position]] = self._fixed_weight(position)
             return row
         weights: Float = _float64(self.logits[position]) - self.totals[position]
         return weights
@@ -125,7 +147,7 @@ class Emissions:
     def weights(self, position: int, token_ids: NDArray[np.int32]) -> Float:
         """The weights of some tokens at a position."""
         if position in self.fixed:
-            return np.where(token_ids == self.fixed[position], 0.0, -np.inf)
+            return np.where(token_ids == self.fixed[position], self._fixed_weight(position), -np.inf)
         row = self.logits[position].detach()
         if row.device.type == "cpu" and row.dtype != torch.bfloat16:
             found: Float = row.numpy()[token_ids].astype(np.float64)
@@ -156,7 +178,8 @@ class Emissions:
             total = logsumexp(rows)
             rows = rows - total.masked_fill(total == -torch.inf, 0.0).unsqueeze(-1)
         only = torch.full((len(known), rows.shape[1]), -torch.inf, dtype=rows.dtype, device=device)
-        only[torch.arange(len(known)), [*self.fixed.values()]] = 0.0
+        fixed_weights = torch.tensor([self._fixed_weight(i) for i in self.fixed], dtype=rows.dtype, device=device)
+        only[torch.arange(len(known)), [*self.fixed.values()]] = fixed_weights
         rows = rows.index_copy(0, known, only)
         tokens = torch.from_numpy(p.tokens).to(device).long()
         atom_of = torch.from_numpy(p.atom_of).to(device).long()[tokens]

@@ -64,6 +64,8 @@ class Lattice:
       as EOS like any other token, as models are trained to that see padding as text.
     - `end`: "accept": at the end of the block the text is complete, with EOS or without. "eos": with EOS. "open": it
       may be unfinished, as long as `budget` more tokens suffice to complete it (EOS left out; None: any number).
+    - `end_logprob`: where padding is not scored, how likely it was that the text ends at the first fixed EOS, when that
+      was fixed; `end_logprob_with` says it. By default it is as given as any other token.
     - `normalize`: whether logits are normalised at each position. Without it they are weights of strings as they are.
 
     >>> logits = torch.log(torch.tensor([[0.6, 0.4, 0.0], [0.9, 0.1, 0.0]]))  # of a, b and EOS
@@ -86,6 +88,7 @@ class Lattice:
         tail: Tail = "unscored",
         end: End = "accept",
         budget: int | None = None,
+        end_logprob: float = 0.0,
         normalize: bool = True,
         limits: BlockLimits | None = None,
     ) -> None:
@@ -97,6 +100,7 @@ class Lattice:
         starts = _for_each(constraint.start if start is None else start, State, count, "start")
         all_fixed = [check_fixed(f, length, blocks.shape[2]) for f in _for_each(fixed or {}, Mapping, count, "fixed")]
         self.tail, self.end, self.budget, self.normalize = tail, end, budget, normalize
+        self._end_logprob = end_logprob
         self._limits = limits or BlockLimits()
         self._known: dict[int, Float] = {}  # contexts, by block
         self._rows = [self._row(b, s, f) for b, s, f in zip(blocks, starts, all_fixed, strict=True)]
@@ -108,6 +112,7 @@ class Lattice:
         emissions = Emissions(
             logits, ways.partition, fixed,
             eos_set=ways.eos_set, is_tail_scored=self.tail == "scored", is_normalized=self.normalize,
+            end_logprob=self._end_logprob,
         )  # fmt: skip
         return _Row(ways, emissions, ways.sums(emissions.set_sums))
 
@@ -119,6 +124,8 @@ class Lattice:
     def commit(self, more: Fixed | Sequence[Fixed]) -> Lattice:
         """The lattice with more positions fixed: q given these tokens. Costs less than a new one.
 
+        A new one with these tokens `fixed` is the same where it has the `end_logprob_with` them.
+
         Raises EmptyLanguage where no string of the lattice has them.
         """
         count, (length, width) = len(self._rows), self.logits.shape[-2:]
@@ -128,6 +135,10 @@ class Lattice:
         after._rows = [row.commit(f) for row, f in zip(self._rows, all_more, strict=True)]
         after._check_possible()
         return after
+
+    def end_logprob_with(self, more: Fixed) -> float:
+        """The `end_logprob` of a lattice of one block once more positions are fixed."""
+        return self._rows[0].emissions.end_logprob_with(more)
 
     @property
     def fixed(self) -> Fixed | list[Fixed]:

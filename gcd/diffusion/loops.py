@@ -65,15 +65,16 @@ class _Row:
     committed_at: list[int]
     log_weight: float = 0.0
     expected: float = 0.0  # log Z of what is committed, by the law that it was drawn from
+    end_logprob: float = 0.0  # of the end at the first EOS of this block, when that was committed
     seen: View | None = None  # by the policy, at the last step of this block
 
     @property
     def key(self) -> _Key:
         """All that the law of what is masked depends on."""
-        return (*self.ids,), self.state
+        return (*self.ids,), self.state, self.end_logprob
 
 
-_Key: TypeAlias = tuple[tuple[int, ...], State]
+_Key: TypeAlias = tuple[tuple[int, ...], State, float]
 
 
 @dataclass(slots=True)
@@ -211,7 +212,7 @@ def _fill(run: _Run, block: _Block) -> None:
             _step(run, block, masked, {key: law.lattice() for key, law in laws.items()}, steps_left)
     behind = dict[_Key, State]()  # equal canvases are read once
     for row in run.rows:
-        row.seen = None
+        row.seen, row.end_logprob = None, 0.0
         key = row.key
         if key not in behind:
             behind[key] = row.state
@@ -253,7 +254,7 @@ def _laws(run: _Run, block: _Block, rows: list[_Row]) -> dict[_Key, _Law]:
             options: dict[str, Any] = {
                 "fixed": {i: token for i, token in enumerate(ids) if token != run.predictor.mask}, "start": row.state,
                 "tail": run.tail, "end": block.end, "budget": block.budget,
-                "normalize": run.predictor.temperature == 1,
+                "end_logprob": row.end_logprob, "normalize": run.predictor.temperature == 1,
             }  # fmt: skip
             made[row.key] = _Law(run.constraint, logits[(*row.ids,)], run.limits, options)
     return made
@@ -298,6 +299,7 @@ def _commit(run: _Run, block: _Block, rows: list[_Row], lattice: Lattice, chosen
             if values not in log_z:
                 log_z[values] = float(lattice.commit(tokens).log_z)
             row.expected = log_z[values]
+        row.end_logprob = lattice.end_logprob_with(tokens)
         _write(run, block, row, tokens)
 
 

@@ -74,8 +74,8 @@ def compare(seed: int) -> Counter[str]:
         return Counter(["large"])
     drawn = listed.sample(1, generator=torch.Generator().manual_seed(seed))[0].tolist()
     fixed = {i: token for i, token in enumerate(drawn) if rng.random() < 0.2}
+    options |= {"fixed": fixed, "end_logprob": listed.end_logprob_with(fixed)}
     listed = listed.commit(fixed)
-    options["fixed"] = fixed
     try:
         nested = Lattice(constraint, logits, limits=NESTED, **options)
     except LimitExceeded:
@@ -209,8 +209,9 @@ def test_gradients_and_commits_of_a_forest(dyck: gcd.Constraint) -> None:
         "ask for the gradient without create_graph=True"
     )
     word = lattice.map()[0].tolist()
-    after = lattice.commit({1: word[1], 4: word[4]})
-    anew = Lattice(dyck, logits, fixed={1: word[1], 4: word[4]}, limits=NESTED)
+    more = {1: word[1], 4: word[4]}
+    after = lattice.commit(more)
+    anew = Lattice(dyck, logits, fixed=more, end_logprob=lattice.end_logprob_with(more), limits=NESTED)
     assert after.log_z.item() == pytest.approx(anew.log_z.item(), abs=1e-12)
     assert after.map()[0].tolist() == anew.map()[0].tolist() == word
 

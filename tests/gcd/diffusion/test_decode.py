@@ -226,7 +226,8 @@ def test_policies_do_not_bend_the_law():
     assert {d.committed_at for d in drawn} == {(2, 1)}
 
 
-def test_blocks_leave_room_for_the_end():
+@pytest.mark.parametrize("tail", ["scored", "unscored"])
+def test_blocks_leave_room_for_the_end(tail):
     """(ab)+c in three blocks of four: the model that hates c ends in time all the same, and where its law ends.
 
     Of one block abab is left open, ab goes on to c and EOS, or c and EOS come first; the last one must end.
@@ -234,9 +235,9 @@ def test_blocks_leave_room_for_the_end():
     c = gcd.compile(regex="(ab)+c", tokenizer=AB)
     model = table(lambda canvas: [[0.45, 0.45, 0.05, 0.05]] * len(canvas))
     many = max(200, RUNS)
-    made = decode(model, c, 12, mask_token_id=MASK, block_length=4, n=many, tail="scored", seed=5)
+    made = decode(model, c, 12, mask_token_id=MASK, block_length=4, n=many, tail=tail, seed=5)
     assert all(one.data.endswith(b"c") for one in made)
-    goes_on, abc, c_first = 0.45**4, 0.45**2 * 0.05**2, 0.05**4
+    goes_on, abc, c_first = 0.45**4, 0.45**2 * 0.05**2, 0.05 ** (4 if tail == "scored" else 2)
     past_first, second = goes_on / (goes_on + abc), goes_on + abc + c_first
     past_second = past_first * goes_on / second
     law = {
