@@ -26,6 +26,8 @@ Bitmask = NDArray[np.int32]
 
 END = 0  # the number of the state behind EOS; records begin later
 
+_WITHIN = 8  # rows within budgets that an arena remembers: rows side by side ask for the same at each step
+
 
 class State:
     """Where a text may go on, as a value: equal states of one constraint have equal futures."""
@@ -63,6 +65,7 @@ class Arena(Configurations):
         self.rows = Remembered({END: common.rows.end})
         self.row = np.zeros(self.leaves.words, np.int32)  # the one that is being made
         self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
+        self.within: dict[tuple[int, int], Bitmask] = {}  # the last rows that a budget narrowed
 
     def known(self, number: int, budget: int | None) -> Bitmask | None:
         """The mask of a configuration within a budget, None when it has to be made; waits for nobody."""
@@ -103,7 +106,10 @@ class Arena(Configurations):
         return row
 
     def _fill_within(self, number: int, most: int) -> Bitmask:
-        """The row of the tokens after which `most` tokens suffice."""
+        """The row of the tokens after which `most` tokens suffice; the last ones are remembered."""
+        remembered = self.within.get((number, most))
+        if remembered is not None:
+            return remembered
         row = np.zeros_like(self.row)
         self.call(kernels.fill, number, most, row)
         for token, symbol in self.common.specials.items():
@@ -111,6 +117,9 @@ class Arena(Configurations):
             if after != DEAD and self.cost(after) <= most:
                 set_bits(row, (token,))
         row.flags.writeable = False
+        if len(self.within) >= _WITHIN:
+            del self.within[next(iter(self.within))]
+        self.within[number, most] = row
         return row
 
     def settle_all(self) -> None:

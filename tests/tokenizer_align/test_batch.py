@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from grammars.compile import compile_grammar
+from grammars.frontends.regex import parse_regex
 from grammars.ir import Grammar, text
 from tokenizer_align import batch
 from tokenizer_align.batch import fill_bitmask
@@ -55,6 +57,27 @@ def test_columns_and_every_other_row_of_a_larger_array() -> None:
     large = np.full((4, 3), -1, np.int32)
     fill_bitmask(states, large[::2, :2])
     assert large.tolist() == [[1, 0, -1], [-1, -1, -1], [2, 0, -1], [-1, -1, -1]]
+
+
+def test_rows_that_budgets_narrow_are_remembered_side_by_side() -> None:
+    """Asked again and again, in any order, they are those of a constraint that has made no other."""
+    words = "|".join(chr(97 + i) + "x" * i for i in range(9))  # of one token, of two, ...
+    grammar = Grammar({"start": parse_regex(f"({words}){{3}}")})
+    letters = Vocabulary([*(bytes([97 + i]) for i in range(9)), b"x", b""], eos_token_ids=[10])
+    rows = align(compile_grammar(grammar), letters)
+    rng, asked = random.Random(0), set()
+    for _ in range(40):
+        begun, most = rng.randrange(3), rng.randrange(1, 9)
+        fresh = align(compile_grammar(grammar), letters)
+        states = [each.start for each in (rows, fresh)]
+        for _ in range(begun):
+            states = [each.advance(state, 0) for each, state in zip((rows, fresh), states, strict=True)]
+        budget = 2 - begun + most + 1  # two more words, the longest that is allowed now, and the end
+        found = rows.mask(states[0], budget)
+        assert found.tolist() == fresh.mask(states[1], budget).tolist() == [(1 << most) - 1]
+        assert rows.mask(states[0], budget) is found
+        asked.add((begun, most))
+    assert len(rows.start._arena.within) == 8 < len(asked)  # some were forgotten between
 
 
 def test_an_empty_batch_writes_nothing() -> None:
@@ -148,6 +171,7 @@ FORK = """
 import os, sys, threading
 import numpy as np
 from grammars.compile import compile_grammar
+from grammars.frontends.regex import parse_regex
 from grammars.ir import Grammar, text
 from tokenizer_align import batch
 from tokenizer_align.constraint import align
