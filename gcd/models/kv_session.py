@@ -73,6 +73,11 @@ class KVSession:
         self._attention: torch.Tensor
         self._lengths: torch.Tensor
 
+    @property
+    def device(self) -> torch.device:
+        """Where the cache is."""
+        return self._model.device  # type: ignore[no-any-return]
+
     def extend(self, rows: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         if self.calls == 0:
             return self._prefill(rows, tokens)
@@ -113,7 +118,7 @@ class KVSession:
         begun = [(*self._prompts[row], *new) for row, new in zip(rows, tokens, strict=True)]
         distinct = list(dict.fromkeys(begun))
         keep = {text: len(new) + 1 for text, new in zip(begun, tokens, strict=True)}
-        device = self._model.device
+        device = self.device
         self._cache = DynamicCache(config=self._model.config)
         self._attention = torch.zeros(len(distinct), 0, dtype=torch.long, device=device)
         self._lengths = torch.zeros(len(distinct), dtype=torch.long, device=device)
@@ -128,7 +133,7 @@ class KVSession:
         """Drop the finished rows from the cache (or repeat those that several texts share)."""
         if list(rows) == self._rows:
             return
-        places = torch.tensor([self._rows.index(row) for row in rows], device=self._model.device)
+        places = torch.tensor([self._rows.index(row) for row in rows], device=self.device)
         self._cache.batch_select_indices(places)
         self._attention, self._lengths = self._attention[places], self._lengths[places]
         self._rows = list(rows)
@@ -148,7 +153,7 @@ class KVSession:
     @torch.no_grad()
     def _forward(self, tokens: Sequence[Sequence[int]], *, keep: Sequence[int]) -> list[torch.Tensor]:
         """One pass over new tokens, the shorter rows padded on the left; the last `keep[i]` logits of each row."""
-        width, device = max(map(len, tokens)), self._model.device
+        width, device = max(map(len, tokens)), self.device
         padded = [[0] * (width - len(new)) + list(new) for new in tokens]
         real = torch.tensor([[0] * (width - len(new)) + [1] * len(new) for new in tokens], device=device)
         self._attention = torch.cat([self._attention, real], dim=1)

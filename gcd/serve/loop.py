@@ -133,7 +133,7 @@ class StepLoop:
         if not keys:
             return
         rows = [self._running[key][1].row for key in keys]
-        queues = [row.token_ids[row.fed :] for row in rows]
+        queues = self._pool.paced(keys, [row.token_ids[row.fed :] for row in rows])
         scored = [row.scored for row in rows]
         logits = self._pool.extend(keys, queues)
         self.steps += 1

@@ -28,10 +28,20 @@ if TYPE_CHECKING:
 __all__ = ["ApartPool", "JoinedPool", "Pool", "StatelessPool", "open_pool"]
 
 
+_PASS = {"cpu": 8}
+"""What a pass costs beside its slots, in slots, by device: SmolLM2 takes 62 ms a pass and 8 ms a slot on one core."""
+_PASS_ELSEWHERE = 128
+"""Accelerators wait for the weights, whose every number could serve hundreds of slots."""
+
+
 class Pool(Protocol):
     """Rows of tokens that grow, join and leave, each by its key; `calls` counts forward passes."""
 
     calls: int
+
+    def paced(self, keys: Sequence[int], waiting: Sequence[list[int]]) -> Sequence[list[int]]:
+        """What of the tokens that wait for each row the next `extend` is best given: their beginnings, or all."""
+        ...
 
     def join(self, key: int, prompt: Sequence[int]) -> None:
         """Add a row; nothing is computed before the next `extend`."""
@@ -74,6 +84,9 @@ class StatelessPool:
         del self._sequences[key]
         self._new.discard(key)
 
+    def paced(self, keys: Sequence[int], waiting: Sequence[list[int]]) -> Sequence[list[int]]:
+        return waiting
+
     def extend(self, keys: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         asked: list[list[int]] = []
         counts: list[int] = []
@@ -103,6 +116,9 @@ class ApartPool:
     def leave(self, key: int) -> None:
         del self._sessions[key]
 
+    def paced(self, keys: Sequence[int], waiting: Sequence[list[int]]) -> Sequence[list[int]]:
+        return waiting
+
     def extend(self, keys: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         found = []
         for key, new in zip(keys, tokens, strict=True):
@@ -128,6 +144,14 @@ class JoinedPool:
     def leave(self, key: int) -> None:
         self._new.pop(key, None)  # others leave the cache when they are not extended any more
 
+    def paced(self, keys: Sequence[int], waiting: Sequence[list[int]]) -> Sequence[list[int]]:
+        """Rows beside one with forced tokens would be padded, and keep the padding in their cache."""
+        if self._session is None:
+            return waiting
+        old = [len(tokens) for key, tokens in zip(keys, waiting, strict=True) if key not in self._new]
+        most = _width(old, beside=_PASS.get(self._session.device.type, _PASS_ELSEWHERE))
+        return [tokens if key in self._new else tokens[:most] for key, tokens in zip(keys, waiting, strict=True)]
+
     def extend(self, keys: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         tokens_of = dict(zip(keys, tokens, strict=True))
         found: dict[int, torch.Tensor] = {}
@@ -151,3 +175,16 @@ class JoinedPool:
             self._new.clear()
             self.calls += 1
         return [found[key] for key in keys]
+
+
+def _width(lengths: Sequence[int], *, beside: int) -> int:
+    """The most tokens of a row in one pass: the number that reads most of them for what the pass costs.
+
+    >>> _width([1, 1, 1, 5], beside=8), _width([1, 5], beside=8), _width([5, 5, 5, 6], beside=8)
+    (1, 5, 5)
+    """
+
+    def read_for_its_cost(most: int) -> float:
+        return sum(min(length, most) for length in lengths) / (beside + most * len(lengths))
+
+    return max(set(lengths), key=read_for_its_cost, default=0)

@@ -237,6 +237,19 @@ def test_rows_that_join_and_leave_see_what_they_would_alone(name: str) -> None:
             torch.testing.assert_close(found.float(), expected.float(), atol=1e-4, rtol=1e-4)
 
 
+def test_what_is_forced_pads_nobody_where_that_costs_more_than_it_saves() -> None:
+    """One row waits with four tokens, those beside it with one: on a CPU it is padding from three others on."""
+    pool = open_pool(gcd.TransformersLM(tiny_model("llama")))
+    for last in range(6):
+        pool.join(last, [3, 4])
+        keys = list(range(last + 1))
+        taken = pool.paced(keys, [[5, 6, 7, 8], *([9] for _ in range(last - 1)), *([[5, 6]] if last else [])])
+        assert taken[0] == ([5, 6, 7, 8] if last < 4 else [5])
+        assert all(tokens == [9] for tokens in taken[1:-1])
+        assert taken[-1] == ([5, 6] if last else [5, 6, 7, 8])  # a row that is new is read by itself
+        pool.extend(keys, taken)
+
+
 class _Bare:
     """A model of which only `next_logits` is known."""
 
@@ -250,7 +263,8 @@ def test_a_model_of_transformers_says_what_generate_says() -> None:
     model = gcd.TransformersLM(tiny_byte_model(), byte_tokenizer())
     with serving(model, max_rows=4, max_n=4) as (url, _):
         for seed in range(3):
-            wish = {"regex": "[0-9]{2}[a-z]{1,9}", "seed": seed, "n": 2}
+            # what is forced behind some beginnings stands beside rows in which nothing is
+            wish = {"regex": "([0-2]{2}[a-z]{1,3}|[3-9] is a number)[a-z]{1,9}", "seed": seed, "n": 4}
             expected = gcd.generate(model, [{"role": "user", "content": "Hi"}], **wish)
             assert texts_of(ask(url, **wish).json()["choices"]) == [one.text for one in expected]
 
