@@ -147,9 +147,8 @@ def _connect(url: str) -> Any:
 
 def test_who_waits_when_the_server_ends_gets_an_error() -> None:
     with serving(slow(seconds=0.02)) as (url, engine):
-        with CLIENT.stream(
-            "POST", f"{url}/v1/completions", json={"model": "m", "prompt": "x", "stream": True}
-        ) as reply:
+        body = {"model": "m", "prompt": "x", "stream": True, "regex": "[ab]{400}", "max_tokens": 500}
+        with CLIENT.stream("POST", f"{url}/v1/completions", json=body) as reply:
             lines = reply.iter_lines()
             next(lines)
             engine.close()
