@@ -77,7 +77,7 @@ test-clients: $(VENV)/test.stamp ## agent frameworks against the server, each in
 	@$(VENV)/bin/gcd warm-up
 	PYTHON=$(abspath $(RUN)) .ci/clients $(VENV)-clients
 
-test-engines: $(VENV)/test.stamp ## vLLM, Ray and llama-cpp-python, each in an environment of its own (1.5 GB, llama.cpp is compiled)
+test-engines: $(VENV)/test.stamp ## vLLM, SGLang, Ray and llama-cpp-python, each in an environment of its own (1.7 GB, llama.cpp is compiled)
 	PYTHON=$(abspath $(RUN)) .ci/engines $(VENV)-engines
 
 lint: $(VENV)/lint.stamp ## ruff, mypy and the order of the layers

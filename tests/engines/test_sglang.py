@@ -1,7 +1,11 @@
-"""The grammar backend against SGLang's own base classes; skipped without SGLang, which needs a GPU to be installed."""
+"""The grammar backend in what of SGLang runs without a GPU: its plug-ins, its command line, its manager of grammars.
+
+By `make test-engines`; skipped without SGLang.
+"""
 
 from __future__ import annotations
 
+import argparse
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +14,9 @@ from tiny_models import byte_tokenizer
 
 from gcd.errors import TokenRejected
 
-base = pytest.importorskip("sglang.srt.constrained.base_grammar_backend", reason="SGLang is not installed")
+base = pytest.importorskip(
+    "sglang.srt.constrained.base_grammar_backend", reason="SGLang is not installed: make test-engines"
+)
 
 from gcd.integrations.sglang import GcdGrammarBackend, GcdGrammarObject, _create  # noqa: E402
 
@@ -83,3 +89,49 @@ def test_the_server_is_refused_what_it_would_not_get() -> None:
         _create(arguments, byte_tokenizer(), 300, None)
     compact = SimpleNamespace(constrained_json_disable_any_whitespace=True)
     assert allowed(ready(_create(compact, byte_tokenizer(), 300, None), "json", '{"type": "object"}')) == "{"
+
+
+def test_requests_go_through_sglangs_own_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its plug-ins find the backend, its command line takes it, and its manager gives each request what is its own."""
+    from sglang.srt.constrained import grammar_manager
+    from sglang.srt.plugins import load_plugins
+    from sglang.srt.sampling.sampling_params import SamplingParams
+    from sglang.srt.server_args import ServerArgs
+
+    load_plugins()
+    ServerArgs.add_cli_args(parser := argparse.ArgumentParser())
+    assert parser.parse_args(["--model-path", "m", "--grammar-backend", "gcd"]).grammar_backend == "gcd"
+    # what a resolved configuration says, which has to be of a model that SGLang knows
+    kernel, serving = SimpleNamespace(grammar_backend="gcd"), SimpleNamespace(skip_tokenizer_init=False)
+    monkeypatch.setattr(base, "get_exec", lambda: SimpleNamespace(kernel=kernel))
+    monkeypatch.setattr(grammar_manager, "get_serving", lambda: serving)
+    monkeypatch.setattr(grammar_manager, "get_parallel", lambda: SimpleNamespace(pp_rank=0, pp_size=1))
+    model = SimpleNamespace(vocab_size=300, hf_eos_token_id={EOS, 258}, think_end_ids=None)
+    group = SimpleNamespace(world_size=1, first_rank=0, is_first_rank=True)
+    manager = grammar_manager.GrammarManager(
+        SimpleNamespace(server_args=SimpleNamespace(), tokenizer=byte_tokenizer(), model_config=model,
+                        dp_tp_cpu_group=None, dp_tp_group=group, pp_group=None)
+    )  # fmt: skip
+
+    def request(**wish: str) -> SimpleNamespace:
+        made = SimpleNamespace(
+            sampling_params=SamplingParams(**wish), origin_input_ids=[1], require_reasoning=False, grammar=None,
+            grammar_key=None, grammar_wait_ct=0, finished=lambda: False, aborted=None,
+        )  # fmt: skip
+        made.set_finish_with_abort = lambda message: setattr(made, "aborted", message)
+        return made
+
+    wishes = [{"json_schema": '{"enum": [1, "x"]}'}, {"regex": "a|b"}, {"regex": "("}, {"ebnf": 'root ::= "c"'}]
+    requests = [request(**wish) for wish in wishes]
+    assert [manager.process_req_with_grammar(each) for each in requests] == [True] * 4
+    ready: list[object] = []
+    while len(manager):
+        ready += manager.get_ready_grammar_requests()
+    assert sorted(map(id, ready)) == sorted(map(id, requests))
+    assert requests[2].aborted.startswith("Failed to compile regex grammar: this ( is never closed (line 1, column 1)")
+    assert [each.aborted for each in requests if each is not requests[2]] == [None] * 3
+    assert [allowed(requests[i].grammar) for i in (0, 1, 3)] == ['"1', "ab", "c"]
+    requests[1].grammar.accept_token(ord("a"))
+    again = request(regex="a|b")
+    assert not manager.process_req_with_grammar(again)  # from the cache
+    assert (allowed(again.grammar), allowed(requests[1].grammar)) == ("ab", "$")
