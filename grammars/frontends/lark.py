@@ -13,7 +13,7 @@ resolves the escape first and finds a regex's dot.
 
 Beyond lark, as in llguidance: `<|name|>` is a special token and `%json {...}` the texts of a JSON Schema, both in rules
 and with ignored text before them; terminals have `&` and `~`; `name[lazy]: ...` and `name[suffix="..."]: ...` stop as
-soon as they can, `name[max_tokens=50]: ...` within that many tokens.
+soon as they can, `name[max_tokens=50]: ...` within that many tokens. The text may begin with `%llguidance {}`.
 """
 
 from __future__ import annotations

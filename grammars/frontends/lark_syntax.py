@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeAlias
 
 import lark
 
-from grammars.errors import InvalidGrammar, LimitExceeded, Span
+from grammars.errors import InvalidGrammar, LimitExceeded, Span, UnsupportedFeature
 
 __all__ = ["Tree", "read_lark", "span_of"]
 
@@ -108,6 +109,9 @@ BACKSLASH: /\\[ ]*\n/
 # `%json`, or what it may be hidden in: strings, special tokens, comments, regexes.
 _OTHER = re.compile(r'"(?:[^"\\\n]|\\.)*+"|<[^<>\s]+>|//[^\n]*|#[^\n]*|/(?:[^/\\]|\\.)++/|(%json)', re.DOTALL)
 
+# How llguidance, SGLang and llama.cpp have Lark told from GBNF.
+_HEADER = re.compile(r"\s*(%llguidance)\s*")
+
 # What may come next, as people call it: a label for the first of its terminals that may.
 _LABELS = (
     ("a name, a string or a regex", {"STRING"}),
@@ -136,7 +140,8 @@ def read_lark(text: str) -> Tree:
     >>> read_lark('start: "a"').children[0].data
     Token('RULE', 'rule')
     """
-    padded, schemas = _cut_schemas(text) if "%json" in text else (text, {})
+    body, initial_skip = _cut_header(text)
+    padded, schemas = _cut_schemas(body) if "%json" in body else (body, {})
     try:
         # Each line ends, also the last.
         tree = _parser().parse(padded + "\n")
@@ -147,11 +152,36 @@ def read_lark(text: str) -> Tree:
         raise InvalidGrammar(
             f"{text[at]!r} cannot stand here", span=Span(text, at, at + 1), hint=_character_hint(text, at)
         ) from None
+    if not initial_skip and (ignored := next(tree.find_data("ignore"), None)) is not None:
+        raise UnsupportedFeature(
+            "%ignore under %llguidance, where nothing is ignored before the first terminal, is not supported",
+            span=span_of(text, ignored),
+            hint='%llguidance {"allow_initial_skip": true} allows it there too',
+        )
     for node in tree.find_data("json") if schemas else ():
         (token,) = node.children
         assert isinstance(token, lark.Token)
         node.children[0] = token.update(value=schemas[token.start_pos or 0])
     return tree
+
+
+def _cut_header(text: str) -> tuple[str, bool]:
+    """The text with spaces for the `%llguidance {...}` that it begins with, and whether ignored text may come first."""
+    header = _HEADER.match(text)
+    if header is None:
+        return text, True
+    options: object = None
+    end = header.end()
+    with suppress(json.JSONDecodeError):
+        options, end = json.JSONDecoder().raw_decode(text, header.end())
+    span = Span(text, header.start(1), end)
+    if not isinstance(options, dict):
+        raise InvalidGrammar("%llguidance is followed by no object of options", span=span, hint="write %llguidance {}")
+    for name, value in options.items():
+        # how forced text is cut into tokens is no matter of the language
+        if name not in ("no_forcing", "allow_initial_skip") and value is not False:
+            raise UnsupportedFeature(f"the option {name} of %llguidance is not supported", span=span)
+    return " " * end + text[end:], bool(options.get("allow_initial_skip", False))
 
 
 def _cut_schemas(text: str) -> tuple[str, dict[int, str]]:

@@ -189,6 +189,14 @@ NAME: /[a-z]+/ | "%json"
     assert not language.accepts(b'<|tool|>f ["a"]</tool>')
 
 
+def test_llguidances_header_changes_nothing_but_where_text_is_ignored() -> None:
+    body = 'start: "a" %json {"enum": [[1]]} "b"'
+    skip = '%llguidance {"no_forcing": true, "allow_initial_skip": true}'
+    for header in ("%llguidance {}", '\n  %llguidance {"no_forcing": false,\n "allow_invalid_utf8": false}'):
+        assert parse_lark(f"{header}\n{body}") == parse_lark(body)
+    assert parse_lark(f'{skip}\n{body}\n%ignore " "') == parse_lark(f'{body}\n%ignore " "')
+
+
 def test_what_a_schema_lacks_is_said_with_both_places() -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         parse_lark('start: "a"\n  | %json {"not": {"uniqueItems": true}}')
@@ -322,6 +330,13 @@ WRITTEN = "Lark writes name: ... and ends a rule with its line"
 INVALID: list[tuple[str, str, int, str, str]] = [
     # text, message, the number of the line that is shown (0: none), its caret, the hint
     ("", "the grammar has no rule start", 0, "", "write start: ..."),
+    (
+        "%llguidance {no_forcing}\nstart: /a/",
+        "%llguidance is followed by no object of options",
+        1,
+        "^" * 12,
+        "write %llguidance {}",
+    ),
     (
         'Start: "x"',
         "expected :, found tart",
@@ -543,6 +558,20 @@ UNSUPPORTED: list[tuple[str, str, int, str, str]] = [
         'say what may not occur instead: /"[^"]*"/ for /".*?"/',
     ),
     ("start: /a/l", "the flag l (locale) is not supported", 1, "       ^^^^", ""),
+    (
+        '%llguidance {"allow_invalid_utf8": true}\nstart: "a"',
+        "the option allow_invalid_utf8 of %llguidance is not supported",
+        1,
+        "^" * 40,
+        "",
+    ),
+    (
+        '%llguidance {}\nstart: "a" "b"\n%ignore " "',
+        "%ignore under %llguidance, where nothing is ignored before the first terminal, is not supported",
+        3,
+        "^" * 11,
+        '%llguidance {"allow_initial_skip": true} allows it there too',
+    ),
 ]
 
 

@@ -20,6 +20,11 @@ SCHEMA = {
 }
 JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "pair", "schema": SCHEMA, "strict": True}}
 CHAT = [{"role": "user", "content": "Hi"}]
+LLGUIDANCE = """%llguidance {"no_forcing": false}
+start: "<" value ">" word
+value: %json {"enum": [[1], {"a": null}]}
+word[max_tokens=3, suffix="."]: /[a-c]*/
+"""
 
 
 def test_an_answer_has_the_shape_of_openai(server: str) -> None:
@@ -55,6 +60,7 @@ def test_an_answer_has_the_shape_of_openai(server: str) -> None:
         ({"ebnf": 'root ::= "a" root | "b"', "max_tokens": 9},
          {"grammar": 'root ::= "a" root | "b"', "max_new_tokens": 9}),
         ({"structured_outputs": {"grammar": "start: /[xyz]{5}/"}}, {"grammar": "start: /[xyz]{5}/"}),
+        ({"guided_grammar": LLGUIDANCE}, {"grammar": LLGUIDANCE}),
         ({"json_schema": SCHEMA, "max_completion_tokens": 16, "max_tokens": 99},
          {"schema": SCHEMA, "max_new_tokens": 16}),
     ],
