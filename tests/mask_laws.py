@@ -1,6 +1,6 @@
 """The laws of a Constraint, checked along random walks of one case against the naive twin.
 
-Used by the law tests and, in a copy of the engine with one planted error, by the mutants: `check_case` must fail there.
+Used by the law tests and, on engines with one planted error, by the mutants: `check_everywhere` must fail there.
 """
 
 from __future__ import annotations
