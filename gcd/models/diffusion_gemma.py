@@ -2,7 +2,7 @@
 
 Its own `generate` has no place for a grammar: what comes out is the likeliest token of each position by itself. So only
 the network is taken: an encoder that reads what is finished into a cache of our own, which grows (static caches and
-compiled steps are not used), and a decoder that reads a canvas beside its logits of the step before. Those are fed back
+compiled steps are refused), and a decoder that reads a canvas beside its logits of the step before. Those are fed back
 as they are, without any grammar: the network was taught its own doubts.
 """
 
@@ -37,6 +37,7 @@ class DiffusionGemmaLM:
                 f"{type(model).__name__} is in training mode, where dropout changes its answers: "
                 "call model.eval() first"
             )
+        _refuse_fixed_shapes(model)
         self.model, self.tokenizer = model, tokenizer
         text = model.config.get_text_config()
         knobs = model.generation_config
@@ -91,6 +92,23 @@ class Canvases:
     def finish(self, token_ids: Sequence[int]) -> None:
         """The canvas is these tokens: a new one begins behind them."""
         self._unread, self._before = [*token_ids], None
+
+
+def _refuse_fixed_shapes(model: Any) -> None:
+    """Raises `ModelError` for a cache of a fixed size or a compiled step, of which nothing here makes use."""
+    kind = getattr(model.generation_config, "cache_implementation", None)
+    if kind not in (None, "dynamic"):
+        raise ModelError(
+            f"generation_config asks for a {kind!r} cache, and canvases are read into one that grows: "
+            "set model.generation_config.cache_implementation = None"
+        )
+    own = getattr(model, "_orig_mod", model)  # as `torch.compile` wraps modules, and functions
+    is_compiled = getattr(own, "_compiled_call_impl", None) or hasattr(own.forward, "_torchdynamo_orig_callable")
+    if own is not model or is_compiled:
+        raise ModelError(
+            f"{type(own).__name__} is compiled, and would be compiled anew for each length of the text: "
+            "give the model as it was before torch.compile"
+        )
 
 
 def _ids(ends: int | Iterable[int]) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pytest
 import torch
 
@@ -171,3 +173,15 @@ def test_a_budget_that_is_too_small_and_a_model_in_training(network):
         "DiffusionGemmaForBlockDiffusion is in training mode, where dropout changes its answers: "
         "call model.eval() first"
     )
+
+
+def test_caches_of_a_fixed_size_and_compiled_steps_are_refused(network, monkeypatch):
+    steps, whole = copy(network), copy(network)
+    steps.forward = torch.compile(network.forward, backend="eager")
+    whole.compile(backend="eager")
+    for compiled in (torch.compile(network, backend="eager"), steps, whole):
+        with pytest.raises(ModelError, match="DiffusionGemmaForBlockDiffusion is compiled, and would be compiled anew"):
+            gcd.DiffusionGemmaLM(compiled)
+    monkeypatch.setattr(network.generation_config, "cache_implementation", "static")
+    with pytest.raises(ModelError, match="asks for a 'static' cache, and canvases are read into one that grows: set"):
+        gcd.DiffusionGemmaLM(network)
