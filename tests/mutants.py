@@ -43,7 +43,6 @@ BATCH = "tokenizer_align/batch.py"
 SIMPLIFY = "grammars/simplify.py"
 AUTOMATON = "grammars/automaton.py"
 BUILDER = "grammars/builder.py"
-FRAGMENTS = "grammars/fragments.py"
 POSITIONS = "grammars/positions.py"
 UTF8 = "grammars/utf8.py"
 
@@ -244,10 +243,7 @@ CHARACTERS: Rows = {
     "one spelling has capital hex digits": (UTF8, ("if not 0x41 <= edge[0] <= 0x46", "if edge")),
     "one spelling has long escapes beside the short ones": (UTF8, ('if self.spelling == "any" else', "if self else")),
     "a slash has no short escape": (UTF8, ('0x2F: "/", ', "")),
-    "the closing quote is allowed everywhere": (
-        FRAGMENTS,
-        ("for state in dfa.finals:", "for state in range(len(rows)):"),
-    ),
+    "the closing quote is allowed everywhere": (UTF8, ("for state in dfa.finals:", "for state in range(len(begun)):")),
     "a complement has ASCII texts only": (
         "grammars/chars.py",
         ("complement(dfa, ANY_CHAR.ranges)", "complement(dfa, ((0, 0x7F),))"),
@@ -313,6 +309,11 @@ MASKS: Rows = {
     "a budget does not count EOS": (
         STATES,
         ("else self._fill_within(number, budget - 2)", "else self._fill_within(number, budget - 1)"),
+    ),
+    "a row of one budget is remembered for all": (
+        STATES,
+        ("remembered = self.within.get((number, most))", "remembered = self.within.get((number, 0))"),
+        ("self.within[number, most] = row", "self.within[number, 0] = row"),
     ),
     "a budget is looked at too late": (STATES, ("if largest <= budget - 2", "if largest <= budget")),
     "a complete text costs what its items cost": (
