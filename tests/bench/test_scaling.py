@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ TINY = {"tiny": byte_vocabulary([b'": ', b", ", b"[[", b"]]"])}
 
 
 @pytest.fixture
-def scaling(monkeypatch: pytest.MonkeyPatch) -> Any:
+def scaling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module; the collections before each measurement pass over what the test run had on the heap before."""
     monkeypatch.syspath_prepend(BENCH)
     module = importlib.import_module("scaling")
     monkeypatch.setattr(module, "ROUNDS", 1)
-    return module
+    gc.freeze()
+    yield module
+    gc.unfreeze()
 
 
 def test_every_sweep_is_tested(scaling: Any) -> None:
