@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from grammars.dfa import Dfa, Edge
+from grammars.dfa import Dfa, Edge, edge_table
 from grammars.errors import EmptyLanguage, GrammarError
-from grammars.fragments import Fragment, dfa_fragment
+from grammars.fragments import Fragment, table_fragment
 from grammars.ir import Grammar
 from grammars.limits import Limits
 from grammars.pieces import Piece, own_piece
@@ -223,7 +223,7 @@ class _Built:
             self.store.reserve()
         for number, rule in enumerate(rules):
             is_leaf = all(high < SPECIAL for row in rule.dfa.edges for _, high, _ in row)
-            found = dfa_fragment(rule.dfa, counts=rule.kind is Kind.WINDOW) if is_leaf else None
+            found = table_fragment(edge_table(rule.dfa), counts=rule.kind is Kind.WINDOW) if is_leaf else None
             self.fragments.append(found)
             piece = Piece.from_dfa(rule.dfa, tails=rule.kind is Kind.PLAIN) if found is None else found.piece
             window = None if found is None else found.window

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from itertools import chain
-from typing import TypeAlias, TypeVar
+from itertools import chain, islice
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from grammars.errors import LimitExceeded
 __all__ = [
     "Dfa",
     "Edge",
+    "EdgeTable",
     "Nfa",
     "complement",
     "crawl",
@@ -318,22 +319,35 @@ def shortest(dfa: Dfa) -> int:
     return _distances(dfa)[0][0]
 
 
-def edge_table(dfa: Dfa) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many edges each state has, int64 (S,), and all of them, int64 (E, 3).
+class EdgeTable(NamedTuple):
+    """A DFA as arrays: how many edges each state has, int64 (S,), all of them, int64 (E, 3), and the final states."""
 
-    >>> [part.tolist() for part in edge_table(Dfa((((97, 99, 1),), ()), frozenset({1})))]
+    counts: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    finals: frozenset[int]
+
+    def dfa(self) -> Dfa:
+        """The same in rows."""
+        edges = iter(map(tuple, self.edges.tolist()))
+        return Dfa(tuple([tuple(islice(edges, count)) for count in self.counts.tolist()]), self.finals)
+
+
+def edge_table(dfa: Dfa) -> EdgeTable:
+    """The arrays of a DFA.
+
+    >>> [part.tolist() for part in edge_table(Dfa((((97, 99, 1),), ()), frozenset({1})))[:2]]
     [[1, 0], [[97, 99, 1]]]
     """
     counts = np.fromiter(map(len, dfa.edges), np.int64, len(dfa.edges))
     numbers = chain.from_iterable(chain.from_iterable(dfa.edges))
-    return counts, np.fromiter(numbers, np.int64, 3 * int(counts.sum())).reshape(-1, 3)
+    return EdgeTable(counts, np.fromiter(numbers, np.int64, 3 * int(counts.sum())).reshape(-1, 3), dfa.finals)
 
 
 def split_overlaps(edges: list[Edge]) -> list[tuple[int, int, set[int]]]:
     """The edges cut where they overlap, each piece with all of its targets, sorted.
 
-    >>> split_overlaps([(1, 5, 7), (3, 9, 8)])
-    [(1, 2, {7}), (3, 5, {7, 8}), (6, 9, {8})]
+    >>> [(low, high, sorted(targets)) for low, high, targets in split_overlaps([(1, 5, 7), (3, 9, 8)])]
+    [(1, 2, [7]), (3, 5, [7, 8]), (6, 9, [8])]
     """
     events: dict[int, tuple[list[int], list[int]]] = {}
     for low, high, target in edges:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from grammars.chars import char_dfa
-from grammars.dfa import Dfa, trim
+from grammars.dfa import Dfa, EdgeTable, edge_table, trim
 from grammars.errors import InvalidGrammar, UnsupportedFeature
 from grammars.ir import (
     And,
@@ -32,10 +32,11 @@ from grammars.ir import (
     Sequence,
     Spelling,
 )
-from grammars.lengths import NEVER, Lengths, fewest_bytes, lengths
+from grammars.lengths import NEVER, Lengths, lengths, window
 from grammars.numerals import numerals_dfa
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
+from grammars.quoted import quoted_table
 from grammars.rules import Kind
 from grammars.standard import standard
 from grammars.store import Window
@@ -46,7 +47,7 @@ __all__ = [
     "Fragment",
     "Leaf",
     "body_leaf",
-    "dfa_fragment",
+    "table_fragment",
     "facts_of_leaf",
     "fragment",
     "leaf",
@@ -102,9 +103,9 @@ def fragment(piece: Piece, window: Window | None = None) -> Fragment:
     return _FRAGMENTS.setdefault(key, Fragment(piece, window)) if known is None else known
 
 
-def dfa_fragment(dfa: Dfa, *, counts: bool = False) -> Fragment:
+def table_fragment(table: EdgeTable, *, counts: bool = False) -> Fragment:
     """The fragment of a DFA over bytes that is trimmed and lacks the empty string; with `counts` it is a window."""
-    return fragment(Piece.from_leaf(dfa), (lengths(dfa), fewest_bytes(dfa)) if counts else None)
+    return fragment(Piece.from_leaf(table), window(table) if counts else None)
 
 
 class _NoCallees:
@@ -141,7 +142,7 @@ def _body_leaf(node: Node, limit: int) -> Leaf:
 def new_body_leaf(node: Node, limit: int) -> Leaf:
     """The same, made whether or not it is a standard one."""
     if isinstance(node, Numerals) and (node.positive or node.negative):
-        return Leaf(dfa_fragment(numerals_dfa(node, limit=limit)))
+        return Leaf(table_fragment(edge_table(numerals_dfa(node, limit=limit))))
     positions = Positions(_NoCallees())
     return Leaf(fragment(positions.piece(positions.enter(node, END), limit=limit)))
 
@@ -189,7 +190,7 @@ def facts_of_leaf(node: Node) -> int:
     dfa = char_dfa(content)
     nullable, solid = 0 in dfa.finals and not low, bool(dfa.edges[0])
     if counts:
-        solid = _fits(lengths(dfa, every=True), max(1, low), high)
+        solid = _fits(lengths(edge_table(dfa), every=True), max(1, low), high)
     if isinstance(node, JsonString):
         return SOLID if nullable or solid else 0
     return (NULL if nullable else 0) | (SOLID if solid else 0)
@@ -236,7 +237,7 @@ def window_leaf(ranges: Ranges, low: int, high: int | None, spelling: Spelling |
 def _class_window(ranges: Ranges, spelling: Spelling | None) -> Fragment:
     dfa = char_dfa(Repeat(CharClass(ranges)))
     dfa = encode_utf8(dfa, ticks=True) if spelling is None else encode_json(dfa, spelling, ticks=True)
-    return dfa_fragment(without_empty(dfa), counts=True)
+    return table_fragment(edge_table(without_empty(dfa)), counts=True)
 
 
 @lru_cache(maxsize=_LEAVES)
@@ -252,11 +253,13 @@ def new_fragment(content: Node, spelling: Spelling | None, *, counts: bool) -> F
     Code points were minimal, so that bytes are, and no state is dead unless there is no text; see `grammars.utf8`.
     """
     dfa = char_dfa(content)
-    if spelling is None:
-        made = without_empty(encode_utf8(dfa, ticks=counts))
+    if not dfa.finals:
+        made = edge_table(Dfa(((),), frozenset()))
+    elif spelling is None:
+        made = edge_table(without_empty(encode_utf8(dfa, ticks=counts)))
     else:
-        made = encode_json(dfa, spelling, ticks=counts, quoted=True)
-    return dfa_fragment(made if dfa.finals else trim(made), counts=counts)
+        made = quoted_table(dfa, spelling, ticks=counts)
+    return table_fragment(made, counts=counts)
 
 
 def _least(left: int | None, right: int | None) -> int | None:

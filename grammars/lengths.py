@@ -9,18 +9,17 @@ state are ultimately periodic (they are a unary regular language), so one finite
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.dfa import Dfa, edge_table
+from grammars.dfa import EdgeTable, edge_table
 from grammars.errors import LimitExceeded
 from grammars.rules import SPECIAL, Rule
 from grammars.utf8 import TICK
 
-__all__ = ["NEVER", "FewestBytes", "Lengths", "can_end", "fewest_bytes", "lengths"]
+__all__ = ["NEVER", "FewestBytes", "Lengths", "can_end", "lengths", "window"]
 
 NEVER = np.int32(2**30)
 """No accepted length: larger than any counter."""
@@ -29,6 +28,8 @@ _LIMIT = 20_000
 
 _Edges: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """States, where the edges of each begin, and the targets of these edges."""
+
+_Ways: TypeAlias = tuple[_Edges, list[_Edges]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,30 @@ class FewestBytes:
 
 def can_end(rule: Rule) -> bool:
     """Whether a window rule has a string: `(ab){0,9}` with 5 characters has none."""
-    found = lengths(rule.dfa).next_length(0, rule.min)
+    found = lengths(edge_table(rule.dfa)).next_length(0, rule.min)
     return found != NEVER and (rule.max is None or found <= rule.max)
 
 
-@lru_cache(maxsize=1024)
-def lengths(dfa: Dfa, *, every: bool = False) -> Lengths:
+def window(table: EdgeTable) -> tuple[Lengths, FewestBytes]:
+    """What a window needs to know of a DFA over bytes whose characters begin with `TICK` symbols.
+
+    Raises `LimitExceeded` when it does not become periodic within 20,000 characters.
+    """
+    ways = _ways(table, every=False)
+    return _lengths(table, ways), _fewest_bytes(table, ways)
+
+
+def lengths(table: EdgeTable, *, every: bool = False) -> Lengths:
     """The accepted remaining lengths of every state of a DFA whose characters begin with `TICK` symbols.
 
-    With `every`, each symbol is a character.
-
-    Raises `LimitExceeded` when they do not become periodic within 20,000 characters.
+    With `every`, each symbol is a character. Raises like `window`.
     """
-    ticked, silent = _edge_pairs(dfa, every)
-    live = np.zeros(len(dfa.edges), dtype=bool)
+    return _lengths(table, _ways(table, every=every))
+
+
+def _lengths(dfa: EdgeTable, ways: _Ways) -> Lengths:
+    ticked, silent = ways
+    live = np.zeros(len(dfa.counts), dtype=bool)
     live[list(dfa.finals)] = True
     for edges in silent:
         _pull(live, edges, live)
@@ -101,8 +112,8 @@ def lengths(dfa: Dfa, *, every: bool = False) -> Lengths:
             )
     width, period = len(rows), len(rows) - before
     again = [rows[before + i % period] for i in range(period)]
-    table = np.empty((len(dfa.edges), width), dtype=np.int32)
-    following_length = np.full(len(dfa.edges), NEVER, dtype=np.int32)
+    table = np.empty((len(dfa.counts), width), dtype=np.int32)
+    following_length = np.full(len(dfa.counts), NEVER, dtype=np.int32)
     for x in range(width + period - 1, -1, -1):
         alive = rows[x] if x < width else again[x - width]
         following_length = np.where(alive, np.int32(x), following_length)
@@ -111,11 +122,10 @@ def lengths(dfa: Dfa, *, every: bool = False) -> Lengths:
     return Lengths(table, before, period)
 
 
-@lru_cache(maxsize=1024)
-def fewest_bytes(dfa: Dfa) -> FewestBytes:
+def _fewest_bytes(dfa: EdgeTable, ways: _Ways) -> FewestBytes:
     """The fewest bytes to an end of every state, per number of characters still to come (a min-plus recurrence)."""
-    ticked, silent = _edge_pairs(dfa, False)
-    column = np.full(len(dfa.edges), NEVER, dtype=np.int64)
+    ticked, silent = ways
+    column = np.full(len(dfa.counts), NEVER, dtype=np.int64)
     column[list(dfa.finals)] = 0
     for edges in silent:
         _lower(column, edges, column)
@@ -157,16 +167,15 @@ def _lower(column: NDArray[np.int64], edges: _Edges, behind: NDArray[np.int64]) 
         column[states] = np.minimum(column[states], np.minimum(least, NEVER))
 
 
-@lru_cache(maxsize=16)
-def _edge_pairs(dfa: Dfa, every: bool) -> tuple[_Edges, list[_Edges]]:
+def _ways(table: EdgeTable, *, every: bool) -> _Ways:
     """The edges that begin a character; and the others, layer by layer, a state's behind those of its targets."""
-    counts, edges = edge_table(dfa)
+    counts, edges, _ = table
     begins = np.full(len(edges), True) if every else (edges[:, 0] >= TICK) & (edges[:, 0] < SPECIAL)
     pairs = np.repeat(np.arange(len(counts)), counts) * len(counts) + edges[:, 2]
     ticked, silent = (np.stack(np.divmod(np.unique(pairs[kind]), len(counts))) for kind in (begins, ~begins))
     layers = []
     while silent.size:
-        left, waiting = np.zeros((2, len(dfa.edges)), dtype=bool)
+        left, waiting = np.zeros((2, len(counts)), dtype=bool)
         left[silent[0]] = True
         waiting[silent[0, left[silent[1]]]] = True
         ready = ~waiting[silent[0]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grammars.dfa import Dfa, Edge, edge_table
+from grammars.dfa import Dfa, Edge, EdgeTable
 from grammars.rules import CALL, SPECIAL, calls, plain_symbol
 from grammars.tables import (
     CALL_COLUMNS,
@@ -63,9 +63,9 @@ class Piece:
         return columns.piece()
 
     @classmethod
-    def from_leaf(cls, dfa: Dfa) -> Piece:
+    def from_leaf(cls, table: EdgeTable) -> Piece:
         """The arrays of a DFA over bytes, the first of a character with `TICK` added where they are to be counted."""
-        counts, found = edge_table(dfa)
+        counts, found, finals = table
         ticks = found[:, 0] >= TICK
         edges = np.zeros((len(found), EDGE_COLUMNS), np.int32)
         edges[:, [EDGE_LOW, EDGE_HIGH, EDGE_TO]] = found
@@ -74,7 +74,7 @@ class Piece:
         if ticks.any():  # ticked edges stood behind the others of their state
             edges = edges[np.lexsort((edges[:, EDGE_LOW], np.repeat(np.arange(len(counts)), counts)))]
         states = np.zeros((len(counts), STATE_COLUMNS), np.int32)
-        states[list(dfa.finals), STATE_FINAL] = 1
+        states[list(finals), STATE_FINAL] = 1
         states[1:, FIRST_EDGE] = np.cumsum(counts)[:-1]
         states[:, DEFAULT] = -1
         return cls(states, edges, np.zeros((0, CALL_COLUMNS), np.int32))

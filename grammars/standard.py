@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.ir import Node
+from grammars.ir import And, Choice, Node, Sequence
 from grammars.lengths import FewestBytes, Lengths
 from grammars.pieces import Piece
 from grammars.store import Window
@@ -41,7 +41,7 @@ def standard(content: Node, *, counts: bool | None = None) -> Made | None:
 
     None for what was not made ahead.
     """
-    return _made(_name(content, counts))
+    return _made(_name(content, counts)) if _outline(content) in _outlines() else None
 
 
 def write(leaves: Iterable[tuple[Node, bool | None, Made]]) -> None:
@@ -54,7 +54,18 @@ def write(leaves: Iterable[tuple[Node, bool | None, Made]]) -> None:
 
 
 def _name(content: Node, counts: bool | None) -> str:
-    return hashlib.sha256(f"{counts} {content!r}".encode()).hexdigest()[:32]
+    return f"{_outline(content)}-{hashlib.sha256(f'{counts} {content!r}'.encode()).hexdigest()[:32]}"
+
+
+def _outline(content: Node) -> str:
+    """What kinds of nodes a content begins with: where no standard leaf begins so, the whole need not be looked at."""
+    items = content.items if isinstance(content, Sequence | Choice | And) else ()
+    return "_".join([type(node).__name__ for node in (content, *items[:6])])
+
+
+@cache
+def _outlines() -> frozenset[str]:
+    return frozenset([name.split("-")[0] for name in _file()])
 
 
 @cache

@@ -158,8 +158,11 @@ def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
 
 
 def is_split(node: Node) -> TypeGuard[JsonString]:
-    """Whether a JSON string is too large for one leaf. One with a length is a window, which does not grow with it."""
-    if not isinstance(node, JsonString) or isinstance(node.content, Length):
+    """Whether a JSON string is too large for one leaf. One with a length is a window, which does not grow with it.
+
+    What has facts for a note was made as one leaf already.
+    """
+    if not isinstance(node, JsonString) or isinstance(node.content, Length) or type(getattr(node, "note", None)) is int:
         return False
     return quick_facts(node) is None and measure(node) > SPLIT
 

@@ -15,12 +15,24 @@ from typing import TypeAlias
 from grammars.dfa import Dfa, Edge
 from grammars.ir import Ranges, Spelling
 
-__all__ = ["ESCAPED", "RAW", "SHORT_ESCAPES", "TICK", "class_bytes", "encode_json", "encode_utf8", "spell_json"]
+__all__ = [
+    "ESCAPED",
+    "QUOTE",
+    "RAW",
+    "SHORT_ESCAPES",
+    "TICK",
+    "Row",
+    "class_bytes",
+    "encode_json",
+    "encode_utf8",
+    "spell_json",
+    "spelt_row",
+]
 
 TICK = 256
 """Added to the first byte of each character in a DFA whose characters are to be counted."""
 
-_QUOTE = 0x22
+QUOTE = 0x22
 
 _REMEMBERED = 512
 """Shapes of states whose spellings are remembered."""
@@ -88,7 +100,7 @@ def _encode(
     for row in dfa.edges:
         places: dict[int, int] = {}
         shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in row])
-        first, unfinished = _spelt(shape, spelling, raw_symbols)
+        first, unfinished = spelt_row(shape, spelling, raw_symbols)
         numbers = [before + target for target in places]
         for edges in unfinished:
             numbers.append(states.number(tuple([(low, high, numbers[target]) for low, high, target in edges])))
@@ -97,15 +109,18 @@ def _encode(
         return Dfa((*begun, *states.rows), dfa.finals)
     end = states.count + len(states.rows)
     for state in dfa.finals:
-        begun[state] = tuple(sorted((*begun[state], (_QUOTE, _QUOTE, end))))
-    return Dfa((((_QUOTE, _QUOTE, 1),), *begun, *states.rows, ()), frozenset({end}))
+        begun[state] = tuple(sorted((*begun[state], (QUOTE, QUOTE, end))))
+    return Dfa((((QUOTE, QUOTE, 1),), *begun, *states.rows, ()), frozenset({end}))
 
 
 @lru_cache(_REMEMBERED)
-def _spelt(row: Row, spelling: Spelling | None, raw_symbols: bool) -> tuple[Row, tuple[Row, ...]]:
+def spelt_row(row: Row, spelling: Spelling | None, raw_symbols: bool) -> tuple[Row, tuple[Row, ...]]:
     """The edges on first bytes for edges on code points to targets 0, 1, ..., and the edges of the states that they
     lead to behind these, of which each refers to those before it. Most states of an automaton differ in targets alone.
     """
+    ascii_, others = _common(row, ((0, 0x7F),)), _common(row, ((0x80, 0x10FFFF),))
+    if spelling is not None and not raw_symbols and ascii_ and others:
+        return _United(len({target for _, _, target in row}), spelling, ascii_, others).spelt()
     writer = _Writer(len({target for _, _, target in row}), spelling or "any")
     if spelling is None:
         first = writer.raw(row)
@@ -113,6 +128,50 @@ def _spelt(row: Row, spelling: Spelling | None, raw_symbols: bool) -> tuple[Row,
         raw = _common(row, RAW[spelling])
         first = tuple(sorted((*(raw if raw_symbols else writer.raw(raw)), *writer.escapes(row))))
     return _joined(first), tuple(writer.states.rows)
+
+
+class _United:
+    """Joins what is written of ASCII and what is written of other characters, of which an automaton has few kinds.
+
+    The two have no text in common, and begin alike with single bytes only: \\, and behind it u, 0 and 0.
+    """
+
+    def __init__(self, count: int, spelling: Spelling, *parts: Row) -> None:
+        self.states = _States(count)
+        self.rows: list[Row] = []  # of both
+        self.numbers: list[int] = []  # that these have in the union, -1 for those that are not in it yet
+        self.firsts: list[Row] = []
+        for part in parts:
+            places: dict[int, int] = {}
+            shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in part])
+            first, unfinished = spelt_row(shape, spelling, False)
+            begin = len(self.rows)
+            moved = [tuple([(low, high, begin + to) for low, high, to in row]) for row in (first, *unfinished)]
+            self.firsts.append(moved[0])
+            self.rows += [*[()] * len(places), *moved[1:]]
+            self.numbers += [*places, *[-1] * len(unfinished)]
+
+    def spelt(self) -> tuple[Row, tuple[Row, ...]]:
+        """What `spelt_row` gives."""
+        return self.both(*self.firsts), tuple(self.states.rows)
+
+    def both(self, left: Row, right: Row) -> Row:
+        """The edges of either row."""
+        same = {low: to for low, _, to in right}
+        edges = []
+        for low, high, to in left:
+            other = same.pop(low, None)
+            there = self.number(to) if other is None else self.states.number(self.both(self.rows[to], self.rows[other]))
+            edges.append((low, high, there))
+        edges += [(low, high, self.number(to)) for low, high, to in right if low in same]
+        return _joined(sorted(edges))
+
+    def number(self, state: int) -> int:
+        """The number in the union of a state that one of the two has."""
+        if self.numbers[state] < 0:
+            row = tuple([(low, high, self.number(to)) for low, high, to in self.rows[state]])
+            self.numbers[state] = self.states.number(row)
+        return self.numbers[state]
 
 
 class _States:

@@ -11,7 +11,8 @@ import pytest
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, minimise
 from grammars.ir import ANY_CHAR, CharClass, Choice, Ranges, Repeat, Spelling, text
-from grammars.utf8 import TICK, encode_json, encode_utf8
+from grammars.quoted import quoted_table
+from grammars.utf8 import RAW, TICK, encode_json, encode_utf8
 
 ONE = char_dfa(ANY_CHAR)
 
@@ -122,3 +123,33 @@ def test_ticks_stand_on_first_bytes_alone() -> None:
     for state, (row, without) in enumerate(zip(ticked.edges, plain.edges, strict=True)):
         shift = TICK if state == 0 else 0
         assert row == tuple((low + shift, high + shift, target) for low, high, target in without)
+
+
+def random_dfa(rng: random.Random) -> Dfa:
+    """States that share a few shapes, with edges that begin and end where spellings change."""
+    most = 0x110000
+    marks = [0x1F, 0x20, 0x22, 0x2F, 0x5B, 0x5C, 0x5D, 0x7E, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000]
+    count = rng.choice([1, 3, 40])
+    shapes = []
+    for _ in range(rng.randint(1, 4)):
+        cuts = sorted({*rng.sample(range(most), rng.randint(0, 4)), *rng.sample(marks, rng.randint(1, 8)), most})
+        ranges = [(low, following - 1) for low, following in itertools.pairwise(cuts)]
+        shapes.append([(low, high) for low, high in ranges if (high < 0xD800 or low > 0xDFFF) and rng.random() < 0.8])
+    rows = []
+    for _ in range(count):
+        row: list[tuple[int, int, int]] = []
+        for low, high in rng.choice(shapes):
+            target = rng.randrange(count)
+            if row and row[-1][2] == target and row[-1][1] + 1 == low:
+                low = row.pop()[0]
+            row.append((low, high, target))
+        rows.append(tuple(row))
+    return Dfa(tuple(rows), frozenset(rng.sample(range(count), rng.randint(1, count))))
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("ticks", [False, True])
+def test_all_states_at_once_are_those_one_by_one(seed: int, ticks: bool) -> None:
+    dfa = random_dfa(random.Random(seed))
+    for spelling in RAW:
+        assert quoted_table(dfa, spelling, ticks=ticks).dfa() == encode_json(dfa, spelling, ticks=ticks, quoted=True)
