@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from grammars.dfa import Dfa, Edge, split_overlaps
 from grammars.errors import LimitExceeded
@@ -223,6 +223,15 @@ class Positions:
         return Automaton(self, self.open(begin) if begin else (), limit).dfa()
 
 
+class _Cut(NamedTuple):
+    """Disjoint ranges, and which of the tuples in `kinds` reads each."""
+
+    low: list[int]
+    high: list[int]
+    which: list[int]
+    kinds: list[tuple[int, ...]]
+
+
 class Automaton:
     """Writes the states of an automaton: each set of positions, and chains inside literals."""
 
@@ -239,6 +248,10 @@ class Automaton:
         self.rule: list[int] = []
         self.back: list[int] = []
         self.numbers: list[int] = []  # of each set its state
+        self.kinds: dict[Ranges, int] = {}  # what positions read first, numbered
+        self.ranges: list[Ranges] = []  # of each kind
+        self.firsts: dict[int, tuple[int, Set]] = {}
+        self.cuts: dict[tuple[int, ...], _Cut] = {}  # many states read alike
         self.write()
 
     def name(self, after: Set) -> int:
@@ -330,39 +343,68 @@ class Automaton:
 
     def several(self, readers: list[int]) -> None:
         """The edges of a state that stands at several positions that read symbols."""
-        source = self.positions
-        read: dict[tuple[int, int], list[Set]] = {}
+        behind: dict[int, list[Set]] = {}
         for position in readers:
-            symbols, after = source.reads[position], source.follows[position]
-            if isinstance(symbols, bytes):
-                rest = after if len(symbols) == 1 else (source.position(symbols[1:], after),)
-                read.setdefault((symbols[0], symbols[0]), []).append(rest)
-            elif not isinstance(symbols, int):
-                for pair in symbols:
-                    read.setdefault(pair, []).append(after)
-        edges = [(low, high, self.together(sets)) for (low, high), sets in sorted(read.items())]
-        if any(edge[1] >= following[0] for edge, following in pairwise(edges)):
-            edges = self.split(edges)
+            kind, after = self.first_of(position)
+            behind.setdefault(kind, []).append(after)
+        kinds = tuple(behind)
+        cut = self.cuts.get(kinds)
+        if cut is None:
+            cut = self.cuts[kinds] = self.cut(kinds)
+        names = [self.name(self.together([after for kind in kinds for after in behind[kind]])) for kinds in cut.kinds]
+        if len(set(names)) == len(names):
+            self.low += cut.low
+            self.high += cut.high
+            self.to += [names[i] for i in cut.which]
+            return
         begin = len(self.low)
-        for low, high, after in edges:
-            name = self.name(after)
-            if len(self.low) > begin and self.to[-1] == name and self.high[-1] + 1 == low:
+        for low, high, i in zip(cut.low, cut.high, cut.which, strict=True):
+            if len(self.low) > begin and self.to[-1] == names[i] and self.high[-1] + 1 == low:
                 self.high[-1] = high
             else:
                 self.low.append(low)
                 self.high.append(high)
-                self.to.append(name)
+                self.to.append(names[i])
 
-    def split(self, edges: list[tuple[int, int, Set]]) -> list[tuple[int, int, Set]]:
-        """The edges cut where they overlap."""
-        numbered: list[Edge] = [(low, high, i) for i, (low, high, _) in enumerate(edges)]
-        return [
-            (low, high, self.together([edges[i][2] for i in which])) for low, high, which in split_overlaps(numbered)
-        ]
+    def first_of(self, position: int) -> tuple[int, Set]:
+        """What is read first at a position, as the number of its kind, and the positions behind that."""
+        known = self.firsts.get(position)
+        if known is None:
+            symbols, after = self.positions.reads[position], self.positions.follows[position]
+            if isinstance(symbols, bytes):
+                if len(symbols) > 1:
+                    after = (self.positions.position(symbols[1:], after),)
+                symbols = ((symbols[0], symbols[0]),)
+            assert not isinstance(symbols, int)
+            kind = self.kinds.setdefault(symbols, len(self.kinds))
+            if kind == len(self.ranges):
+                self.ranges.append(symbols)
+            known = self.firsts[position] = kind, after
+        return known
+
+    def cut(self, kinds: tuple[int, ...]) -> _Cut:
+        """The ranges of several kinds, cut where they overlap."""
+        cut, numbers = _Cut([], [], [], []), dict[tuple[int, ...], int]()
+        edges: list[Edge] = sorted([(low, high, kind) for kind in kinds for low, high in self.ranges[kind]])
+        disjoint = all(edge[1] < following[0] for edge, following in pairwise(edges))
+        pieces = [(low, high, {kind}) for low, high, kind in edges] if disjoint else split_overlaps(edges)
+        for low, high, found in pieces:
+            having = tuple(sorted(found))
+            which = numbers.setdefault(having, len(numbers))
+            if cut.low and cut.which[-1] == which and cut.high[-1] + 1 == low:
+                cut.high[-1] = high
+            else:
+                cut.low.append(low)
+                cut.high.append(high)
+                cut.which.append(which)
+        cut.kinds.extend(numbers)
+        return cut
 
     def together(self, sets: list[Set]) -> Set:
         """The positions in any of the sets, of several with those of their loops."""
-        return sets[0] if len(sets) == 1 else union([self.positions.open(after) for after in sets])
+        if len(sets) == 1:
+            return sets[0]
+        return union([after if after[0] >= 0 else self.positions.open(after) for after in sets])
 
 
 def union(sets: list[Set]) -> Set:
