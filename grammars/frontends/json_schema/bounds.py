@@ -119,11 +119,7 @@ def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
     if not others and types & INTEGER:
         if multiple is None:
             return NumberRules({prefix: _number(bool(types & FRACTION), zero_fraction, digits, *bounds)}, prefix)
-        if types & FRACTION:
-            return number_rules(prefix, multiple_of=multiple, digits=digits, **_bounds(*bounds))
-        return integer_rules(
-            prefix, multiple_of=multiple, zero_fraction=zero_fraction, digits=digits, **_bounds(*bounds)
-        )
+        return _multiples(bool(types & FRACTION), multiple, bounds, zero_fraction, digits)
     made: list[NumberRules] = []
     if types & FRACTION and (multiple is None or multiple % 1):
         divisor = multiple or next((other for other in others if other % 1), None)
@@ -142,6 +138,15 @@ def _between(divisors: _Divisors, bounds: _Four, prefix: str) -> NumberRules:
     if not made:
         raise EmptyLanguage(f"no multiple of {multiple} is other than an integer")
     return _either(made, prefix)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _multiples(fraction: bool, multiple: Scalar, bounds: _Four, zero_fraction: bool, digits: int) -> NumberRules:
+    """The multiples of a number; their rules are named after it, so that a schema has them once."""
+    prefix = f"~{'numbers' if fraction else 'integers'} {multiple} {bounds}"
+    if fraction:
+        return number_rules(prefix, multiple_of=multiple, digits=digits, **_bounds(*bounds))
+    return integer_rules(prefix, multiple_of=multiple, zero_fraction=zero_fraction, digits=digits, **_bounds(*bounds))
 
 
 @lru_cache(maxsize=256, typed=True)
