@@ -71,9 +71,8 @@ def quoted_table(dfa: Dfa, spelling: Spelling, *, ticks: bool = False) -> EdgeTa
 
 
 def _appearing(templates: list[_Template], of_state: Ints, targets: Ints, first_target: Ints) -> tuple[Ints, Ints, int]:
-    """Numbers for the targets that appear together, by state and `appearing`; where a state begins; all are less than.
-
-    A single target is its own number.
+    """Numbers for the targets that appear together, by state and `appearing`; where those of each state begin; and a
+    number above all. A single target is its own number.
     """
     columns = np.array([len(template.appearing) for template in templates])
     count = columns[of_state]
