@@ -5,8 +5,10 @@
 Overhead: a model that costs nothing (its logits are one constant row) makes texts of 1 and of 200 tokens, by `generate`
 and by requests one after the other; the difference of the two lengths is what a token costs, the rest what a request
 does. Throughput: `--model` answers chats of 1, 8 and 32 clients at a time, with texts of up to `--tokens` tokens: free
-(EOS may end them), in a regex that allows any text but nothing shorter, and in the JSON Schema of a list. Rounds of the
-three alternate, and the best of `--rounds` counts, since other work on the machine only ever takes away.
+(EOS may end them), in a regex that allows any text but nothing shorter, and in the JSON Schema of a list. Lists end
+before their budget, so that fewer tokens pay for a prompt: what a wish is compared with are free texts for the same
+prompts, of the lengths that its answers had. The two come by turns, the first one last in every other round, and the
+ratio is the middle of those of all rounds: by the clock, and by the CPU time of the server (Linux).
 
 Memory (`--only memory`, Linux): the application in this process answers `--schemas` requests, each with a schema of its
 own (names, constants, patterns and lengths that no other has), 8 at a time; resident memory after every thousand.
@@ -18,14 +20,16 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import torch
@@ -36,7 +40,6 @@ from gcd.cli.serve import listening
 from gcd.serve import Engine, Settings, create_app
 
 WISHES: dict[str, dict[str, Any]] = {
-    "free": {},
     "regex": {"regex": "(?s:.{12,})"},
     "schema": {
         "json_schema": {
@@ -86,14 +89,29 @@ def main() -> None:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
+class Server(NamedTuple):
+    """A server in a process of its own."""
+
+    url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of processor time that it has taken; the clock where that is not told."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            return time.perf_counter()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def serving(model: str, options: argparse.Namespace) -> Iterator[str]:
-    """The base URL of a server in a process of its own."""
+def serving(model: str, options: argparse.Namespace) -> Iterator[Server]:
+    """A server of a model, until the context is left."""
     line = [sys.executable, __file__, "--serve", model, "--threads", str(options.threads)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip()
+            yield Server(process.stdout.readline().strip(), process.pid)
         finally:
             process.terminate()
 
@@ -121,14 +139,14 @@ def overhead(options: argparse.Namespace, repeats: int = 60) -> dict[str, dict[s
         call(length)
         return time.perf_counter() - begun
 
-    with serving("constant", options) as url, httpx.Client() as client:
+    with serving("constant", options) as server, httpx.Client() as client:
 
         def generate(length: int) -> object:
             return gcd.generate(CONSTANT, [65], tokenizer=VOCABULARY, regex=f"[a-z]{{{length}}}", seed=1)
 
         def request(length: int, stream: bool = False) -> object:
             body = {"model": "m", "prompt": [65], "regex": f"[a-z]{{{length}}}", "seed": 1, "stream": stream}
-            reply = client.post(f"{url}/completions", json=body)
+            reply = client.post(f"{server.url}/completions", json=body)
             assert reply.status_code == 200, reply.text
             return reply.text
 
@@ -145,41 +163,72 @@ def overhead(options: argparse.Namespace, repeats: int = 60) -> dict[str, dict[s
     return found
 
 
-def throughput(options: argparse.Namespace) -> dict[str, dict[int, float]]:
-    """Tokens a second of each wish for each number of clients."""
-    found: dict[str, dict[int, float]] = {name: {} for name in WISHES}
-    with serving(options.model, options) as url:
+def throughput(options: argparse.Namespace) -> dict[str, dict[int, dict[str, float]]]:
+    """For each wish and number of clients tokens a second, and the rates over those of free texts."""
+    found: dict[str, dict[int, dict[str, float]]] = {name: {} for name in WISHES}
+    with serving(options.model, options) as server:
         for clients in options.clients:
-            for _ in range(options.rounds):
-                for name, wish in WISHES.items():
-                    rate = asyncio.run(rate_of(url, wish, clients, options))
-                    found[name][clients] = max(rate, found[name].get(clients, 0.0))
-            print(f"{clients} clients:", {name: round(rates[clients], 1) for name, rates in found.items()}, flush=True)
+            count = max(clients, options.requests if clients > 1 else options.requests // 8)
+            for name, wish in WISHES.items():
+                pairs = []
+                lengths = asyncio.run(answer(server, wish, clients, [options.tokens] * count)).lengths
+                for turn in range(options.rounds):
+                    runs = [(wish, [options.tokens] * count), ({}, lengths)][:: -1 if turn % 2 else 1]
+                    pair = [asyncio.run(answer(server, asked, clients, most)) for asked, most in runs]
+                    pairs.append(pair[:: -1 if turn % 2 else 1])
+                found[name][clients] = {
+                    "tokens a second": statistics.median(inside.rate for inside, _ in pairs),
+                    "of free, by the clock": statistics.median(inside.rate / free.rate for inside, free in pairs),
+                    "of free, by CPU time": statistics.median(
+                        inside.cpu_rate / free.cpu_rate for inside, free in pairs
+                    ),
+                }
+                print(
+                    f"{clients} clients, {name}:", {k: round(v, 3) for k, v in found[name][clients].items()}, flush=True
+                )
     heads = " | ".join(f"{clients} at a time" for clients in options.clients)
-    print(f"\n| tokens/s | {heads} |\n|---|{'---:|' * len(options.clients)}")
-    for name, rates in found.items():
-        print(f"| {name} | {' | '.join(f'{rate:.1f}' for rate in rates.values())} |")
+    print(f"\n| | {heads} |\n|---|{'---:|' * len(options.clients)}")
+    for name, by_clients in found.items():
+        for what in next(iter(by_clients.values())):
+            cells = [
+                f"{row[what]:.1f}" if what == "tokens a second" else f"{row[what]:.2f}" for row in by_clients.values()
+            ]
+            print(f"| {name}, {what} | {' | '.join(cells)} |")
     return found
 
 
-async def rate_of(url: str, wish: dict[str, Any], clients: int, options: argparse.Namespace) -> float:
-    """Tokens a second of so many clients, each with one request after the other."""
-    numbers = iter(range(max(clients, options.requests if clients > 1 else options.requests // 8)))
+class Answers(NamedTuple):
+    """How many tokens the answers had, and what they took of the clock and of the server's processor, in seconds."""
 
-    async def client(http: httpx.AsyncClient) -> int:
-        tokens = 0
+    lengths: list[int]
+    wall: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        return sum(self.lengths) / self.wall
+
+    @property
+    def cpu_rate(self) -> float:
+        return sum(self.lengths) / self.cpu
+
+
+async def answer(server: Server, wish: dict[str, Any], clients: int, most: Sequence[int]) -> Answers:
+    """What so many clients got, each with one request after the other; request i may have `most[i]` tokens."""
+    numbers, lengths = iter(range(len(most))), list(most)
+
+    async def client(http: httpx.AsyncClient) -> None:
         for number in numbers:
             message = {"role": "user", "content": f"Tell me a long story about the number {number}."}
-            body = {"model": "m", "messages": [message], "seed": number, "max_tokens": options.tokens, **wish}
-            reply = await http.post(f"{url}/chat/completions", json=body)
+            body = {"model": "m", "messages": [message], "seed": number, "max_tokens": most[number], **wish}
+            reply = await http.post(f"{server.url}/chat/completions", json=body)
             assert reply.status_code == 200, reply.text
-            tokens += reply.json()["usage"]["completion_tokens"]
-        return tokens
+            lengths[number] = reply.json()["usage"]["completion_tokens"]
 
     async with httpx.AsyncClient(timeout=600, verify=False) as http:
-        begun = time.perf_counter()
-        tokens = sum(await asyncio.gather(*(client(http) for _ in range(clients))))
-        return tokens / (time.perf_counter() - begun)
+        begun, cpu = time.perf_counter(), server.cpu()
+        await asyncio.gather(*(client(http) for _ in range(clients)))
+        return Answers(lengths, time.perf_counter() - begun, server.cpu() - cpu)
 
 
 def memory(options: argparse.Namespace) -> dict[int, float]:
