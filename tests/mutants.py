@@ -45,6 +45,7 @@ AUTOMATON = "grammars/automaton.py"
 BUILDER = "grammars/builder.py"
 POSITIONS = "grammars/positions.py"
 UTF8 = "grammars/utf8.py"
+QUOTED = "grammars/quoted.py"
 
 
 Edit: TypeAlias = tuple[str, str]
@@ -243,7 +244,15 @@ CHARACTERS: Rows = {
     "one spelling has capital hex digits": (UTF8, ("if not 0x41 <= edge[0] <= 0x46", "if edge")),
     "one spelling has long escapes beside the short ones": (UTF8, ('if self.spelling == "any" else', "if self else")),
     "a slash has no short escape": (UTF8, ('0x2F: "/", ', "")),
-    "the closing quote is allowed everywhere": (UTF8, ("for state in dfa.finals:", "for state in range(len(begun)):")),
+    "the closing quote is allowed everywhere": (QUOTED, ("    if final:", "    if True:")),
+    "unfinished characters are one whatever they lead to": (
+        QUOTED,
+        ("kind[at] * most + appearing[column", "kind[at] * most + 0 * appearing[column"),
+    ),
+    "unfinished characters of ASCII alone": (
+        UTF8,
+        ("for low, high, to in right if low in same]", "for low, high, to in right if low < 0]"),
+    ),
     "a complement has ASCII texts only": (
         "grammars/chars.py",
         ("complement(dfa, ANY_CHAR.ranges)", "complement(dfa, ((0, 0x7F),))"),
