@@ -25,7 +25,8 @@ LIMITS = {
     "enum": 'a value has one spelling, an integer two with `integers="fraction"`',
     "const": 'a value has one spelling, an integer two with `integers="fraction"`',
     "$ref": "in the schema, in `schemas=`, to a meta-schema; nothing is fetched",
-    "not": "refused: not `uniqueItems`; not `multipleOf` a fraction, or of more than 12,500 states",
+    "not": "refused: not `uniqueItems`; not `multipleOf` a fraction, or of more than 12,500 states; numbers that are "
+    "no integers are plain decimals of at most 15 digits",
     "minimum": "plain decimals of 64 digits a part, or one digit and an exponent of three",
     "multipleOf": "plain decimals of at most 15 digits; refused where the residues need more than 50,000 states",
     "maxLength": "counted in characters, through escapes",
@@ -63,7 +64,9 @@ What is chosen is how values are written, never which: keys in one order (or, wi
 and listed values in one of their spellings (integers as `12`, with `integers="fraction"` also as `12.0`; no part of a
 number has more than 64 digits, or `digits=`), free strings in all spellings (with `strings="raw"` escaped only where
 they must be, with `strings="ascii"` as `json.dumps` writes them). Complements are taken of values:
-`{"not": {"const": 1}}` has no `1.0` either.
+`{"not": {"const": 1}}` has no `1.0` either. Keys that a schema names are written once. Others may be written twice,
+and count as readers of JSON have them, who keep the last: under `{"not": {"additionalProperties": {"type": "string"}}}`
+the key whose value is no string stands last.
 
 ## References
 

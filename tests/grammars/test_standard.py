@@ -55,9 +55,11 @@ def test_without_the_file_leaves_are_made(data: bytes | None, tmp_path, monkeypa
     monkeypatch.setattr(module, "_FILE", file)
     module._file.cache_clear()
     module._made.cache_clear()
+    module._outlines.cache_clear()
     try:
         assert standard(CONTENTS[0][0]) is None
         assert compile_grammar(parse_json_schema({"type": "string", "format": "ipv4"})).num_rules
     finally:
         module._file.cache_clear()
         module._made.cache_clear()
+        module._outlines.cache_clear()
