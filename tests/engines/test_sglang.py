@@ -14,11 +14,11 @@ from tiny_models import byte_tokenizer
 
 from gcd.errors import TokenRejected
 
-base = pytest.importorskip(
-    "sglang.srt.constrained.base_grammar_backend", reason="SGLang is not installed: make test-engines"
-)
+pytest.importorskip("sglang", reason="SGLang is not installed: make test-engines")
 
-from gcd.integrations.sglang import GcdGrammarBackend, GcdGrammarObject, _create  # noqa: E402
+from sglang.srt.constrained import base_grammar_backend as base
+
+from gcd.integrations.sglang import GcdGrammarBackend, GcdGrammarObject, _create
 
 EOS = 257
 
