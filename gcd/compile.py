@@ -104,7 +104,8 @@ def vocabulary_of(
     from gcd.models.protocols import is_diffusion
     from tokenizer_align.vocabulary import Vocabulary
 
-    if model is None and (hasattr(tokenizer, "next_logits") or is_diffusion(tokenizer)):
+    is_vocabulary = isinstance(tokenizer, Vocabulary)
+    if model is None and not is_vocabulary and (hasattr(tokenizer, "next_logits") or is_diffusion(tokenizer)):
         model = cast("LanguageModel", tokenizer)
         tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None:

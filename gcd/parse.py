@@ -13,17 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, cast
 
 from gcd.calls import Tools, are_functions, tools, wanted_tools
 from gcd.errors import GrammarError, InvalidGrammar, LimitExceeded, ValidationFailed
 from gcd.partials import Shape
+from grammars.frontends.schema_options import DEFAULTS
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.registry import Schemas
     from grammars.frontends.python_types import PythonType
     from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 __all__ = ["Kind", "Wanted", "about_text", "check_options", "key_of", "loaded", "parse_wanted", "reasons", "text_of"]
 
@@ -98,7 +101,7 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
     if not isinstance(source, dict | bool | str):
         return _wanted_type(source, options)
     try:
-        text = source if isinstance(source, str) else json.dumps(source, ensure_ascii=False)
+        text = source if isinstance(source, str) else _encode(source)
     except (TypeError, ValueError) as error:
         raise InvalidGrammar(f"the schema is no JSON value: {error}") from error
     except RecursionError:
@@ -123,18 +126,18 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
 
 def key_of(options: SchemaOptions) -> tuple[object, ...]:
     """What is equal for equal options only."""
-    from grammars.frontends.schema_options import DEFAULTS
-
-    others = tuple(options.get(name, default) for name, default in DEFAULTS.items() if name != "schemas")
+    if not options:
+        return _DEFAULT_KEY
+    others = tuple([options.get(name, default) for name, default in DEFAULTS.items() if name != "schemas"])
     return (*others, *map(type, others), _text_of(options.get("schemas")))
 
 
 def _text_of(schemas: Schemas | None) -> str:
     """A text that is equal for equal schemas beside; raises `InvalidGrammar` for what is none."""
-    from grammars.frontends.json_schema.registry import read_schemas
-
     if schemas is None:
         return ""
+    from grammars.frontends.json_schema.registry import read_schemas
+
     try:
         return json.dumps(read_schemas(schemas), ensure_ascii=False)
     except GrammarError:
@@ -143,6 +146,9 @@ def _text_of(schemas: Schemas | None) -> str:
         raise InvalidGrammar(f"schemas= has a schema that is no JSON value: {error}") from error
     except RecursionError:
         raise LimitExceeded("schemas= has a schema that is nested too deeply to be read") from None
+
+
+_DEFAULT_KEY = key_of(cast("SchemaOptions", DEFAULTS))
 
 
 def _wanted_type(wanted: object, options: SchemaOptions) -> Wanted:

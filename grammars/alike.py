@@ -9,17 +9,17 @@ rules where a rule will be called.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from grammars.pieces import Piece
+from grammars.record import record
 from grammars.tables import CALL_RULE, Int32
 
 __all__ = ["Alike", "Kept"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Alike:
     """The states of an object; see the module."""
 

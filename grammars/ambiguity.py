@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from grammars.chars import char_dfa
@@ -24,6 +23,7 @@ from grammars.errors import GrammarError
 from grammars.ir import Bytes, Choice, Grammar, Node, Numerals, Ref, Repeat, Sequence
 from grammars.limits import Limits
 from grammars.positions import NULL
+from grammars.record import record
 from grammars.survey import Survey
 
 __all__ = ["Witness", "ambiguity"]
@@ -37,7 +37,7 @@ Ways: TypeAlias = dict[str, str]
 """Texts, each with how it is read."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Witness:
     """A text of a rule, and two ways to read it."""
 

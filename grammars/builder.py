@@ -13,7 +13,6 @@ before it has read a byte, because the rules of a left-recursive cluster are rew
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 from grammars.alike import Kept
 from grammars.collection import collection_paused
@@ -39,6 +38,7 @@ from grammars.members import members_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
+from grammars.record import record
 from grammars.rules import Kind, Rule, calls
 from grammars.shapes import body_piece
 from grammars.simplify import read_backwards, without_left_repeats
@@ -53,7 +53,7 @@ from grammars.written_members import written_as_rules
 __all__ = ["Builder"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Body:
     """A rule that is written out: the body of a named rule, or a part of one."""
 
@@ -63,7 +63,7 @@ class _Body:
     spelling: Spelling | None = None  # of what is inside of a JSON string
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Counted:
     """Calls of one rule, `low` to `high` of them."""
 
@@ -72,21 +72,21 @@ class _Counted:
     high: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Member:
     """A named rule of a left-recursive cluster."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Leaf:
     """One of `LEAVES`; what becomes of it is decided when it is built."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Object:
     """The members of an object."""
 
@@ -94,7 +94,7 @@ class _Object:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Differing:
     """An array whose items must differ: a rule of its own, which stays on the stack until the array ends."""
 

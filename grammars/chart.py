@@ -9,7 +9,6 @@ only as far as the text goes. Slow (5 µs an item, some 20 items a byte), and me
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from grammars.dfa import Dfa
@@ -36,6 +35,7 @@ from grammars.lengths import NEVER, Lengths
 from grammars.limits import Limits
 from grammars.members import has_register
 from grammars.positions import NULL
+from grammars.record import record
 from grammars.survey import Survey
 from grammars.utf8 import TICK, class_bytes
 from grammars.words import word_piece
@@ -51,7 +51,7 @@ Item: TypeAlias = tuple[str, int, Rest]
 _ITEMS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Leaf:
     """A part without references as a DFA over bytes; of a window the number of characters is bounded."""
 

@@ -9,13 +9,13 @@ lexer does, and each state in which two of them end is an example.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, split_overlaps
 from grammars.errors import GrammarError, LimitExceeded
 from grammars.ir import Bytes, Grammar, Node, Ref, Sequence
 from grammars.limits import Limits
+from grammars.record import record
 from grammars.survey import Survey
 
 __all__ = ["STATES", "Collision", "collisions", "terminals_of"]
@@ -24,7 +24,7 @@ STATES = 20_000
 _READABLE = ((0x61, 0x7A), (0x41, 0x5A), (0x30, 0x39), (0x20, 0x7E))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Collision:
     """Two terminals, and a shortest text that both match."""
 

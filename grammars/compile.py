@@ -18,6 +18,9 @@ from grammars.survey import Survey
 __all__ = ["Limits", "compile_grammar"]
 
 
+_LIMITS = Limits()
+
+
 @collection_paused()
 def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAutomaton:
     """The automaton that accepts exactly the strings of the grammar.
@@ -28,7 +31,7 @@ def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAu
     >>> compile_grammar(Grammar({"start": Repeat(Bytes(b"ab"), 1, 2)})).accepts(b"abab")
     True
     """
-    survey = Survey(grammar, limits or Limits())
+    survey = Survey(grammar, limits or _LIMITS)
     if not survey.facts[grammar.start]:
         raise EmptyLanguage(
             "no text satisfies this grammar", hint="every alternative of its start contradicts itself or never ends"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grammars.errors import LimitExceeded
+from grammars.record import record
 
 __all__ = [
     "Dfa",
@@ -39,7 +39,7 @@ Edge: TypeAlias = tuple[int, int, int]
 S = TypeVar("S", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dfa:
     """Per state its edges, sorted and disjoint, and which states are final. State 0 is the start."""
 

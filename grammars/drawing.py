@@ -8,7 +8,6 @@ so; ignored text is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import escape
 
 from grammars.chars import char_dfa
@@ -28,6 +27,7 @@ from grammars.ir import (
 )
 from grammars.limits import Limits
 from grammars.reading import bracketed, label
+from grammars.record import record
 from grammars.survey import Survey
 
 __all__ = ["automaton_mermaid", "edge_labels", "rule_dfa", "rules_mermaid", "rules_svg"]
@@ -43,7 +43,7 @@ _STYLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Part:
     """A piece of a railroad: entered at (0, 0), left at (width, 0)."""
 

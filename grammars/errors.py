@@ -12,12 +12,12 @@ happened, as a span of the source text (drawn with a caret) or as a JSON pointer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from grammars.record import record
 
 __all__ = ["EmptyLanguage", "GrammarError", "InvalidGrammar", "LimitExceeded", "Span", "UnsupportedFeature", "place_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A stretch of source text, in code points: `Span("a(b", 1, 2)` is the parenthesis of `a(b`."""
 

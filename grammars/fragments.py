@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from grammars.chars import char_dfa
@@ -37,6 +36,7 @@ from grammars.numerals import numerals_dfa
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.quoted import quoted_table
+from grammars.record import record
 from grammars.rules import Kind
 from grammars.standard import standard
 from grammars.store import Window
@@ -70,7 +70,7 @@ _SHARED = 4096
 """The states of a piece up to which it is looked for among the others."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@record(eq=False, weakref_slot=True)
 class Fragment:
     """The automaton of a rule without calls; a `window`'s edges tick. Equal ones are one object while it lives."""
 
@@ -78,7 +78,7 @@ class Fragment:
     window: Window | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leaf:
     """A fragment with the bounds of its counter."""
 

@@ -1,7 +1,7 @@
 """Grammar: what every front end produces and what the compiler reads.
 
-Place in the walk: text -> **Grammar** -> ByteAutomaton -> Constraint. A grammar is a set of named rules over frozen
-nodes; each node denotes a set of byte strings. Nothing is computed here: no automata, no tokenizers.
+Place in the walk: text -> **Grammar** -> ByteAutomaton -> Constraint. A grammar is a set of named rules over
+nodes, which are values; each node denotes a set of byte strings. Nothing is computed here: no automata, no tokenizers.
 
 Denotation, with L(x) the set of byte strings of x:
 
@@ -39,10 +39,11 @@ Denotation, with L(x) the set of byte strings of x:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, NamedTuple, TypeAlias
 
 from grammars.errors import GrammarError
+from grammars.record import record
 
 __all__ = [
     "ANY_CHAR",
@@ -96,46 +97,46 @@ class _Noted:
             return self.code
         except AttributeError:
             code = hash((type(self), *[getattr(self, name) for name in self.__match_args__]))
-            object.__setattr__(self, "code", code)
+            self.code = code
             return code
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bytes(_Noted):
     data: bytes
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Texts(_Noted):
     items: tuple[bytes, ...]
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ByteClass(_Noted):
     ranges: Ranges
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CharClass(_Noted):
     ranges: Ranges
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sequence(_Noted):
     items: tuple[Node, ...]
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice(_Noted):
     items: tuple[Node, ...]
 
@@ -156,7 +157,7 @@ class Magnitudes(NamedTuple):
     zero: bool = False
 
 
-@dataclass(frozen=True, slots=True, match_args=False)
+@record(match_args=False)
 class Numerals(Choice):
     """A choice of which the compiler knows what its items spell: the numbers above and below 0.
 
@@ -172,7 +173,7 @@ class Numerals(Choice):
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeat(_Noted):
     item: Node
     min: int = 0
@@ -181,28 +182,28 @@ class Repeat(_Noted):
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ref(_Noted):
     name: str
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class And(_Noted):
     items: tuple[Node, ...]
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Not(_Noted):
     item: Node
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Length(_Noted):
     item: Node
     min: int = 0
@@ -211,7 +212,7 @@ class Length(_Noted):
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JsonString(_Noted):
     content: Node
     spelling: Spelling = "any"
@@ -219,14 +220,14 @@ class JsonString(_Noted):
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SpecialToken(_Noted):
     name: str
 
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Members(_Noted):
     """An object, as a node of its own because written out it is quadratic.
 
@@ -250,7 +251,7 @@ class Members(_Noted):
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Distinct(_Noted):
     """JSON arrays whose items differ.
 
@@ -264,7 +265,7 @@ class Distinct(_Noted):
     __hash__ = _Noted.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AtMostTokens(_Noted):
     """A regular part with a limit in tokens, which only a vocabulary gives a meaning: bytes alone know of none."""
 
@@ -298,7 +299,7 @@ NOTHING = Choice(())
 ANY_CHAR = CharClass(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Shared:
     """Rules that refer to no others and that many grammars have: what is found out about them holds in all of these.
 
@@ -309,7 +310,7 @@ class Shared:
     start: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grammar:
     """Named rules and the name of the one to start from; `source` is the text it was read from, for messages.
 

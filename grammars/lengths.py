@@ -8,7 +8,6 @@ state are ultimately periodic (they are a unary regular language), so one finite
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from grammars.dfa import EdgeTable, edge_table
 from grammars.errors import LimitExceeded
+from grammars.record import record
 from grammars.rules import SPECIAL, Rule
 from grammars.utf8 import TICK
 
@@ -32,7 +32,7 @@ _Edges: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64
 _Ways: TypeAlias = tuple[_Edges, list[_Edges]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lengths:
     """`table[q, x]`, int32 (states, before + period): the least accepted remaining length of q that is >= x.
 
@@ -53,7 +53,7 @@ class Lengths:
         return int(NEVER) if found == NEVER else found + least - folded
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FewestBytes:
     """`table[q, x]`, int32 (states, width): the fewest bytes from q to an end with exactly x more characters.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from random import Random
 
 import lark
@@ -17,6 +16,7 @@ import lark
 from grammars.errors import GrammarError
 from grammars.frontends.lark import parse_lark
 from grammars.ir import Grammar
+from grammars.record import record
 from grammars.samples import Samples
 
 __all__ = ["Difference", "lexer_differences"]
@@ -27,7 +27,7 @@ _LINE = 2000
 """Characters of a line beyond which there is a terminal that `re` takes seconds to compile."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Difference:
     """A lexer of lark, and a text of the grammar that lark refuses with it."""
 

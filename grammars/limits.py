@@ -5,12 +5,12 @@ Place in the walk: beside `grammars.compile`, which keeps to them, and in the au
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from grammars.record import record
 
 __all__ = ["Limits"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """What one grammar may cost; beyond it `LimitExceeded` is raised.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import lark
 
@@ -22,6 +21,7 @@ from grammars.ir import Grammar, Node, Ref, Repeat
 from grammars.lexers import lexer_differences
 from grammars.limits import Limits
 from grammars.positions import NULL
+from grammars.record import record
 from grammars.survey import Survey
 
 __all__ = ["Finding", "lint", "statistics", "search"]
@@ -29,7 +29,7 @@ __all__ = ["Finding", "lint", "statistics", "search"]
 _LISTED = 5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One thing about a grammar: its kind, a sentence, and where it stands in the text."""
 

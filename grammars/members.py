@@ -27,7 +27,7 @@ word in front (for costs), and members without a value are left out.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, reduce
 from itertools import accumulate, chain, count, islice, pairwise
 from operator import or_
@@ -40,6 +40,7 @@ from grammars.errors import InvalidGrammar, LimitExceeded
 from grammars.ir import Bytes, Members, Node, Ref, Repeat, Sequence
 from grammars.pieces import Piece, flat_piece
 from grammars.positions import END, NULL, SOLID, Callees, Positions, Set, union
+from grammars.record import record
 from grammars.tables import MOST_IN_ANY_ORDER, NOWHERE, OPEN, ORDERED, UNBOUNDED, Int32
 
 __all__ = ["Order", "check_members", "has_register", "members_piece"]
@@ -60,7 +61,7 @@ class Rules(Callees, Protocol):
         """The only text of a node; None where there may be others."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Order:
     """What the machines look up for the states of a rule of members; see the module."""
 
@@ -349,7 +350,7 @@ def _groups(keys: list[tuple[bytes, int]], low: int, high: int, depth: int) -> l
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Template:
     """A small automaton of literals and references that objects have copies of: the lists of an `_Object`.
 

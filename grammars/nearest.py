@@ -11,10 +11,10 @@ has a few successors, not two hundred.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from grammars.errors import LimitExceeded, UnsupportedFeature
+from grammars.record import record
 
 if TYPE_CHECKING:
     from grammars.automaton import ByteAutomaton
@@ -30,7 +30,7 @@ LOST, EDIT = 1, 1 << 32
 """Of two ways with equally many edits the one that loses fewer characters of the draft is cheaper."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Nearest:
     """A member, and by how many characters (left out, written in, changed) it differs from the draft."""
 

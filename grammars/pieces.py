@@ -8,11 +8,11 @@ to a `Dfa` are for what is computed on one: leaves, left recursion, minimisation
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 
 import numpy as np
 
 from grammars.dfa import Dfa, Edge, EdgeTable
+from grammars.record import record
 from grammars.rules import CALL, SPECIAL, calls, plain_symbol
 from grammars.tables import (
     CALL_COLUMNS,
@@ -39,7 +39,7 @@ from grammars.utf8 import TICK
 __all__ = ["Columns", "Piece", "flat_piece", "own_piece"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Piece:
     """States, edges and calls of one rule: `Tables` of its own, with the numbers of states relative to its first.
 

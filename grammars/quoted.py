@@ -7,7 +7,6 @@ columns of numbers: a pattern that counts to 200 has 400 states in 4 templates, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from grammars.dfa import Dfa, EdgeTable
 from grammars.ir import Spelling
+from grammars.record import record
 from grammars.utf8 import QUOTE, TICK, Row, spelt_row
 
 __all__ = ["quoted_table"]
@@ -90,7 +90,7 @@ def _appearing(templates: list[_Template], of_state: Ints, targets: Ints, first_
     return found, begins, len(of_state) + len(sets)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Template:
     """What stands behind states with these edges on code points to targets 0, 1, ...: rows of edges on bytes.
 

@@ -7,7 +7,6 @@ shown; a name in capitals is a terminal's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from grammars.chart import Chart
@@ -23,6 +22,7 @@ from grammars.ir import (
     Texts,
 )
 from grammars.recogniser import Configuration, Recogniser
+from grammars.record import record
 
 __all__ = ["OpenRule", "Reading", "following_characters", "list_of", "range_names", "reading", "show_ranges"]
 
@@ -30,7 +30,7 @@ IGNORED = "ignored text"
 _SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenRule:
     """A rule that is being read: since which byte, how deep below the start, and what it expects next."""
 
@@ -40,7 +40,7 @@ class OpenRule:
     expects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """The rules that are being read, the outermost first, and the terminals and texts with which all may go on."""
 

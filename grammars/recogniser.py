@@ -9,11 +9,11 @@ a grammar with many derivations keeps small configurations.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from grammars.distinct import Branch, Distinct
 from grammars.errors import LimitExceeded
+from grammars.record import record
 from grammars.rules import Kind
 from grammars.tables import (
     LENGTHS,
@@ -58,7 +58,7 @@ class Configuration(NamedTuple):
     accepting: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Explanation:
     """`accepted`, or `offset` where the text stops being a prefix of the language and what was `allowed` there.
 

@@ -16,10 +16,10 @@ A counted rule ends only with its counter between `min` and `max` (None: no uppe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 
 from grammars.dfa import Dfa, Edge
+from grammars.record import record
 from grammars.utf8 import TICK
 
 __all__ = ["CALL", "SPECIAL", "Kind", "Rule", "calls", "is_call", "plain_symbol"]
@@ -41,7 +41,7 @@ class Kind(IntEnum):
     REGISTER = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """An automaton over bytes and calls, the bounds of its counter and of its tokens; `name` is for messages."""
 

@@ -55,6 +55,7 @@ class Summary:
     doubtful = False  # whether some part may have no string although all rules have
     counts = False  # whether a repeat is large enough to be counted, or a list long enough to be a rule
     distinct = False  # whether there is an array with distinct items
+    token_limits = False  # whether there is a part with a limit in tokens
     leaf: Leaf | None = None  # the rule, where it calls nothing and was built
 
     def __init__(self, unrolled: int) -> None:
@@ -75,86 +76,75 @@ class Summary:
 def summarise(root: Node, limits: Limits) -> Summary:
     """One walk over the node of a rule; raises `LimitExceeded` where it is nested too deep."""
     found = Summary(limits.unrolled)
-    found.size = _walk(root, 0, found, limits)
+    refs, size, deepest = found.refs, 0, 0
+    pending = [(root, 0, 1)]  # with its depth, and how many copies of it are written out
+    while pending:
+        node, depth, copies = pending.pop()
+        if depth > deepest:
+            if depth > limits.depth:
+                raise LimitExceeded(
+                    f"nodes are nested more than {limits.depth} deep",
+                    hint="name parts as rules, or raise Limits.depth",
+                )
+            deepest = depth
+        if isinstance(node, Sequence | Choice):
+            for place, item in enumerate(node.items):
+                if isinstance(item, Bytes):
+                    size += copies * len(item.data)
+                elif isinstance(item, Ref):
+                    refs[item.name] = None
+                    size += copies
+                else:
+                    pending += [(later, depth + 1, copies) for later in reversed(node.items[place:])]
+                    break
+            if isinstance(node, Choice):
+                if not node.items:
+                    found.doubtful = True
+                elif len(node.items) >= LONG and sum([isinstance(item, Bytes) for item in node.items]) >= LONG:
+                    found.counts = True
+        elif isinstance(node, Ref):
+            refs[node.name] = None
+            size += copies
+        elif isinstance(node, Bytes):
+            size += copies * len(node.data)
+        elif isinstance(node, Repeat):
+            if node.max is None:
+                found.loops = True
+            elif node.max < node.min or node.max == 0:  # whatever is repeated does not matter
+                found.doubtful |= node.max < node.min
+                continue
+            written = max(1, node.min if node.max is None else node.max)
+            if written > 1 and written * measure(node.item) > limits.unrolled:
+                found.counts = True
+            pending.append((node.item, depth + 1, copies * written))
+        elif isinstance(node, CLASSES):
+            found.classes = True
+            if not node.ranges:
+                found.doubtful = True
+            size += copies if not node.ranges or node.ranges[-1][1] < 0x80 else 16 * copies
+        elif isinstance(node, Members):
+            check_members(node)
+            found.members.append(node)
+            if node.low or node.high is not None or not (node.keys or node.rest):
+                found.doubtful = True
+            size += copies * sum(map(len, node.keys))
+            around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
+            parts = (*node.values, *around, *chain.from_iterable(node.rest))
+            pending += [(part, depth + 1, copies) for part in reversed(parts)]
+        elif isinstance(node, Distinct):
+            found.distinct = found.doubtful = True
+            pending.append((node.item, depth + 1, copies))
+        else:
+            size += copies
+            if isinstance(node, SpecialToken):
+                found.specials[node.name] = None
+            else:
+                found.leaves.append(node)
+                found.token_limits |= isinstance(node, AtMostTokens)
+    found.size, found.depth = size, deepest
     if found.counts and is_list(root):
         found.counts = False
     return found
-
-
-def _walk(node: Node, depth: int, found: Summary, limits: Limits) -> int:
-    """Notes what is in a node; returns how many positions it has, repeats written out."""
-    if depth > found.depth:
-        if depth > limits.depth:
-            raise LimitExceeded(
-                f"nodes are nested more than {limits.depth} deep", hint="name parts as rules, or raise Limits.depth"
-            )
-        found.depth = depth
-    if isinstance(node, Sequence):
-        size = 0
-        for item in node.items:
-            if isinstance(item, Ref):
-                found.refs[item.name] = None
-                size += 1
-            elif isinstance(item, Bytes):
-                size += len(item.data)
-            else:
-                size += _walk(item, depth + 1, found, limits)
-        return size
-    if isinstance(node, Choice):
-        size = texts = 0
-        for item in node.items:
-            if isinstance(item, Bytes):
-                texts += 1
-                size += len(item.data)
-            else:
-                size += _walk(item, depth + 1, found, limits)
-        if texts >= LONG:
-            found.counts = True
-        elif not node.items:
-            found.doubtful = True
-        return size
-    if isinstance(node, Bytes):
-        return len(node.data)
-    if isinstance(node, Ref):
-        found.refs[node.name] = None
-        return 1
-    if isinstance(node, Repeat):
-        if node.max is None:
-            found.loops = True
-        elif node.max < node.min or node.max == 0:  # whatever is repeated does not matter
-            found.doubtful |= node.max < node.min
-            return 0
-        size = _walk(node.item, depth + 1, found, limits)
-        copies = node.min if node.max is None else node.max
-        if copies <= 1:
-            return size
-        if copies * measure(node.item) > limits.unrolled:
-            found.counts = True
-        return size * copies
-    if isinstance(node, CLASSES):
-        found.classes = True
-        if not node.ranges:
-            found.doubtful = True
-            return 1
-        return 1 if node.ranges[-1][1] < 0x80 else 16
-    if isinstance(node, Members):
-        check_members(node)
-        found.members.append(node)
-        if node.low or node.high is not None or not (node.keys or node.rest):
-            found.doubtful = True
-        size = sum(map(len, node.keys))
-        around = (node.begin, node.separator, node.end, *([] if node.empty is None else [node.empty]))
-        for part in (*node.values, *around, *chain.from_iterable(node.rest)):
-            size += _walk(part, depth + 1, found, limits)
-        return size
-    if isinstance(node, Distinct):
-        found.distinct = found.doubtful = True
-        return _walk(node.item, depth + 1, found, limits)
-    if isinstance(node, SpecialToken):
-        found.specials[node.name] = None
-    else:
-        found.leaves.append(node)
-    return 1
 
 
 def is_split(node: Node) -> TypeGuard[JsonString]:

@@ -90,7 +90,7 @@ class Survey:
     def _take_over(self, shared: Shared) -> None:
         """Takes over what is known of rules that other grammars have too."""
         found, rules = _surveyed(shared, self.limits), self.grammar.rules
-        if found is not None and all(rules.get(name) is node for name, node in shared.rules.items()):
+        if found is not None and shared.rules.items() <= rules.items():
             self.summaries |= found.summaries
             self.facts |= found.facts
             self.left |= found.left
@@ -134,7 +134,7 @@ class Survey:
         except GrammarError as error:
             raise in_rule(error, name) from None
         self.has_distinct |= found.distinct
-        self.has_token_limits |= any(isinstance(part, AtMostTokens) for part in found.leaves)
+        self.has_token_limits |= found.token_limits
         if found.specials:
             for special in found.specials:
                 self.special_tokens.setdefault(special, len(self.special_tokens))
@@ -148,7 +148,7 @@ class Survey:
         if type(found) is not Summary or found.unrolled != self.limits.unrolled or found.depth > self.limits.depth:
             found = summarise(node, self.limits)
             if not isinstance(node, LEAVES):
-                object.__setattr__(node, "note", found)
+                node.note = found
         return found
 
     def is_early(self, node: Node) -> bool:
@@ -196,14 +196,14 @@ class Survey:
 
     def _check_members(self) -> None:
         """Raises `InvalidGrammar` where the parts of an object are not what they must be."""
-        solid: set[Node] = set()  # what stands around them, and has a text: mostly the same
+        solid: set[int] = set()  # what stands around them, and has a text, by identity: mostly the same
         for name, summary in self.summaries.items():
             for node in summary.members:
                 for part in (node.begin, node.separator, node.end, node.empty):
-                    if part is not None and part not in solid:
+                    if part is not None and id(part) not in solid:
                         if not self.facts_of(part):
                             raise InvalidGrammar(f"there is no text around the members in the rule {name!r}")
-                        solid.add(part)
+                        solid.add(id(part))
                 for value in (*node.values, *[value for _, value in node.rest]):
                     if not _has_literal(value) and self.facts_of(value) & NULL:
                         raise InvalidGrammar(f"a value of the members in the rule {name!r} may be empty")
@@ -319,8 +319,8 @@ class Survey:
             if written is not node:
                 return facts
             if isinstance(node, JsonString) and note is None:  # formats are one content in a new string each time
-                object.__setattr__(node.content, "note", _InQuotes(facts))
-        object.__setattr__(node, "note", facts)
+                node.content.note = _InQuotes(facts)
+        node.note = facts
         return facts
 
     def written_out(self, node: Node) -> Node:

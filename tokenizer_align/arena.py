@@ -51,9 +51,9 @@ class Configurations:
             (kernels.STEP_TABLE, 3 * buckets),
             (kernels.UNIONS, 3 * unions),
             (kernels.PATH, 4 * leaves.depth),
+            *_scratch(_FEWEST_ITEMS),
         )
         self._items = _FEWEST_ITEMS
-        self._make_scratch()
         self._leaves_asked: set[int] = set()
         self._told = 0  # rules that are written of which it was looked at whether they are leaves
         self._tables: Tables | None = None
@@ -130,7 +130,7 @@ class Configurations:
                 self.refresh()
             case _ if self._items < _ITEMS:
                 self._items *= 4
-                self._make_scratch()
+                self._allot(*_scratch(self._items))
             case _:
                 raise LimitExceeded(
                     f"more than {_ITEMS} ways to read this text, or nested more than {4 * _ITEMS} deep",
@@ -217,17 +217,6 @@ class Configurations:
         specials = range(256, 256 + len(self.automaton.special_tokens))
         return [s for s in (*np.flatnonzero(bits).tolist(), *specials) if self.step(configuration, s) != kernels.DEAD]
 
-    def _make_scratch(self) -> None:
-        """Makes the scratch space for configurations of `_items` items, and stacks four times as deep."""
-        items = self._items
-        self._allot(
-            (kernels.ITEMS, 5 * items),
-            (kernels.QUEUE, items),
-            (kernels.BUFFER, 64 * items),
-            (kernels.FRAMES, 20 * items),
-            (kernels.VETOED, items),
-        )
-
     def _grow(self) -> None:
         heap, table, c = self.arrays[kernels.HEAP], self.arrays[kernels.TABLE], self.context
         if 2 * len(heap) > self.limit:
@@ -269,6 +258,17 @@ class Configurations:
         mixed = (pairs[:, 0] * 0x01000193 + pairs[:, 1] * 0x008DA6B3) & 0x7FFFFFFFFFFF
         wider[(mixed ^ (mixed >> 17)) & (len(wider) - 1)] = known
         self._put(kernels.UNIONS, wider)
+
+
+def _scratch(items: int) -> tuple[tuple[int, int], ...]:
+    """The slots and sizes of the scratch space for configurations of so many items, and stacks four times as deep."""
+    return (
+        (kernels.ITEMS, 5 * items),
+        (kernels.QUEUE, items),
+        (kernels.BUFFER, 64 * items),
+        (kernels.FRAMES, 20 * items),
+        (kernels.VETOED, items),
+    )
 
 
 _TABLES = (kernels.RULES, kernels.STATES, kernels.EDGES, kernels.CALLS, kernels.LENGTH_TABLES)

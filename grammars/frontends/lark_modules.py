@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import pkgutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import lark
 from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature
 from grammars.frontends.lark_syntax import Tree, read_lark, span_of
 from grammars.frontends.lark_terminals import Definition, subtrees, tokens
+from grammars.record import record
 
 __all__ = ["IGNORE", "Module", "read_definitions", "unsupported"]
 
@@ -34,7 +35,7 @@ _LIBRARY = ("common", "unicode", "python", "lark")
 _WITHOUT_LOOKBEHIND = r'ESCAPED_STRING: /"(?:[^"\\\n]|\\.)*"/'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Module:
     """The definitions of one text, what it ignores, and from where each imported name comes.
 

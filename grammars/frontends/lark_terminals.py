@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 
 import lark
@@ -38,6 +38,7 @@ from grammars.frontends.regex_tree import Chars, Concat, Either, Known, Times
 from grammars.frontends.regex_tree import Tree as Regex
 from grammars.ir import EPSILON, Node, char_class
 from grammars.ir import text as text_node
+from grammars.record import record
 
 __all__ = [
     "Definition",
@@ -69,7 +70,7 @@ _OPTION_HINTS = {
 _OPERATORS: dict[str, tuple[int, int | None]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Definition:
     """A rule or terminal: its body, the grammar text in which it stands, the names that hold there.
 

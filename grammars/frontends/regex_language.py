@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import TypeAlias
 
@@ -35,6 +35,7 @@ from grammars.ir import (
     Sequence,
     char_class,
 )
+from grammars.record import record
 
 __all__ = [
     "ANYTHING", "ANYWHERE", "EDGE", "FINAL", "Context", "Language", "Part", "alternate", "concatenate", "empty_text",
@@ -47,7 +48,7 @@ MAX_COPIES = 8
 """How often what looks at its neighbours may be repeated, where there is an upper bound."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """What may stand next to a place: the edge of the text, a character of `chars`, or (`final`) a last newline."""
 
@@ -66,7 +67,7 @@ _FREE = (ANYWHERE, ANYWHERE)
 _NEWLINE: Ranges = ((0x0A, 0x0A),)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Language:
     """A node with what is known of its strings.
 

@@ -6,36 +6,36 @@ two characters; captures and the order in which a backtracking engine would try 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from grammars.errors import Span
 from grammars.frontends.regex_language import Language
 from grammars.ir import Ranges
+from grammars.record import record
 
 __all__ = ["Anchor", "AnchorKind", "Chars", "Concat", "Either", "Known", "Look", "Times", "Tree"]
 
 AnchorKind: TypeAlias = Literal["start", "end", "final", "line_start", "line_end", "word", "not_word"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chars:
     """One character of a set."""
 
     ranges: Ranges
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Concat:
     items: tuple[Tree, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Either:
     items: tuple[Tree, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Times:
     """From `min` to `max` copies of the item; `span` is the quantifier."""
 
@@ -46,7 +46,7 @@ class Times:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Anchor:
     """A test of a place between two characters.
 
@@ -59,7 +59,7 @@ class Anchor:
     chars: Ranges = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Look:
     """A lookahead (`ahead`) or lookbehind."""
 
@@ -69,7 +69,7 @@ class Look:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Known:
     """A part that is no regex, whose language is known."""
 

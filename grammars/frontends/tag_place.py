@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from grammars.errors import GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
 from grammars.frontends.embed import embed
@@ -17,11 +17,12 @@ from grammars.frontends.json_schema.source import escape, show
 from grammars.frontends.regex_syntax import MAX_REPEAT
 from grammars.frontends.schema_options import SchemaOptions
 from grammars.ir import Grammar, Node
+from grammars.record import record
 
 __all__ = ["Place"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """A value in a structural tag and where it stands; `ends` are those of the innermost tag around it.
 

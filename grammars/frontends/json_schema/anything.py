@@ -38,7 +38,9 @@ def any_value_rules(layout: Layout, start: str = ANY) -> Shared:
     return Shared(found, start)
 
 
+@cache
 def _rules(layout: Layout) -> Mapping[str, Node]:
+    """All of them, each one object: what is known of a rule holds in every grammar that has it."""
     string, value = Ref("any string"), Ref(ANY)
     return {
         **dict(layout.rules),

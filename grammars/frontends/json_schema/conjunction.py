@@ -8,7 +8,6 @@ which hold. A rule of the grammar is made for each such tuple; the empty tuple i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import gcd, lcm
@@ -19,6 +18,7 @@ from grammars.frontends.json_schema.keywords import TYPE_NAMES, never, read
 from grammars.frontends.json_schema.parts import ALL, INTEGER, NUMBER, Every, Own, Part, Scalar, Union
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.source import show
+from grammars.record import record
 
 __all__ = [
     "Bound", "Conjunction", "common_multiple", "count_range", "flatten", "is_anything", "statically_false", "tightest",
@@ -44,7 +44,7 @@ class Conjunction(NamedTuple):
         return (*self.parts[:place], *branches, *self.parts[place + 1 :])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """The tightest value of a keyword, and the keywords among which it stands."""
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from grammars.errors import InvalidGrammar, UnsupportedFeature
 from grammars.frontends.json_schema.source import show
+from grammars.record import record
 
-__all__ = ["Dialect", "standard_dialect", "with_vocabularies"]
+__all__ = ["NEWEST", "Dialect", "standard_dialect", "with_vocabularies"]
 
 _DIALECT = re.compile(r"https?://json-schema\.org/(?:draft[-/])?(\d\d\d\d-\d\d|0\d|schema)(?:/.*)?#?")
 _NUMBERS = {"04": 4, "05": 4, "06": 6, "07": 7, "2019-09": 8, "2020-12": 9, "schema": 9}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dialect:
     """A version of JSON Schema: 4, 6, 7, 8 (2019-09) or 9 (2020-12); `stated` when `$schema` names it.
 
@@ -56,6 +57,10 @@ class Dialect:
     def knows(self, since: int, until: int) -> bool:
         """Whether a keyword of the drafts `since` to `until` means something here."""
         return not self.stated or since <= self.number <= until
+
+
+NEWEST = Dialect()
+"""What a schema is written in that does not say."""
 
 
 @lru_cache(maxsize=64)

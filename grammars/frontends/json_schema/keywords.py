@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
@@ -40,6 +39,7 @@ from grammars.frontends.json_schema.parts import (
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.source import escape, show
 from grammars.frontends.json_schema.unevaluated import with_the_rest
+from grammars.record import record
 
 __all__ = ["KEYWORDS", "READ_WITH", "TYPE_NAMES", "Keyword", "never", "read"]
 
@@ -60,7 +60,7 @@ _PATTERNS = 4096
 Reader: TypeAlias = Callable[[Own, str, object], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keyword:
     """A keyword: its reader (None for an annotation), the types it speaks of, the drafts that know it."""
 

@@ -8,7 +8,6 @@ states are merged from the last digit back. Automata beyond `STATES` are refused
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from math import lcm
 from typing import TypeAlias
@@ -16,6 +15,7 @@ from typing import TypeAlias
 from grammars.errors import UnsupportedFeature
 from grammars.frontends.json_schema.decimals import DIGITS, EXACT, choice, literal, optional, signed, zero_fraction
 from grammars.ir import EPSILON, NOTHING, ByteClass, Bytes, Node, Ref, Repeat, Sequence
+from grammars.record import record
 
 __all__ = ["Multiple", "multiple_rules"]
 
@@ -29,7 +29,7 @@ LISTED = 5_000
 """Most multiples that are listed one by one where the automaton would pass `STATES`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Multiple:
     """Multiples of unit / 10**decimals; `fraction`: whether they may be written with a point; `text` for messages.
 
@@ -90,7 +90,7 @@ START, WHOLE, ZERO, PART = range(4)
 _POINT = 46
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Residues:
     """A deterministic automaton without cycles for the multiples between two bounds, without a sign.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grammars.errors import UnsupportedFeature
-from grammars.frontends.json_schema.dialects import Dialect
+from grammars.frontends.json_schema.dialects import NEWEST
 from grammars.frontends.json_schema.parts import (
     ALL,
     ARRAY,
@@ -140,7 +140,7 @@ def _shape(location: Location, value: list[object] | dict[str, object], pointer:
         schema = {"type": "object", "required": [*value], "additionalProperties": False}
         schema["properties"] = {name: {"const": item} for name, item in value.items()}
     # Without a place in the document, it has no identity there.
-    return Location(schema, pointer, location.document, location.scope, location.depth + 1, Dialect())
+    return Location(schema, pointer, location.document, location.scope, location.depth + 1, NEWEST)
 
 
 # -- numbers and strings -----------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TypeAlias, TypedDict, Unpack
@@ -44,6 +43,7 @@ from grammars.frontends.json_schema.decimals import (
 from grammars.frontends.json_schema.multiples import Multiple, multiple_rules
 from grammars.ir import NOTHING, Bytes, Choice, Node, Ref
 from grammars.ir import Sequence as Seq
+from grammars.record import record
 
 __all__ = ["Bound", "Bounds", "NumberRules", "integer", "integer_rules", "number", "number_rules"]
 
@@ -63,7 +63,7 @@ class Bounds(TypedDict, total=False):
     exclusive_maximum: Bound | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NumberRules:
     """A fragment of a grammar: rules without cycles, and the name of the one to refer to.
 
@@ -156,7 +156,7 @@ def number_rules(
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Limit:
     """One bound; `text` is the keyword and its value, for messages."""
 
@@ -185,7 +185,7 @@ class _Limit:
         return Decimal(math.nextafter(nearest, toward) if outside else nearest)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Limits:
     """The tighter of the lower bounds and the tighter of the upper bounds."""
 

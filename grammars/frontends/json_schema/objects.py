@@ -174,6 +174,8 @@ def _open_keys(owns: Sequence[Own], declared: list[str], name_owns: list[Locatio
 
 def names_content(parts: Sequence[Part]) -> Node:
     """The characters of the strings that satisfy parts, such as `propertyNames`: what they ask of a key."""
+    if not parts:
+        return ANY_TEXT
     conjunction = flatten(parts)
     if (found := listed(conjunction)) is not None:
         return one_of(texts_of([value for value in found.passing() if isinstance(value, str)]))

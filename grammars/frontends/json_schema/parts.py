@@ -15,6 +15,7 @@ from grammars.errors import GrammarError
 from grammars.frontends.json_schema.refs import Location
 from grammars.frontends.json_schema.source import escape
 from grammars.ir import Node
+from grammars.record import record
 
 if TYPE_CHECKING:
     from grammars.dfa import Dfa
@@ -32,7 +33,7 @@ ALL = 127
 Scalar: TypeAlias = int | Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refusal:
     """A keyword that cannot be enforced here, and the types it speaks of."""
 
@@ -96,7 +97,7 @@ class Every:
         return first.location.pointer if isinstance(first, Own) else first.pointer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SomeItems:
     """How many items, from one on, satisfy a part: at least `low`, at most `high`."""
 
@@ -106,7 +107,7 @@ class SomeItems:
     start: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SomeKey:
     """A property whose key has these characters and whose value satisfies a part: there is at least one."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import unquote, urldefrag, urljoin
 
 from grammars.errors import InvalidGrammar, UnsupportedFeature, place_of
-from grammars.frontends.json_schema.dialects import Dialect, standard_dialect, with_vocabularies
+from grammars.frontends.json_schema.dialects import NEWEST, Dialect, standard_dialect, with_vocabularies
 from grammars.frontends.json_schema.source import escape, read_json, show
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Registry:
 
     def __init__(self, schema: object, schemas: Schemas | None = None, *, formats: bool = True) -> None:
         self.given, self.formats = read_schemas(schemas), formats
-        self.root = Resource("", schema, "", self._read_as(Dialect()))
+        self.root = Resource("", schema, "", self._read_as(NEWEST))
         self.start = Scope(self, self.root, None)
         self._read = False
         self._resources: dict[str, Resource] = {}
@@ -340,7 +340,7 @@ class Registry:
             return None
         self._dialects[uri] = None  # until it is known, it is none
         try:
-            written_in = self.dialect(meta["$schema"], f"{uri}#/$schema") if "$schema" in meta else Dialect()
+            written_in = self.dialect(meta["$schema"], f"{uri}#/$schema") if "$schema" in meta else NEWEST
             found = Dialect(written_in.number, written_in.stated)
             if "$vocabulary" in meta and found.number > 7:
                 found = with_vocabularies(found, meta["$vocabulary"], f"{uri}#/$vocabulary")

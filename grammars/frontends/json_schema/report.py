@@ -8,7 +8,6 @@ at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from grammars.errors import GrammarError, LimitExceeded, UnsupportedFeature
@@ -18,11 +17,12 @@ from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.registry import Schemas
 from grammars.frontends.json_schema.source import escape
 from grammars.frontends.json_schema.whitespace import layout
+from grammars.record import record
 
 __all__ = ["KeywordReport", "KeywordUse", "check_json_schema"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeywordUse:
     """One keyword at one place: `KeywordUse("/properties/a/not", "not", "refused", "not is not supported yet")`."""
 
@@ -32,7 +32,7 @@ class KeywordUse:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeywordReport:
     """All keywords of a schema that a value can meet, in the order in which they are met."""
 

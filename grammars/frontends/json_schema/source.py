@@ -15,7 +15,7 @@ __all__ = ["escape", "read_json", "show"]
 
 def escape(name: str) -> str:
     """A property name as a step of a JSON pointer (RFC 6901): `a/b` -> `a~1b`."""
-    return name.replace("~", "~0").replace("/", "~1")
+    return name.replace("~", "~0").replace("/", "~1") if "/" in name or "~" in name else name
 
 
 def show(value: object) -> str:

@@ -11,7 +11,6 @@ import json
 import math
 import operator
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -42,6 +41,7 @@ from grammars.frontends.json_schema.strings import format_node
 from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import Bytes, Members, Node, Repeat
 from grammars.ir import Sequence as Seq
+from grammars.record import record
 
 __all__ = [
     "Listed", "equality_key", "finds", "holds", "in_content", "key_text", "listed", "literal", "only_strings",
@@ -159,7 +159,7 @@ def equality_key(value: object) -> Hashable:
     return value if isinstance(value, Hashable) else id(value)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Listed:
     """Finitely many values, where they are listed, and the parts that each of them must still satisfy."""
 

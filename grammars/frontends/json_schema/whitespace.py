@@ -16,13 +16,13 @@ Keys stand in the order of the schema, or with `key_order="any"` in any order. I
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 from grammars.errors import InvalidGrammar
 from grammars.frontends.json_schema.decimals import DIGITS
 from grammars.ir import EPSILON, ByteClass, Bytes, Node, Ref, Repeat
+from grammars.record import record
 
 __all__ = ["Integers", "KeyOrder", "Layout", "Whitespace", "layout"]
 
@@ -38,7 +38,7 @@ _WHITESPACE = ByteClass(((0x09, 0x0A), (0x0D, 0x0D), (0x20, 0x20)))
 _RULES: dict[str, Node] = {"bounded": Repeat(_WHITESPACE, 0, 32), "compact": EPSILON, "json": Repeat(_WHITESPACE)}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Layout:
     """How tokens are put apart; `gap` is what may stand between two tokens, `indent` is set for a fixed layout.
 

@@ -8,8 +8,9 @@ along the bound, any other is smaller or larger by its length alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+
+from grammars.record import record
 
 __all__ = ["DIGITS", "Bound", "decimal_body"]
 
@@ -17,7 +18,7 @@ DIGITS = 64
 """The most digits on one side of the point; unbounded digits would be a loop for a model to fall into."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound:
     """An end of a range, and whether the end itself is left out."""
 
@@ -43,7 +44,7 @@ class Bound:
         return self.whole + f"{abs(self.value):f}".partition(".")[2].rstrip("0")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shape:
     """How many digits a number may have: `digits` in all, `places` of them after the point; None is unlimited.
 
@@ -108,7 +109,7 @@ def _magnitudes(low: Bound, high: Bound | None, shape: Shape) -> str | None:
     return _either(branches)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Along:
     """The numbers with `length` digits before the point (none: a zero) and up to `room` after it.
 

@@ -9,7 +9,7 @@ import array
 import typing
 from collections import ChainMap, abc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import field, is_dataclass
 from typing import Annotated, Any
 
 import typing_extensions
@@ -22,6 +22,7 @@ from grammars.frontends.python_types.documentation import document
 from grammars.frontends.python_types.scalars import SCALARS
 from grammars.frontends.python_types.structures import STRUCTURES
 from grammars.frontends.python_types.walk import Place, Schema, Walk, refuse
+from grammars.record import record
 
 __all__ = ["PythonType", "describe_type", "is_python_type"]
 
@@ -43,7 +44,7 @@ INSTEAD: Mapping[object, str] = {
 """Types that pydantic does not know -> what to write for the same texts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PythonType:
     """A type with the JSON Schema (2020-12) of its texts, and `load`, which reads a text as an instance.
 

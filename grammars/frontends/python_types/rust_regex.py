@@ -26,6 +26,7 @@ from typing import NoReturn, TypeAlias
 
 from grammars.errors import Span, UnsupportedFeature
 from grammars.ir import Ranges, char_class
+from grammars.record import record
 
 __all__ = ["translate"]
 
@@ -53,7 +54,7 @@ POSIX: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CharSet:
     """The characters that are surely in a class, and those that possibly are in another version of Unicode."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeAlias
 
 from grammars.errors import UnsupportedFeature
+from grammars.record import record
 
 __all__ = ["Node", "Omitted", "Place", "Schema", "Step", "Walk", "refuse"]
 
@@ -28,7 +29,7 @@ class Omitted(Exception):
     """The node says that it is to be left out (`SkipJsonSchema`, the MISSING sentinel)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a node is: the path for messages (`Order.items[].price`) and the configuration in force."""
 
@@ -39,7 +40,7 @@ class Place:
         return replace(self, path=self.path + step)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """How one type of node is read, and the keys of it that are read or have no bearing on the texts."""
 
