@@ -47,7 +47,7 @@ from grammars.strings import quoted, spelt
 from grammars.summary import is_split, measure
 from grammars.survey import LEAVES, Survey, in_rule
 from grammars.tables import CALL_RULE, RULE_START, UNBUILT
-from grammars.words import ANY_STRING, excluded_names, word_piece
+from grammars.words import any_string, excluded_names, word_piece
 from grammars.written_members import written_as_rules
 
 __all__ = ["Builder"]
@@ -303,8 +303,12 @@ class Builder:
     def _build_leaf(self, rule: int, node: Node) -> None:
         """Writes one of `LEAVES` without references; strings that leave out names as an overlay."""
         names = excluded_names(node.content) if isinstance(node, JsonString) else None
-        anything = JsonString(ANY_STRING.content, node.spelling) if isinstance(node, JsonString) else None
-        if names and anything:
+        if names is not None:
+            assert isinstance(node, JsonString)
+            anything = any_string(node.spelling)
+            if not names:
+                self._append_leaf(rule, leaf(anything))
+                return
             host = self.part(anything)
             self.build(host)
             begin = int(self.store.tables.rules[host, RULE_START])
@@ -314,7 +318,7 @@ class Builder:
         elif is_split(node):
             self._build_body(rule, _Body("string", node))
         else:
-            self._append_leaf(rule, leaf(node if names is None or anything is None else anything))
+            self._append_leaf(rule, leaf(node))
 
     def _build_body(self, rule: int, body: _Body, *, tails: bool = True) -> None:
         node = body.node

@@ -25,7 +25,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from grammars.fragments import leaf
-from grammars.ir import JsonString, Spelling
+from grammars.ir import Spelling
 from grammars.pieces import Piece
 from grammars.tables import (
     CALL_COLUMNS,
@@ -37,7 +37,7 @@ from grammars.tables import (
     Int32,
 )
 from grammars.utf8 import RAW, SHORT_ESCAPES
-from grammars.words import ANY_STRING
+from grammars.words import any_string
 
 __all__ = ["overlay"]
 
@@ -111,9 +111,9 @@ def _joined(blocks: list[Block], first: list[int]) -> Piece:
     sizes, edge_counts = [block.size for block in blocks], [block.edge_count for block in blocks]
     states = _rows([block.states for block in blocks], STATE_COLUMNS)
     edges = _rows([block.edges for block in blocks], EDGE_COLUMNS)
-    states[:, FIRST_EDGE] += np.repeat(_starts(edge_counts), sizes)
-    to = edges[:, EDGE_TO] + np.repeat(_starts(sizes), edge_counts)
-    far = np.flatnonzero(edges[:, EDGE_TO] >= _CHILD)
+    states[:, FIRST_EDGE] += _starts(edge_counts).repeat(sizes)
+    to = edges[:, EDGE_TO] + _starts(sizes).repeat(edge_counts)
+    far = (edges[:, EDGE_TO] >= _CHILD).nonzero()[0]
     to[far] = np.array([NOWHERE, *first[1:]], np.int32)[edges[far, EDGE_TO] - _CHILD]
     edges[:, EDGE_TO] = to
     return Piece(states, edges, np.empty((0, CALL_COLUMNS), np.int32))
@@ -199,7 +199,7 @@ def _hex_digit(digit: str) -> tuple[int, ...]:
 @lru_cache(maxsize=4)
 def _host(spelling: Spelling) -> tuple[list[dict[int, int]], int]:
     """Of each state of the host the next one by byte, and the state between two characters."""
-    dfa = leaf(JsonString(ANY_STRING.content, spelling)).fragment.piece.dfa()
+    dfa = leaf(any_string(spelling)).fragment.piece.dfa()
     rows = [{byte: to for low, high, to in row for byte in range(low, high + 1)} for row in dfa.edges]
     return rows, rows[0][_QUOTE]
 

@@ -7,13 +7,14 @@ long, and their automata can be written down directly.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import pairwise
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.ir import ANY_CHAR, And, Bytes, Choice, JsonString, Node, Not, Repeat, Texts
+from grammars.ir import ANY_CHAR, And, Bytes, Choice, JsonString, Node, Not, Repeat, Spelling, Texts
 from grammars.pieces import Piece
 from grammars.tables import (
     CALL_COLUMNS,
@@ -28,7 +29,7 @@ from grammars.tables import (
     Int32,
 )
 
-__all__ = ["ANY_STRING", "LONG", "excluded_names", "is_list", "listed", "one_of", "word_piece", "words"]
+__all__ = ["ANY_STRING", "LONG", "any_string", "excluded_names", "is_list", "listed", "one_of", "word_piece", "words"]
 
 LONG = 16
 """The number of texts from which on a list is written as a tree of its own."""
@@ -38,6 +39,12 @@ _MATRIX = 1 << 26
 
 ANY_STRING = JsonString(Repeat(ANY_CHAR))
 """All JSON strings."""
+
+
+@cache
+def any_string(spelling: Spelling) -> JsonString:
+    """All JSON strings in a spelling, one object for each."""
+    return JsonString(ANY_STRING.content, spelling)
 
 
 def one_of(texts: list[bytes]) -> Node:

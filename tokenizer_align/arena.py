@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
-from grammars.tables import CALL_RULE, FIRST_CALL, RULE_START, STATE_RULE, UNBUILT, Tables
+from grammars.tables import EDGE_TO, FIRST_EDGE, RULE_START, STATE_RULE, UNBUILT, Tables, calls_at
 from tokenizer_align import kernels
 from tokenizer_align.context import put, put_parts
 from tokenizer_align.costs import Costs
@@ -138,16 +138,24 @@ class Configurations:
                 )
 
     def _build(self, rule: int) -> None:
-        """Builds a rule that is being entered, and those that are entered with it since its start calls them."""
-        pending = [rule]
+        """Builds a rule that is being entered, and those that are entered with it since its start calls them.
+
+        So are those behind its bracket, where it begins with one: tokens go on there, and would soon ask for them.
+        """
+        automaton = self.automaton
+        automaton.build(rule)
+        tables = automaton.tables
+        start = int(tables.rules[rule, RULE_START])
+        pending = calls_at(tables, start)
+        first, end = tables.states[start : start + 2, FIRST_EDGE].tolist()
+        if end - first == 1 and (behind := int(tables.edges[first, EDGE_TO])) >= 0:
+            pending += calls_at(tables, behind)
         while pending:
-            rule = pending.pop()
-            self.automaton.build(rule)
-            tables = self.automaton.tables
-            start = int(tables.rules[rule, RULE_START])
-            first, end = tables.states[start : start + 2, FIRST_CALL].tolist()
-            called = set(tables.calls[first:end, CALL_RULE].tolist())
-            pending += [callee for callee in called if tables.rules[callee, RULE_START] == UNBUILT]
+            rule, _ = pending.pop()
+            if automaton.tables.rules[rule, RULE_START] == UNBUILT:
+                automaton.build(rule)
+                tables = automaton.tables
+                pending += calls_at(tables, int(tables.rules[rule, RULE_START]))
 
     def _tell_leaves(self) -> None:
         """Says of new states that they have no table, where their rule is no leaf: most are not, and would be asked."""
