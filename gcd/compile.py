@@ -80,7 +80,7 @@ def align_wanted(wanted: Wanted, vocabulary: Vocabulary) -> Constraint:
     from tokenizer_align.constraint import align
 
     with collection_paused():
-        constraint = align(compile_grammar(wanted.to_grammar()), vocabulary)
+        constraint = align(compile_grammar((wanted.to_lazy or wanted.to_grammar)()), vocabulary)
     with _lock:
         _, constraint = _compiled.setdefault(key, (wanted, constraint))
         _wanted[constraint] = wanted

@@ -40,7 +40,7 @@ class Wanted:
     `key` is equal only for what has the same texts and the same values; `owner` keeps alive what the key names by id.
     `to_grammar()` may raise any GrammarError. `to_value(text)` raises ValidationFailed, and only reads with
     `validate=False`. `schema` is the JSON Schema, for the kinds that have one, and `options` are its. `shape()`: how to
-    show values before the text is complete.
+    show values before the text is complete. `to_lazy()`: the same grammar, of which some rules are made later.
     """
 
     kind: Kind
@@ -51,6 +51,7 @@ class Wanted:
     options: SchemaOptions = field(default_factory=dict)  # type: ignore[assignment]
     owner: object = None
     shape: Callable[[], Shape] = Shape
+    to_lazy: Callable[[], Grammar] | None = None
 
 
 def parse_wanted(
@@ -112,6 +113,14 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
 
         return _with_path_hint("schema", schema, partial(parse_json_schema, source, **options))
 
+    def to_lazy() -> Grammar:
+        from grammars.frontends.json_schema import parse_json_schema
+
+        ours: object = source if isinstance(source, str) else _copy(text)  # what others hold might change
+        if ours != source:  # keys that are no strings, say
+            return to_grammar()
+        return _with_path_hint("schema", schema, partial(parse_json_schema, ours, waits=True, **options))
+
     def to_value(text: str, *, validate: bool = True) -> object:
         if validate:
             from gcd.validate import validate as check
@@ -121,7 +130,17 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
         return _load_json(text)
 
     key = ("schema", text, *key_of(options))
-    return Wanted("schema", key, to_grammar, to_value, source, options, shape=partial(Shape, is_json=True))
+    shape = partial(Shape, is_json=True)
+    return Wanted("schema", key, to_grammar, to_value, source, options, shape=shape, to_lazy=to_lazy)
+
+
+def _copy(text: str) -> object:
+    """The value of JSON text; None where it is not to be had, as with an integer of more than 4,300 digits."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def key_of(options: SchemaOptions) -> tuple[object, ...]:

@@ -70,12 +70,17 @@ class ByteAutomaton:
     def __init__(self, rules: Source) -> None:
         self._rules = rules
         survey = rules.survey
-        self.source: Grammar = survey.grammar
-        self.limits: Limits = survey.limits  # under which `source` was compiled
+        self.limits: Limits = survey.limits  # under which the grammar was compiled
         self.special_tokens: tuple[str, ...] = tuple(survey.special_tokens)
         self.has_distinct = survey.has_distinct  # whether items of an array must differ, see grammars.distinct
         self.has_token_limits = survey.has_token_limits  # whether parts may only take so many tokens
         self.accepts_empty = bool(survey.facts[survey.grammar.start] & NULL)
+
+    @property
+    def source(self) -> Grammar:
+        """The grammar that it was made of, whole."""
+        with self.lock:
+            return self._rules.survey.whole()
 
     @property
     def lock(self) -> Any:

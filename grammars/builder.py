@@ -102,7 +102,14 @@ class _Differing:
     name: str
 
 
-_Plan = _Body | _Differing | _Counted | _Member | _Leaf | _Object | Leaf
+@record
+class _Later:
+    """A rule that the grammar makes when it is asked for."""
+
+    name: str
+
+
+_Plan = _Body | _Differing | _Counted | _Member | _Leaf | _Object | _Later | Leaf
 
 
 class Builder:
@@ -133,9 +140,14 @@ class Builder:
         """The number of a named rule, or of what it is another name for."""
         known = self.names.get(name)
         if known is None:
-            other = name
-            while isinstance(node := self.survey.grammar.rules[other], Ref) and other not in self.survey.clusters:
+            survey, other = self.survey, name
+            if name not in survey.summaries:
+                known = self.names[name] = self._reserve(_Later(name))
+                return known
+            while isinstance(node := survey.grammar.rules[other], Ref) and other not in survey.clusters:
                 other = node.name
+                if other not in survey.summaries:
+                    break
             if other != name:
                 known = self.number(other)
             elif name in self.survey.clusters:
@@ -242,7 +254,7 @@ class Builder:
 
     def literal(self, node: Node) -> bytes | None:
         """The only text of a node; None where there may be others."""
-        while isinstance(node, Ref) and node.name not in self.survey.clusters:
+        while isinstance(node, Ref) and node.name in self.survey.summaries and node.name not in self.survey.clusters:
             node = self.survey.grammar.rules[node.name]
         return node.data if isinstance(node, Bytes) else None
 
@@ -262,6 +274,8 @@ class Builder:
         with self.lock, collection_paused():
             if self.is_built(rule):
                 return
+            if isinstance(plan := self.plans[rule], _Later):
+                self.plans[rule] = self._made(plan.name)
             match self.plans[rule]:
                 case _Leaf(node):
                     self._build_leaf(rule, self.survey.written_out(node))
@@ -278,6 +292,14 @@ class Builder:
                 case _Body() as body:
                     self._build_body(rule, body)
 
+    def _made(self, name: str) -> _Plan:
+        """The plan of a rule that the grammar makes now; one that is another name for another calls it."""
+        self.survey.make(name)
+        node = self.survey.grammar.rules[name]
+        if isinstance(node, Members):
+            return _Object(node, name)
+        return _Leaf(node) if isinstance(node, LEAVES) else _Body(name, node, is_part=False)
+
     def build_with_parts(self, rule: int) -> None:
         """Builds a rule and the parts without a name that it calls, and they."""
         pending = [rule]
@@ -290,7 +312,7 @@ class Builder:
 
     def without_members(self) -> Builder:
         """The same language, its members written as rules."""
-        return Builder(Survey(written_as_rules(self.survey.grammar), self.survey.limits))
+        return Builder(Survey(written_as_rules(self.survey.whole()), self.survey.limits))
 
     def fragment(self, rule: int) -> Fragment | None:
         """The fragment that a built rule is, None for one with calls or special tokens."""

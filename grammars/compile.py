@@ -31,6 +31,8 @@ def compile_grammar(grammar: Grammar, *, limits: Limits | None = None) -> ByteAu
     >>> compile_grammar(Grammar({"start": Repeat(Bytes(b"ab"), 1, 2)})).accepts(b"abab")
     True
     """
+    if limits is not None and grammar.later is not None:  # whose promises are about the usual ones
+        grammar.later.make_all()
     survey = Survey(grammar, limits or _LIMITS)
     if not survey.facts[grammar.start]:
         raise EmptyLanguage(

@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from grammars.errors import GrammarError
 from grammars.record import record
@@ -58,6 +58,7 @@ __all__ = [
     "Distinct",
     "Grammar",
     "JsonString",
+    "Later",
     "Length",
     "Magnitudes",
     "Members",
@@ -310,12 +311,28 @@ class Shared:
     start: str
 
 
+class Later(Protocol):
+    """Rules that a front end makes when they are asked for: of each it is certain that it has a text, and not the empty
+    one; that it begins with no call of itself; and that nothing raises an error. One thread asks at a time.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a rule is still to be made."""
+
+    def make(self, name: str) -> tuple[Shared, ...]:
+        """Writes a rule into the grammar's; returns the shared ones that it has for the first time."""
+
+    def make_all(self) -> None:
+        """Writes all of them."""
+
+
 @record
 class Grammar:
     """Named rules and the name of the one to start from; `source` is the text it was read from, for messages.
 
     `widened` is what was asked for and is left open: with any of it the grammar has strings that were not meant.
     `shared` are those of the rules that other grammars have too; it changes nothing but the time that compiling takes.
+    `later` makes rules that `rules` gets when they are asked for: see `Later`.
 
     >>> Grammar({"start": Sequence((Bytes(b"a"), Repeat(Bytes(b"b"))))})   # the strings a, ab, abb, ...
     """
@@ -325,6 +342,7 @@ class Grammar:
     source: str | None = field(default=None, compare=False, repr=False)
     widened: tuple[GrammarError, ...] = field(default=(), compare=False, repr=False)
     shared: tuple[Shared, ...] = field(default=(), compare=False, repr=False)
+    later: Later | None = field(default=None, compare=False, repr=False)
 
 
 def text(string: str) -> Bytes:

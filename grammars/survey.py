@@ -13,7 +13,10 @@ Whatever is wrong with a grammar is found here: undefined rules, recursion in re
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from grammars.chars import char_dfa
@@ -74,17 +77,35 @@ class Survey:
         self.written: dict[int, tuple[Node, Node]] = {}  # of leaves with references, by identity
         self.early: list[str | Node] = []  # rules and leaves to be built at once
         self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
-        for shared in grammar.shared:
-            self._take_over(shared)
+        self._add(grammar.start, grammar.shared)
+
+    def make(self, name: str) -> None:
+        """Sees to it that a rule is there which the grammar makes when it is asked for."""
+        if name not in self.summaries:
+            later = self.grammar.later
+            self._add(name, () if later is None or name not in later else later.make(name))
+            assert self.facts[name] == SOLID, name
+
+    def whole(self) -> Grammar:
+        """The grammar with all its rules."""
+        if self.grammar.later is not None:
+            self.grammar.later.make_all()
+            self.grammar = replace(self.grammar, later=None)
+        return self.grammar
+
+    def _add(self, start: str, shared: tuple[Shared, ...]) -> None:
+        """Looks at the rules that one needs and that were not met before."""
+        for some in shared:
+            self._take_over(some)
         known = len(self.left)
-        undecided = self._visit()
+        undecided = self._visit(start)
         self._settle(undecided)
         if self.has_distinct and self.has_token_limits:
             raise UnsupportedFeature(
                 "limits in tokens are not supported beside arrays whose items must differ (uniqueItems)",
                 hint="leave out one of them; lengths in characters are possible beside both",
             )
-        self._check_members()
+        self._check_members(islice(self.summaries.items(), known, None))
         self._find_clusters(known)
 
     def _take_over(self, shared: Shared) -> None:
@@ -97,11 +118,11 @@ class Survey:
 
     # -- the walk
 
-    def _visit(self) -> list[str]:
+    def _visit(self, start: str) -> list[str]:
         """Decides each rule after those it refers to; returns those that could not wait for one."""
         undecided = []
-        summaries = self.summaries
-        stack: list[str | None] = [self.grammar.start]  # None: the rule below it was visited
+        summaries, later = self.summaries, self.grammar.later
+        stack: list[str | None] = [start]  # None: the rule below it was visited
         while stack:
             name = stack.pop()
             if name is None:
@@ -109,6 +130,8 @@ class Survey:
                 assert name is not None
                 if self._decide(name):
                     undecided.append(name)
+            elif later is not None and name in later:
+                self.facts[name] = SOLID
             elif name not in summaries:
                 refs = self._summary(name).refs
                 stack += (name, None)
@@ -194,10 +217,10 @@ class Survey:
             self.left[name] = []
             self.starts(self.grammar.rules[name], self.left[name])
 
-    def _check_members(self) -> None:
+    def _check_members(self, summaries: Iterable[tuple[str, Summary]]) -> None:
         """Raises `InvalidGrammar` where the parts of an object are not what they must be."""
         solid: set[int] = set()  # what stands around them, and has a text, by identity: mostly the same
-        for name, summary in self.summaries.items():
+        for name, summary in summaries:
             for node in summary.members:
                 for part in (node.begin, node.separator, node.end, node.empty):
                     if part is not None and id(part) not in solid:
@@ -357,7 +380,7 @@ class Survey:
         """Sets the cluster of each rule that may call itself before it has read a byte; the first ones do not."""
         left = self.left
         rest = list(left)
-        safe = set(rest[:known])
+        safe = {*rest[:known], *(self.facts.keys() - self.summaries.keys())}  # with those that are made later
         rest = rest[known:]
         while True:
             kept = []

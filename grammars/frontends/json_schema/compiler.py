@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
+from itertools import islice
 
 from grammars.collection import collection_paused
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
@@ -41,6 +42,7 @@ from grammars.frontends.json_schema.parts import (
     Union,
     Work,
 )
+from grammars.frontends.json_schema.plain import Plain
 from grammars.frontends.json_schema.productive import is_seen_to_end, productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.registry import Schemas
@@ -50,13 +52,16 @@ from grammars.frontends.json_schema.supply import Needed, fill_needs
 from grammars.frontends.json_schema.values import Listed, holds, key_text, listed, literal, only_strings, type_of
 from grammars.frontends.json_schema.whitespace import Integers, KeyOrder, Layout, Whitespace, layout
 from grammars.frontends.schema_options import Approximate
-from grammars.ir import NOTHING, Bytes, Choice, Distinct, Grammar, Node, Numerals, Ref, Spelling
+from grammars.ir import NOTHING, Bytes, Choice, Distinct, Grammar, Node, Numerals, Ref, Shared, Spelling
 from grammars.words import one_of
 
 __all__ = ["Compiler", "parse_json_schema"]
 
 _RULES = 60_000
 """Most subschemas, alone and combined, of one grammar: the largest real schema at hand has 9,000."""
+
+_DEEP = 500
+"""How deep in the schema those subschemas may stand that wait: at half of what is read."""
 
 _WORK = 400_000
 """Most parts that are looked at for one grammar to see which alternatives are possible: one to two seconds."""
@@ -75,12 +80,15 @@ def parse_json_schema(
     strings: Spelling = "any",
     integers: Integers = "plain",
     digits: int = DIGITS,
+    waits: bool = False,
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema (a dict, a bool, or JSON text).
 
         parse_json_schema({"type": "array", "items": {"const": 1}}, whitespace="compact")   # [] [1] [1,1] ...
 
-    The options are those of `schema_options`. What `approximate="over"` leaves out is in `Grammar.widened`.
+    The options are those of `schema_options`. What `approximate="over"` leaves out is in `Grammar.widened`. With
+    `waits`, rules of plain subschemas are made when they are asked for (`Grammar.later`): the schema must be what
+    `json.loads` returns, and never change.
 
     Raises `InvalidGrammar` for what is no schema, `UnsupportedFeature` for a keyword that cannot be enforced exactly,
     `EmptyLanguage` for a contradiction, `LimitExceeded` for what is too large; all name the JSON pointer.
@@ -88,8 +96,10 @@ def parse_json_schema(
     if approximate not in (None, "over"):
         raise InvalidGrammar(f"approximate={approximate!r} is no way to approximate", hint='use "over" or None')
     check_strings(strings)
+    written = layout(whitespace, key_order, integers, digits)
+    waits = waits and strings == "any" and approximate is None and written.indent is None and not written.any_order
     made = partial(
-        Compiler, layout=layout(whitespace, key_order, integers, digits), is_open=additional_properties, strings=strings
+        Compiler, layout=written, is_open=additional_properties, strings=strings, waits=waits and digits >= DIGITS
     )
     try:
         try:
@@ -116,6 +126,46 @@ class _Task:
     asked_by: _Task | None
 
 
+class _Later:
+    """The tasks of plain subschemas, by the names of their rules: a `grammars.ir.Later`."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self.compiler = compiler
+        self.root = compiler.document.root
+        self.plain = Plain(self.root.schema, self.root.dialect)
+        self.tasks: dict[str, _Task] = {}
+
+    def takes(self, task: _Task) -> bool:
+        """Whether a task may wait; then it does."""
+        part = task.parts[0]
+        if len(task.parts) > 1 or not isinstance(part, Location) or part.depth > _DEEP:
+            return False
+        if part.scope is not self.root.scope or part.dialect is not self.root.dialect or _is_literal(part.schema):
+            return False
+        if not self.plain.has(part.schema):
+            return False
+        self.tasks[task.name] = task
+        return True
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tasks
+
+    def make(self, name: str) -> tuple[Shared, ...]:
+        return self.compiler.make(self.tasks.pop(name))
+
+    def make_all(self) -> None:
+        while self.tasks:
+            self.compiler.make(self.tasks.popitem()[1])
+
+
+def _is_literal(schema: object) -> bool:
+    """Whether a subschema lists one value: its text goes into the rule of the object around it."""
+    return isinstance(schema, dict) and ("const" in schema or len(schema.get("enum", "  ")) == 1)
+
+
 class Compiler:
     """The rules made so far and those still to be made.
 
@@ -135,6 +185,7 @@ class Compiler:
         strings: Spelling = "any",
         widens: bool = False,
         multiplied: LimitExceeded | None = None,
+        waits: bool = False,
     ) -> None:
         self.document, self.layout, self.refusals = document, layout, refusals
         self.is_open, self.strings, self.widens = is_open, strings, widens
@@ -149,28 +200,55 @@ class Compiler:
         self.work = Work(_WORK)
         self._shared: dict[str, None] = {}
         self._needed: dict[str, Needed] = {}
+        self._later = _Later(self) if waits else None
 
     def grammar(self) -> Grammar:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
         start = self.run()
-        shared = tuple([any_value_rules(self.layout, name) for name in self._shared])
-        for known in shared:
-            self.rules |= known.rules
+        later = self._later
+        if later is not None and (self.contradictions or self._needed):  # these look through all rules
+            later.make_all()
+        shared = self._take_shared(0)
         if self.strings != "any":
             self.rules = respelt(self.rules, self.strings)
         self.contradictions |= fill_needs(self.rules, self._needed, is_indented=self.layout.indent is not None)
-        grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()), shared)
+        later = later if later else None
+        grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()), shared, later)
         if self.contradictions and (error := self._contradiction(grammar)):
             raise error
         return grammar
 
     def run(self) -> str:
-        """Makes all rules, from the root's on; returns the name of the first."""
+        """Makes all rules that cannot wait, from the root's on; returns the name of the first."""
         start = self.rule((self.document.root,), 0).name
-        while self._pending:
-            self._task = task = self._pending.popleft()
-            self.rules[task.name] = self._body(task)
+        if self._pending:  # it is no shared rule
+            self._make(self._pending.popleft())
         return start
+
+    def make(self, task: _Task) -> tuple[Shared, ...]:
+        """Makes the rule of a task that has waited; returns the shared rules that are asked for the first time."""
+        known = len(self._shared)
+        self._make(task)
+        return self._take_shared(known)
+
+    def _make(self, task: _Task) -> None:
+        """Makes a rule, and those that it asks for and that cannot wait."""
+        pending, later = self._pending, self._later
+        while True:
+            self._task = task
+            self.rules[task.name] = self._body(task)
+            while pending and later is not None and later.takes(pending[0]):
+                pending.popleft()
+            if not pending:
+                return
+            task = pending.popleft()
+
+    def _take_shared(self, known: int) -> tuple[Shared, ...]:
+        """Writes the shared rules that were asked for, but the first ones, which are known."""
+        shared = tuple([any_value_rules(self.layout, name) for name in islice(self._shared, known, None)])
+        for found in shared:
+            self.rules |= found.rules
+        return shared
 
     # What the builders of arrays and objects ask for
 

@@ -41,13 +41,13 @@ from grammars.frontends.json_schema.source import escape, show
 from grammars.frontends.json_schema.unevaluated import with_the_rest
 from grammars.record import record
 
-__all__ = ["KEYWORDS", "READ_WITH", "TYPE_NAMES", "Keyword", "never", "read"]
+__all__ = ["KEYWORDS", "READ_WITH", "TYPES", "TYPE_NAMES", "Keyword", "enforced_keywords", "never", "read"]
 
-_TYPES = {
+TYPES = {
     "null": NULL, "boolean": BOOLEAN, "integer": INTEGER, "number": NUMBER, "string": STRING, "array": ARRAY,
     "object": OBJECT,
 }  # fmt: skip
-TYPE_NAMES = {bit: name for name, bit in _TYPES.items()} | {FRACTION: "number"}
+TYPE_NAMES = {bit: name for name, bit in TYPES.items()} | {FRACTION: "number"}
 _MEANT = {
     "int": "integer", "long": "integer", "float": "number", "double": "number", "decimal": "number", "str": "string",
     "text": "string", "bool": "boolean", "dict": "object", "map": "object", "list": "array", "tuple": "array",
@@ -85,7 +85,7 @@ def read(location: Location) -> Own:
         dialect = location.dialect
         if "$ref" in schema and dialect.ref_stands_alone:
             schema = {"$ref": schema["$ref"]}
-        enforced = _ENFORCED.get(dialect) or _enforced(dialect)
+        enforced = _ENFORCED.get(dialect) or enforced_keywords(dialect)
         for name, value in schema.items():
             keyword = enforced.get(name)
             if keyword is not None:
@@ -103,14 +103,16 @@ def read(location: Location) -> Own:
     return own
 
 
-def _enforced(dialect: Dialect) -> Mapping[str, tuple[Reader, int]]:
+def enforced_keywords(dialect: Dialect) -> Mapping[str, tuple[Reader, int]]:
     """The reader, and the types it speaks of, of each keyword that a dialect enforces or refuses."""
-    known = {
-        name: (keyword.read, keyword.types)
-        for name, keyword in KEYWORDS.items()
-        if keyword.read is not None and dialect.knows(keyword.since, keyword.until) and name not in dialect.without
-    }
-    return _ENFORCED.setdefault(dialect, known)
+    found = _ENFORCED.get(dialect)
+    if found is None:
+        found = _ENFORCED[dialect] = {
+            name: (keyword.read, keyword.types)
+            for name, keyword in KEYWORDS.items()
+            if keyword.read is not None and dialect.knows(keyword.since, keyword.until) and name not in dialect.without
+        }
+    return found
 
 
 _ENFORCED: dict[Dialect, Mapping[str, tuple[Reader, int]]] = {}
@@ -163,14 +165,14 @@ def _schema_map(own: Own, name: str, value: object) -> dict[str, Location]:
 
 
 def _type(own: Own, name: str, value: object) -> None:
-    if isinstance(value, str) and value in _TYPES:
-        own.types &= _TYPES[value]
+    if isinstance(value, str) and value in TYPES:
+        own.types &= TYPES[value]
         return
     types = 0
     for item in value if isinstance(value, list) else [value]:
-        bit = _TYPES.get(item) if isinstance(item, str) else None
+        bit = TYPES.get(item) if isinstance(item, str) else None
         if bit is None:
-            raise _expect(own, name, f"one of {', '.join(map(json.dumps, _TYPES))}", item, _guess_type(item))
+            raise _expect(own, name, f"one of {', '.join(map(json.dumps, TYPES))}", item, _guess_type(item))
         types |= bit
     if not types:
         raise _expect(own, name, "the name of a type or a list of at least one", value)
@@ -182,7 +184,7 @@ def _guess_type(item: object) -> str | None:
         return "for any type leave the keyword out"
     if not isinstance(item, str):
         return None
-    close = difflib.get_close_matches(item.lower(), _TYPES, n=1)
+    close = difflib.get_close_matches(item.lower(), TYPES, n=1)
     meant = _MEANT.get(item.lower()) or (close[0] if close else None)
     return f'did you mean "{meant}"?' if meant else None
 
