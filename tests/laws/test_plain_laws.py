@@ -19,12 +19,18 @@ import gcd
 from gcd.errors import GrammarError
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
-from grammars.frontends.json_schema import parse_json_schema
+from grammars.frontends.json_schema import compiler, parse_json_schema
 from grammars.frontends.json_schema.plain import Plain
 from grammars.frontends.json_schema.refs import Document
 from tokenizer_align.vocabulary import Vocabulary
 
 SCHEMAS = int(os.environ.get("GCD_RANDOM_SCHEMAS", "200"))
+
+
+@pytest.fixture(autouse=True)
+def each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rule but the first waits, also in small schemas."""
+    monkeypatch.setattr(compiler, "_AT_ONCE", 1)
 
 
 def plain_schema(pick: random.Random, depth: int = 3) -> dict | bool:
@@ -129,11 +135,12 @@ def test_what_is_plain_has_a_value_and_no_error(pick: random.Random) -> None:
 
 def test_a_schema_may_change_once_it_is_compiled() -> None:
     inner = {"type": "object", "properties": {"b": {"enum": ["x", "y"]}}, "required": ["b"]}
-    schema = {"type": "object", "properties": {"a": inner}, "required": ["a"]}
+    schema = {"title": "a" * 10_000, "type": "object", "properties": {"a": inner}, "required": ["a"]}
     bytes_alone = Vocabulary([bytes([byte]) for byte in range(256)] + [b""], eos_token_ids=[256])
     constraint = gcd.compile(schema=schema, tokenizer=bytes_alone)
     inner["required"], inner["properties"]["b"] = [], {"type": "null"}  # type: ignore[index]
     state = constraint.start
+    assert "#/properties/a" not in constraint.automaton._rules.survey.summaries
     for byte in b'{"a":{"b":"y"}}':
         state = constraint.advance(state, byte)
     assert constraint.is_accepting(state)

@@ -60,6 +60,9 @@ __all__ = ["Compiler", "parse_json_schema"]
 _RULES = 60_000
 """Most subschemas, alone and combined, of one grammar: the largest real schema at hand has 9,000."""
 
+_AT_ONCE = 6
+"""How many rules are made together before others wait: one alone takes longer, as no cache of the CPU has its code."""
+
 _DEEP = 500
 """How deep in the schema those subschemas may stand that wait: at half of what is read."""
 
@@ -232,12 +235,13 @@ class Compiler:
         return self._take_shared(known)
 
     def _make(self, task: _Task) -> None:
-        """Makes a rule, and those that it asks for and that cannot wait."""
-        pending, later = self._pending, self._later
+        """Makes a rule, the next ones that it asks for, and of the others those that cannot wait."""
+        pending, later, made = self._pending, self._later, 0
         while True:
             self._task = task
             self.rules[task.name] = self._body(task)
-            while pending and later is not None and later.takes(pending[0]):
+            made += 1
+            while later is not None and made >= _AT_ONCE and pending and later.takes(pending[0]):
                 pending.popleft()
             if not pending:
                 return
