@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from grammars.frontends.schema_options import SchemaOptions
     from grammars.ir import Grammar
 
+__all__ = ["Kind", "Wanted", "about_text", "check_options", "key_of", "loaded", "parse_wanted", "reasons", "text_of"]
+
+Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
+
 _LARGE = 1500
 """The characters of a schema from which on it is worth a copy that some of its rules are made later."""
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-
-__all__ = ["Kind", "Wanted", "about_text", "check_options", "key_of", "loaded", "parse_wanted", "reasons", "text_of"]
-
-Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,8 @@ class _Later:
         part = task.parts[0]
         if len(task.parts) > 1 or not isinstance(part, Location) or part.depth > _DEEP:
             return False
+        if len(self.compiler._refs) > _RULES // 2:  # there must be room for all that waits
+            return False
         if part.scope is not self.root.scope or part.dialect is not self.root.dialect or _is_literal(part.schema):
             return False
         if not self.plain.has(part.schema):
@@ -231,6 +233,7 @@ class Compiler:
     def make(self, task: _Task) -> tuple[Shared, ...]:
         """Makes the rule of a task that has waited; returns the shared rules that are asked for the first time."""
         known = len(self._shared)
+        self.work = Work(_WORK)  # what came before may have taken nearly all, and nothing may be refused now
         self._make(task)
         return self._take_shared(known)
 
