@@ -88,7 +88,7 @@ def map_records(
                 if not running:
                     return state.done
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
+                for future in [future for future in running if future in finished]:  # as they were begun
                     del running[future]
                     state.write(future.result())
                     if on_progress is not None:
