@@ -108,7 +108,10 @@ def test_rules_that_wait_are_those_that_do_not(pick: random.Random) -> None:
         assert at_once == later, where
         return
     for _ in range(8):
-        value = meant(pick, schema, {**schema["$defs"], "#": schema})
+        try:
+            value = meant(pick, schema, {**schema["$defs"], "#": schema})
+        except RecursionError:  # on this way a property that may be left out needs itself: it has no value
+            continue
         for text in (json.dumps(value).encode(), json.dumps(mutated(pick, value)).encode()):
             assert at_once.accepts(text) == later.accepts(text), f"{where} {text.decode()}"
     later.build_all()
