@@ -30,9 +30,6 @@ __all__ = ["Kind", "Wanted", "about_text", "check_options", "key_of", "loaded", 
 
 Kind: TypeAlias = Literal["schema", "regex", "grammar", "choices"]
 
-_LARGE = 1500
-"""The characters of a schema from which on it is worth a copy that some of its rules are made later."""
-
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -119,8 +116,6 @@ def _wanted_schema(schema: object, options: SchemaOptions) -> Wanted:
     def to_lazy() -> Grammar:
         from grammars.frontends.json_schema import parse_json_schema
 
-        if len(text) < _LARGE:
-            return to_grammar()
         ours: object = source if isinstance(source, str) else _copy(text)  # what others hold might change
         if ours != source:  # keys that are no strings, say
             return to_grammar()

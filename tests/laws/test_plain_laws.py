@@ -20,18 +20,12 @@ import gcd
 from gcd.errors import GrammarError
 from grammars.automaton import ByteAutomaton
 from grammars.compile import compile_grammar
-from grammars.frontends.json_schema import compiler, parse_json_schema
+from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.json_schema.plain import Plain
 from grammars.frontends.json_schema.refs import Document
 from tokenizer_align.vocabulary import Vocabulary
 
 SCHEMAS = int(os.environ.get("GCD_RANDOM_SCHEMAS", "200"))
-
-
-@pytest.fixture(autouse=True)
-def each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every rule but the first waits, also in small schemas."""
-    monkeypatch.setattr(compiler, "_AT_ONCE", 1)
 
 
 def plain_schema(pick: random.Random, depth: int = 3) -> dict | bool:

@@ -11,14 +11,18 @@ from functools import cache
 
 from grammars.frontends.json_schema.decimals import shortened
 from grammars.frontends.json_schema.numbers import integer, number
+from grammars.frontends.json_schema.parts import ALL, INTEGER, NUMBER, STRING
 from grammars.frontends.json_schema.productive import references
 from grammars.frontends.json_schema.strings import ANY_TEXT
 from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import Bytes, Choice, JsonString, Node, Ref, Repeat, Sequence, Shared
 
-__all__ = ["ANY", "any_value_rules"]
+__all__ = ["ANY", "ANY_OF_TYPES", "any_value_rules"]
 
 ANY = "any value"
+
+ANY_OF_TYPES = {ALL: ANY, STRING: "any string", NUMBER: "any number", INTEGER: "any integer"}
+"""The shared rules that stand for a whole subschema, by its types."""
 
 
 @cache

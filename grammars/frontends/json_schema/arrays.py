@@ -15,10 +15,11 @@ from grammars.frontends.json_schema.conjunction import count_range, statically_f
 from grammars.frontends.json_schema.negation import negated
 from grammars.frontends.json_schema.parts import Own, Part, SomeItems
 from grammars.frontends.json_schema.supply import Needed
+from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import Choice, Node, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
-__all__ = ["ArrayShape", "array_node", "array_shape"]
+__all__ = ["ArrayShape", "array_node", "array_shape", "list_node"]
 
 
 _STATES = 10_000
@@ -90,16 +91,16 @@ def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
         return _Counted(shape, rules, name, depth).node(empty)
     if not shape.prefix and shape.rest is None:
         return empty
+    if not shape.prefix and shape.rest is not None:
+        return list_node(layout, depth, rules.rule(shape.rest, depth + 1), shape.low, shape.high)
     comma = layout.comma(depth)
     closing = layout.closing(b"]", depth)
     tail: tuple[Node, ...] = closing
     first = len(shape.prefix)
     if shape.rest is not None:
         others = rules.rule(shape.rest, depth + 1)
-        least = max(0, shape.low - max(first, 1))
-        most = None if shape.high is None else shape.high - max(first, 1)
-        repeat = Repeat(Seq((*comma, others)), least, most)
-        tail = (repeat, *closing) if first else (others, repeat, *closing)
+        most = None if shape.high is None else shape.high - first
+        tail = (Repeat(Seq((*comma, others)), max(0, shape.low - first), most), *closing)
     for index in range(first - 1, -1, -1):
         item = rules.rule(shape.prefix[index], depth + 1)
         tail = (*(comma if index else ()), item, *tail)
@@ -107,6 +108,13 @@ def array_node(shape: ArrayShape, rules: Rules, name: str, depth: int) -> Node:
             tail = (rules.define(f"{name}~[{index}]", Choice((Seq(tail), in_order(closing)))),)
     full = Seq((*layout.opening(b"[", depth), *tail))
     return full if shape.low else Choice((empty, full))
+
+
+def list_node(layout: Layout, depth: int, item: Node, low: int = 0, high: int | None = None) -> Node:
+    """The arrays of `low` to `high` items, at least of one where there is a `high`."""
+    more = Repeat(Seq((*layout.comma(depth), item)), max(0, low - 1), None if high is None else high - 1)
+    full = Seq((*layout.opening(b"[", depth), item, more, *layout.closing(b"]", depth)))
+    return full if low else Choice((Seq(layout.empty(b"[]")), full))
 
 
 def _needed(shape: ArrayShape, rules: Rules, depth: int) -> Needed:

@@ -23,7 +23,7 @@ from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Not, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
-__all__ = ["Rules", "in_order", "object_node"]
+__all__ = ["Rules", "in_order", "members_node", "object_node"]
 
 _COUNTED = 100_000
 """Most rules that counting the keys of one object may take."""
@@ -160,25 +160,49 @@ def _partitions(items: list[int]) -> Iterator[list[tuple[int, ...]]]:
 def _members(shape: ObjectShape, rules: Rules, depth: int, pointer: str) -> Node:
     """The object as one node. Open keys may repeat, so that they are counted as one."""
     layout = rules.layout
-    colon = layout.colon()
-    begin, separator, end = _around_members(layout, depth)
     required = frozenset([i for i, member in enumerate(shape.members) if member.required])
     if shape.open and shape.low > len(required) + 1:
         rules.widen(_too_many(shape, shape.low - len(required), pointer))
-    is_empty = not required and not shape.low
+    return members_node(
+        layout,
+        depth,
+        [member.name for member in shape.members],
+        [Seq((*layout.colon(), rules.rule(member.parts, depth + 1))) for member in shape.members],
+        required,
+        [(keys.content, Seq((*layout.colon(), rules.rule(keys.parts, depth + 1)))) for keys in shape.open],
+        shape.low if shape.low > max(1, len(required)) else 0,
+        shape.high if shape.open or (shape.high or 0) < len(shape.members) else None,
+        is_empty=not required and not shape.low,
+    )
+
+
+def members_node(
+    layout: Layout,
+    depth: int,
+    names: list[str],
+    values: list[Node],
+    required: frozenset[int],
+    open_keys: list[tuple[Node, Node]],
+    low: int = 0,
+    high: int | None = None,
+    *,
+    is_empty: bool,
+) -> Node:
+    """The objects with these names, behind each of them a value; then keys of other characters with theirs."""
+    begin, separator, end = _around_members(layout, depth)
     is_apart = layout.indent is not None  # then an object without members begins with other bytes
     members = Members(
         begin,
-        tuple([key_text(member.name) for member in shape.members]),
-        tuple([Seq((*colon, rules.rule(member.parts, depth + 1))) for member in shape.members]),
+        tuple(map(key_text, names)),
+        tuple(values),
         required,
-        tuple([(JsonString(keys.content), Seq((*colon, rules.rule(keys.parts, depth + 1)))) for keys in shape.open]),
+        tuple([(JsonString(content), value) for content, value in open_keys]),
         separator,
         end,
         _END if is_empty and not is_apart else None,
-        layout.any_order and len(shape.members) + len(shape.open) > 1,
-        shape.low if shape.low > max(1, len(required)) else 0,
-        shape.high if shape.open or (shape.high or 0) < len(shape.members) else None,
+        layout.any_order and len(names) + len(open_keys) > 1,
+        low,
+        high,
     )
     return Choice((in_order(layout.empty(b"{}")), members)) if is_apart and is_empty else members
 

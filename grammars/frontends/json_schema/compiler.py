@@ -20,13 +20,14 @@ from itertools import islice
 from grammars.collection import collection_paused
 from grammars.errors import EmptyLanguage, GrammarError, InvalidGrammar, LimitExceeded, UnsupportedFeature, place_of
 from grammars.frontends.json_schema.alternatives import alternatives
-from grammars.frontends.json_schema.anything import ANY, any_value_rules
+from grammars.frontends.json_schema.anything import ANY, ANY_OF_TYPES, any_value_rules
 from grammars.frontends.json_schema.arrays import array_node, array_shape
 from grammars.frontends.json_schema.bounds import merged_number_rules
 from grammars.frontends.json_schema.chains import object_node
 from grammars.frontends.json_schema.conjunction import Conjunction, flatten, type_clash
 from grammars.frontends.json_schema.decimals import DIGITS
 from grammars.frontends.json_schema.keywords import KEYWORDS, read
+from grammars.frontends.json_schema.later import Later, Waiting
 from grammars.frontends.json_schema.objects import object_shape
 from grammars.frontends.json_schema.parts import (
     ARRAY,
@@ -42,7 +43,6 @@ from grammars.frontends.json_schema.parts import (
     Union,
     Work,
 )
-from grammars.frontends.json_schema.plain import Plain
 from grammars.frontends.json_schema.productive import is_seen_to_end, productive_rules, references
 from grammars.frontends.json_schema.refs import Document, Location
 from grammars.frontends.json_schema.registry import Schemas
@@ -59,12 +59,6 @@ __all__ = ["Compiler", "parse_json_schema"]
 
 _RULES = 60_000
 """Most subschemas, alone and combined, of one grammar: the largest real schema at hand has 9,000."""
-
-_AT_ONCE = 6
-"""How many rules are made together before others wait: one alone takes longer, as no cache of the CPU has its code."""
-
-_DEEP = 500
-"""How deep in the schema those subschemas may stand that wait: at half of what is read."""
 
 _WORK = 400_000
 """Most parts that are looked at for one grammar to see which alternatives are possible: one to two seconds."""
@@ -117,6 +111,7 @@ def parse_json_schema(
 
 _NULL = Bytes(b"null")
 _BOOLEAN = Choice((Bytes(b"true"), Bytes(b"false")))
+_OF_TYPE: Mapping[int, Node] = {NULL: _NULL, BOOLEAN: _BOOLEAN}
 
 
 @dataclass(slots=True)
@@ -127,48 +122,6 @@ class _Task:
     parts: tuple[Part, ...]
     depth: int
     asked_by: _Task | None
-
-
-class _Later:
-    """The tasks of plain subschemas, by the names of their rules: a `grammars.ir.Later`."""
-
-    def __init__(self, compiler: Compiler) -> None:
-        self.compiler = compiler
-        self.root = compiler.document.root
-        self.plain = Plain(self.root.schema, self.root.dialect)
-        self.tasks: dict[str, _Task] = {}
-
-    def takes(self, task: _Task) -> bool:
-        """Whether a task may wait; then it does."""
-        part = task.parts[0]
-        if len(task.parts) > 1 or not isinstance(part, Location) or part.depth > _DEEP:
-            return False
-        if len(self.compiler._refs) > _RULES // 2:  # there must be room for all that waits
-            return False
-        if part.scope is not self.root.scope or part.dialect is not self.root.dialect or _is_literal(part.schema):
-            return False
-        if not self.plain.has(part.schema):
-            return False
-        self.tasks[task.name] = task
-        return True
-
-    def __len__(self) -> int:
-        return len(self.tasks)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.tasks
-
-    def make(self, name: str) -> tuple[Shared, ...]:
-        return self.compiler.make(self.tasks.pop(name))
-
-    def make_all(self) -> None:
-        while self.tasks:
-            self.compiler.make(self.tasks.popitem()[1])
-
-
-def _is_literal(schema: object) -> bool:
-    """Whether a subschema lists one value: its text goes into the rule of the object around it."""
-    return isinstance(schema, dict) and ("const" in schema or len(schema.get("enum", "  ")) == 1)
 
 
 class Compiler:
@@ -198,14 +151,14 @@ class Compiler:
         self.widened: dict[str, GrammarError] = {} if multiplied is None else {str(multiplied): multiplied}
         self.rules: dict[str, Node] = dict(layout.rules)
         self.contradictions: dict[str, EmptyLanguage] = {}
-        self._refs: dict[tuple[tuple[Part, ...], int], Ref] = {}
+        self.refs: dict[tuple[tuple[Part, ...], int], Ref] = {}  # by what must hold, and how deep a value stands
         self._taken: dict[str, int] = {}
         self._pending: deque[_Task] = deque()
         self._task: _Task | None = None
         self.work = Work(_WORK)
         self._shared: dict[str, None] = {}
         self._needed: dict[str, Needed] = {}
-        self._later = _Later(self) if waits else None
+        self._later = Later(self) if waits else None
 
     def grammar(self) -> Grammar:
         """The finished grammar; raises `EmptyLanguage` when a contradiction empties all of it."""
@@ -225,30 +178,30 @@ class Compiler:
 
     def run(self) -> str:
         """Makes all rules that cannot wait, from the root's on; returns the name of the first."""
-        start = self.rule((self.document.root,), 0).name
-        if self._pending:  # it is no shared rule
-            self._make(self._pending.popleft())
+        start, later = self.rule((self.document.root,), 0).name, self._later
+        if later is not None and start in later:
+            later.make(start)
+        self._make_pending()
         return start
 
-    def make(self, task: _Task) -> tuple[Shared, ...]:
-        """Makes the rule of a task that has waited; returns the shared rules that are asked for the first time."""
-        known = len(self._shared)
-        self.work = Work(_WORK)  # what came before may have taken nearly all, and nothing may be refused now
-        self._make(task)
+    def make(self, name: str, waiting: Waiting) -> tuple[Shared, ...]:
+        """Makes a rule that has waited; returns the shared rules that are asked for the first time."""
+        known, later = len(self._shared), self._later
+        assert later is not None
+        node = later.node(*waiting)
+        if node is None:
+            self.work = Work(_WORK)  # what came before may have taken nearly all, and nothing may be refused now
+            self._pending.append(_Task(name, (self.document.located(*waiting),), 0, None))
+            self._make_pending()
+        else:
+            self.rules[name] = node
         return self._take_shared(known)
 
-    def _make(self, task: _Task) -> None:
-        """Makes a rule, the next ones that it asks for, and of the others those that cannot wait."""
-        pending, later, made = self._pending, self._later, 0
-        while True:
-            self._task = task
+    def _make_pending(self) -> None:
+        """Makes the rules that were asked for, and those that they ask for."""
+        while self._pending:
+            self._task = task = self._pending.popleft()
             self.rules[task.name] = self._body(task)
-            made += 1
-            while later is not None and made >= _AT_ONCE and pending and later.takes(pending[0]):
-                pending.popleft()
-            if not pending:
-                return
-            task = pending.popleft()
 
     def _take_shared(self, known: int) -> tuple[Shared, ...]:
         """Writes the shared rules that were asked for, but the first ones, which are known."""
@@ -262,18 +215,29 @@ class Compiler:
     def rule(self, parts: tuple[Part, ...], depth: int) -> Ref:
         """The rule of the values that satisfy all the parts, made later if it is new."""
         if not parts:
-            return self._any(ANY)
-        parts = (_target(parts[0]),) if len(parts) == 1 else tuple([_target(part) for part in parts])
-        if (name := _any_of_type(parts)) is not None:
-            return self._any(name)
+            return self.any(ANY)
+        later, part = self._later, parts[0]
+        if later is None or len(parts) > 1 or not isinstance(part, Location):
+            written = False
+        elif later.takes(part):
+            return later.ref(part.schema, part.pointer, part.depth)
+        else:
+            written = later.writes(part)
+        if not written:
+            if len(parts) == 1 and (target := _target(part)) is not part:
+                return self.rule((target,), depth)
+            parts = tuple([_target(part) for part in parts])
+            name = _any_of_type(parts)
+            if name is not None and (name != ANY or self.layout.indent is None):  # else the error tells of the place
+                return self.any(name)
         if self.layout.indent is None:
             depth = 0
         key = (parts, depth)
-        ref = self._refs.get(key)
+        ref = self.refs.get(key)
         if ref is None:
-            if len(self._refs) == _RULES:
+            if len(self.refs) == _RULES:
                 raise self._too_large(f"more than {_RULES:,} rules")
-            ref = self._refs[key] = Ref(self._new_name(parts))
+            ref = self.refs[key] = Ref(self.name(_name(parts)))
             task = _Task(ref.name, parts, depth, self._task)
             if depth:
                 self._refuse_endless_indent(task)
@@ -301,15 +265,12 @@ class Compiler:
         self.rules[name] = node
         return Ref(name)
 
-    def _new_name(self, parts: tuple[Part, ...]) -> str:
+    def name(self, name: str) -> str:
         """A name of its own; `~` before anything but 0 and 1, which no JSON pointer has, sets other names apart."""
-        name = _pointer(parts[0])
-        if len(parts) > 1:
-            name = " & ".join([*dict.fromkeys(map(_pointer, parts))][:3])
         count = self._taken[name] = self._taken.get(name, 0) + 1
         return name if count == 1 else f"{name}~{count}"
 
-    def _any(self, name: str) -> Ref:
+    def any(self, name: str) -> Ref:
         if self.layout.indent is not None and name not in ("any string", "any number", "any integer"):
             raise UnsupportedFeature(
                 f"an {name[4:]} that may hold anything cannot be indented by a fixed layout"
@@ -336,6 +297,11 @@ class Compiler:
     # The body of one rule
 
     def _body(self, task: _Task) -> Node:
+        later, part = self._later, task.parts[0]
+        if later is not None and len(task.parts) == 1 and isinstance(part, Location):
+            node = later.body(part)
+            if node is not None:
+                return node
         try:
             conjunction = flatten(task.parts)
             if not conjunction.types:
@@ -345,14 +311,14 @@ class Compiler:
             if conjunction.unions:
                 return self._alternatives(conjunction, task)
             if not conjunction.owns:
-                return self._any(ANY)
+                return self.any(ANY)
             return self._by_type(conjunction, task)
         except EmptyLanguage as error:
             self.contradictions[task.name] = error
         except UnsupportedFeature as error:
             if self.widens:
                 self.widen(error)
-                return self._any(ANY)
+                return self.any(ANY)
             self._refuse(error)
         return NOTHING
 
@@ -419,7 +385,7 @@ class Compiler:
         errors: list[EmptyLanguage] = []
         for bits, name, build in _builders(conjunction.types):
             if name and not conjunction.says & bits:
-                nodes.append(self._any(name))
+                nodes.append(self.any(name))
                 continue
             try:
                 nodes.append(build(self, conjunction.owns, task))
@@ -427,9 +393,14 @@ class Compiler:
                 errors.append(error)
             except UnsupportedFeature as error:
                 self.widen(error)
-                nodes.append(self._any(name or "any number"))
+                nodes.append(self.any(name or "any number"))
         if not nodes:
             raise errors[0]
+        return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
+
+    def of_types(self, types: int) -> Node:
+        """The values of the types that a subschema names and of which it says no more."""
+        nodes = [self.any(name) if name else _OF_TYPE[bits] for bits, name, _ in _builders(types)]
         return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
 
     def null(self, owns: tuple[Own, ...], task: _Task) -> Node:
@@ -520,16 +491,18 @@ def _builders(types: int) -> tuple[tuple[int, str | None, _Build], ...]:
 
 
 def _any_of_type(parts: tuple[Part, ...]) -> str | None:
-    """The shared rule of a subschema that says "string", "number" or "integer" and no more; None for any other."""
+    """The shared rule of a subschema that says nothing, or "string", "number" or "integer" alone; None for others."""
     if len(parts) > 1 or not isinstance(part := parts[0], Location):
         return None
     own = part.own or read(part)
     if own.says or own.values or own.before or own.after or own.refused:
         return None
-    return _ANY_OF_TYPE.get(own.types)
+    return ANY_OF_TYPES.get(own.types)
 
 
-_ANY_OF_TYPE = {STRING: "any string", NUMBER: "any number", INTEGER: "any integer"}
+def _name(parts: tuple[Part, ...]) -> str:
+    """What a rule is called, and maybe others that have the same first parts."""
+    return _pointer(parts[0]) if len(parts) == 1 else " & ".join([*dict.fromkeys(map(_pointer, parts))][:3])
 
 
 def _pointer(part: Part) -> str:

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from grammars.frontends.json_schema.dialects import Dialect
 from grammars.frontends.json_schema.keywords import TYPES, enforced_keywords
 from grammars.frontends.json_schema.parts import ALL, STRING
+from grammars.frontends.json_schema.source import escape, unescape
 
-__all__ = ["Plain"]
+__all__ = ["Plain", "types_of"]
 
 _MOST = 10**6
 """The largest count, and the largest bound of a number, that is plain."""
@@ -55,8 +56,13 @@ class Plain:
 
     def __init__(self, root: object, dialect: Dialect) -> None:
         self.root = root
-        self._enforced = enforced_keywords(dialect)
+        self.enforced = enforced_keywords(dialect)
         self._known: dict[int, bool] = {id(True): True}  # by identity
+        self._alone: set[int] = set()
+
+    def has_alone(self, schema: object) -> bool:
+        """Whether a subschema is plain but for what it refers to: that may have no value, or be refused."""
+        return self.has(schema) or id(schema) in self._alone
 
     def has(self, schema: object) -> bool:
         """Whether a subschema is plain, and so is all that it refers to."""
@@ -65,6 +71,20 @@ class Plain:
             self._look_from(schema)
             known = self._known[id(schema)]
         return known
+
+    def said(self, schema: Mapping[str, object]) -> list[str]:
+        """The keywords of a subschema that are enforced."""
+        enforced = self.enforced
+        return [name for name in schema if name in enforced and (name != "format" or _is_enforced(schema[name]))]
+
+    def follow(self, reference: str) -> tuple[object, str]:
+        """Where a reference of a plain subschema leads, and the pointer to it."""
+        target, pointer = self.root, ""
+        for step in reference.split("/")[1:]:
+            name = unescape(step)
+            assert isinstance(target, dict), reference
+            target, pointer = target[name], f"{pointer}/{escape(name)}"
+        return target, pointer
 
     def _look_from(self, start: object) -> None:
         """Decides of all that a subschema refers to, directly or not."""
@@ -96,6 +116,7 @@ class Plain:
             wrong += _endless(found)
         known.update(dict.fromkeys(found, True))
         if wrong:
+            self._alone.update([number for number, seen in found.items() if seen is not None])
             self._spread(wrong, found)
 
     def _spread(self, wrong: list[int], found: Mapping[int, _Seen | None]) -> None:
@@ -111,7 +132,7 @@ class Plain:
 
     def _look(self, schema: Mapping[str, Any]) -> _Seen | None:
         """What a subschema refers to; None where it is not plain by itself."""
-        enforced, types = self._enforced, ALL
+        enforced, types = self.enforced, ALL
         children: list[object] = []
         said: list[str] = []
         for name, value in schema.items():
@@ -119,7 +140,7 @@ class Plain:
                 if name in _ELSEWHERE and schema is not self.root:
                     return None
             elif name == "type":
-                types = _types(value)
+                types = types_of(value)
                 if not types:
                     return None
             elif name == "properties":
@@ -172,11 +193,11 @@ class Plain:
 
     def _reference(self, reference: object) -> list[object] | None:
         """What a reference leads to, where that is a place in the schema, within its resource and dialect."""
-        target = self.root
         if not isinstance(reference, str) or reference[:2] not in ("#", "#/") or "%" in reference:
             return None
+        target = self.root
         for step in reference.split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~") if "~" in step else step
+            name = unescape(step)
             if not isinstance(target, dict) or name not in target:
                 return None
             target = target[name]
@@ -197,7 +218,7 @@ def _branches(name: str, value: object) -> list[object] | None:
     if name == "oneOf":  # each must have types that no other has
         seen = 0
         for branch in value:
-            types = _types(branch.get("type")) if isinstance(branch, dict) else 0
+            types = types_of(branch.get("type")) if isinstance(branch, dict) else 0
             if not types or types & seen:
                 return None
             seen |= types
@@ -214,8 +235,8 @@ def _required(schema: Mapping[str, Any], names: object) -> list[object] | None:
     return None if any(value is False for value in found) else found
 
 
-def _types(value: object) -> int:
-    """The types that `type` lists, 0 where it lists anything else."""
+def types_of(value: object) -> int:
+    """The types that `type` lists, as bits; 0 where it lists anything else."""
     if isinstance(value, str):
         return TYPES.get(value, 0)
     types = 0
@@ -235,6 +256,12 @@ def _is_supported_format(value: object) -> bool:
     from grammars.frontends.json_schema.formats import REFUSED
 
     return isinstance(value, str) and value not in REFUSED
+
+
+def _is_enforced(format_: object) -> bool:
+    from grammars.frontends.json_schema.formats import FORMATS
+
+    return format_ in FORMATS
 
 
 def _endless(found: Mapping[int, _Seen | None]) -> Iterator[int]:

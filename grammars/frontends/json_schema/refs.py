@@ -81,6 +81,12 @@ class Document:
             known = self._new(key, schema, pointer, parent.scope, parent.depth + 1, parent.dialect)
         return known
 
+    def located(self, schema: dict[str, object], pointer: str, depth: int) -> Location:
+        """The location of a subschema of the root's own resource and dialect, whatever stands between them."""
+        root = self.root
+        known = root.scope.known.get(id(schema))
+        return known or self._new(id(schema), schema, pointer, root.scope, depth, root.dialect)
+
     def _key(self, schema: object, pointer: str) -> _Key:
         """What a schema is known by: an object by its identity, a boolean by its place."""
         if isinstance(schema, dict):

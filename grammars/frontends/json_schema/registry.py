@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from grammars.errors import InvalidGrammar, UnsupportedFeature, place_of
 from grammars.frontends.json_schema.dialects import NEWEST, Dialect, standard_dialect, with_vocabularies
-from grammars.frontends.json_schema.source import escape, read_json, show
+from grammars.frontends.json_schema.source import escape, read_json, show, unescape
 
 if TYPE_CHECKING:
     from grammars.frontends.json_schema.refs import Location
@@ -191,7 +191,7 @@ class Registry:
         """The place that a JSON pointer leads to; on the way other resources may be entered."""
         target, steps, dialect = resource.schema, resource.pointer, resource.dialect
         for step in fragment.split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
+            name = unescape(step)
             if isinstance(target, dict) and name in target:
                 target = target[name]
             elif isinstance(target, list) and name.isdecimal() and int(name) < len(target):

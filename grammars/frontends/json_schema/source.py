@@ -10,12 +10,17 @@ from typing import NoReturn
 
 from grammars.errors import InvalidGrammar, LimitExceeded, Span
 
-__all__ = ["escape", "read_json", "show"]
+__all__ = ["escape", "read_json", "show", "unescape"]
 
 
 def escape(name: str) -> str:
     """A property name as a step of a JSON pointer (RFC 6901): `a/b` -> `a~1b`."""
     return name.replace("~", "~0").replace("/", "~1") if "/" in name or "~" in name else name
+
+
+def unescape(step: str) -> str:
+    """The property name that a step of a JSON pointer says: `a~1b` -> `a/b`."""
+    return step.replace("~1", "/").replace("~0", "~") if "~" in step else step
 
 
 def show(value: object) -> str:

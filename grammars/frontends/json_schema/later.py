@@ -1,0 +1,188 @@
+"""Later: the rules of plain subschemas, made when they are entered.
+
+Place in the walk: JSON Schema -> **rules that wait** -> Grammar. What most plain subschemas are (objects of declared
+members, lists, listed strings, a type alone) is written from the JSON at once: the same nodes that come of reading all
+keywords into `parts`, in a fraction of the time. The others go that way, when their rule is asked for. What is plain is
+for `plain.py` to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from grammars.errors import place_of
+from grammars.frontends.json_schema.anything import ANY, ANY_OF_TYPES
+from grammars.frontends.json_schema.arrays import list_node
+from grammars.frontends.json_schema.chains import members_node
+from grammars.frontends.json_schema.parts import ARRAY, OBJECT
+from grammars.frontends.json_schema.plain import Plain, types_of
+from grammars.frontends.json_schema.refs import Location
+from grammars.frontends.json_schema.source import escape
+from grammars.frontends.json_schema.strings import ANY_TEXT, excluding
+from grammars.frontends.json_schema.values import key_text
+from grammars.ir import Bytes, Node, Ref, Sequence, Shared
+from grammars.words import one_of
+
+if TYPE_CHECKING:
+    from grammars.frontends.json_schema.compiler import Compiler
+
+__all__ = ["Later"]
+
+_DEEP = 500
+"""How deep in the schema those subschemas may stand that wait: at half of what is read."""
+
+_MOST = 30_000
+"""The rules from which on none waits: there must be room for those that do."""
+
+
+class Waiting(NamedTuple):
+    """A subschema whose rule waits: its JSON, where it stands, and below how many others."""
+
+    schema: dict[str, Any]
+    pointer: str
+    depth: int
+
+
+class Later:
+    """The plain subschemas by the names of their rules: a `grammars.ir.Later`."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self.compiler = compiler
+        self.root = compiler.document.root
+        self.plain = Plain(self.root.schema, self.root.dialect)
+        self.waiting: dict[str, Waiting] = {}
+        self.refs: dict[int, Ref] = {}  # of the subschemas that wait or did, by identity
+        self.values: dict[str, Node] = {}  # what stands behind a key: gaps, a colon, and the shared rule of that name
+
+    def takes(self, location: Location) -> bool:
+        """Whether the rule of a subschema may wait."""
+        return self._is_near(location) and self.plain.has(location.schema)
+
+    def writes(self, location: Location) -> bool:
+        """Whether a subschema that may not wait is an object that is written from the JSON."""
+        schema = location.schema
+        if not isinstance(schema, dict) or not self._is_near(location) or not self.plain.has_alone(schema):
+            return False
+        said = self.plain.said(schema)
+        return len(said) > 1 and _OF_OBJECTS.issuperset(said) and "type" in said and types_of(schema["type"]) == OBJECT
+
+    def body(self, location: Location) -> Node | None:
+        """The node of an object that `writes`; None for all others, and for one that goes the long way."""
+        schema = location.schema
+        if not isinstance(schema, dict) or not self.writes(location):
+            return None
+        return self.object_node(schema, location.pointer, location.depth)
+
+    def _is_near(self, location: Location) -> bool:
+        """Whether a subschema belongs to the root's resource, is not too deep, and there is room for more rules."""
+        root = self.root
+        return (
+            location.depth <= _DEEP
+            and location.scope is root.scope
+            and location.dialect is root.dialect
+            and len(self.compiler.refs) < _MOST
+        )
+
+    def ref(self, schema: Any, pointer: str, depth: int) -> Ref:
+        """The rule of a plain subschema; it waits from now on, unless it is shared or a literal."""
+        while schema is not True:
+            known = self.refs.get(id(schema))
+            if known is not None:
+                return known
+            said = self.plain.said(schema)
+            if not said:
+                break
+            if len(said) > 1:
+                return self._new(schema, said, pointer, depth)
+            (keyword,) = said
+            if keyword == "$ref":
+                schema, pointer, depth = *self.plain.follow(schema["$ref"]), 1
+            elif keyword == "allOf":
+                schema, pointer, depth = schema["allOf"][0], f"{pointer}/allOf/0", depth + 1
+            elif keyword == "type" and (name := ANY_OF_TYPES.get(types_of(schema["type"]))) is not None:
+                return self.compiler.any(name)
+            else:
+                return self._new(schema, said, pointer, depth)
+        return self.compiler.any(ANY)
+
+    def _new(self, schema: dict[str, Any], said: list[str], pointer: str, depth: int) -> Ref:
+        name = self.compiler.name(place_of(pointer))
+        found = self.refs[id(schema)] = Ref(name)
+        if "const" in said or ("enum" in said and len(schema["enum"]) == 1):  # its text goes into the rule around it
+            (text,) = schema["enum"] if "enum" in said else (schema["const"],)
+            self.compiler.rules[name] = Bytes(key_text(text))
+        else:
+            self.waiting[name] = Waiting(schema, pointer, depth)
+        return found
+
+    # Nodes
+
+    def node(self, schema: dict[str, Any], pointer: str, depth: int) -> Node | None:
+        """The node of a plain subschema that is written from the JSON; None for one that goes the long way."""
+        said = self.plain.said(schema)
+        types = types_of(schema["type"]) if "type" in said else 0
+        if types == OBJECT and len(said) > 1 and _OF_OBJECTS.issuperset(said):
+            return self.object_node(schema, pointer, depth)
+        if types == ARRAY and "items" in said and _OF_ARRAYS.issuperset(said) and schema.get("maxItems") != 0:
+            item = self.ref(schema["items"], f"{pointer}/items", depth + 1)
+            return list_node(self.compiler.layout, 0, item, schema.get("minItems", 0), schema.get("maxItems"))
+        if said == ["type"]:
+            return self.compiler.of_types(types)
+        if "enum" in said and _OF_ENUMS.issuperset(said):
+            return one_of([*map(key_text, schema["enum"])])
+        return None
+
+    def object_node(self, schema: dict[str, Any], pointer: str, depth: int) -> Node | None:
+        """The node of an object whose own keywords are plain; None where it goes the long way."""
+        declared, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        below = [*declared.values(), *([] if others is False else [others])]
+        if not below or not self.compiler.is_open or not all(map(_is_schema, below)):
+            return None
+        places = [f"{pointer}/properties/{escape(name)}" for name in declared]
+        values = self._values(below, [*places, f"{pointer}/additionalProperties"], depth + 1)
+        names, open_keys, required = [*declared], list[tuple[Node, Node]](), schema.get("required", ())
+        if others is not False:
+            undeclared = [name for name in dict.fromkeys(required) if name not in declared]
+            names += undeclared
+            other = values.pop()
+            values += [other] * len(undeclared)
+            open_keys.append(((*excluding(names), ANY_TEXT)[0], other))
+        needed = frozenset([i for i, name in enumerate(names) if name in required])
+        return members_node(self.compiler.layout, 0, names, values, needed, open_keys, is_empty=not needed)
+
+    def _values(self, schemas: list[Any], pointers: list[str], depth: int) -> list[Node]:
+        """What stands behind keys with these values."""
+        plain, locate, found = self.plain.has, self.compiler.document.located, list[Node]()
+        others = [None if plain(one) else locate(one, at, depth) for one, at in zip(schemas, pointers, strict=False)]
+        for schema, pointer, location in zip(schemas, pointers, others, strict=False):
+            ref = self.ref(schema, pointer, depth) if location is None else self.compiler.rule((location,), 0)
+            value = self.values.get(ref.name)
+            if value is None:
+                value = self.values[ref.name] = Sequence((*self.compiler.layout.colon(), ref))
+            found.append(value)
+        return found
+
+    # What a grammar asks
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.waiting
+
+    def make(self, name: str) -> tuple[Shared, ...]:
+        return self.compiler.make(name, self.waiting.pop(name))
+
+    def make_all(self) -> None:
+        while self.waiting:
+            self.compiler.make(*self.waiting.popitem())
+
+
+def _is_schema(value: object) -> bool:
+    """Whether it may have values, as far as its JSON type says."""
+    return value is True or isinstance(value, dict)
+
+
+_OF_OBJECTS = frozenset({"type", "properties", "required", "additionalProperties"})
+_OF_ARRAYS = frozenset({"type", "items", "minItems", "maxItems"})
+_OF_ENUMS = frozenset({"type", "enum"})
