@@ -17,9 +17,9 @@ surrogate pairs.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,14 +34,15 @@ from grammars.tables import (
     FIRST_EDGE,
     NOWHERE,
     STATE_COLUMNS,
-    Int32,
 )
 from grammars.utf8 import RAW, SHORT_ESCAPES
 from grammars.words import any_string
 
 __all__ = ["overlay"]
 
-_QUOTE = 0x22
+_QUOTE, _BACKSLASH = 0x22, 0x5C
+
+_NO_CALLS = np.empty((0, CALL_COLUMNS), np.int32)
 
 _CHILD = 1 << 24
 """Added to the number of a place where an edge leads to one that is written elsewhere."""
@@ -60,7 +61,8 @@ class Block(NamedTuple):
     """
 
     size: int
-    edge_count: int
+    counts: bytes
+    """How many states and edges, as two numbers of an array."""
     states: bytes
     edges: bytes
 
@@ -108,25 +110,18 @@ def _shared(left: str, right: str) -> int:
 
 def _joined(blocks: list[Block], first: list[int]) -> Piece:
     """The piece of the blocks one behind the other."""
-    sizes, edge_counts = [block.size for block in blocks], [block.edge_count for block in blocks]
-    states = _rows([block.states for block in blocks], STATE_COLUMNS)
-    edges = _rows([block.edges for block in blocks], EDGE_COLUMNS)
-    states[:, FIRST_EDGE] += _starts(edge_counts).repeat(sizes)
-    to = edges[:, EDGE_TO] + _starts(sizes).repeat(edge_counts)
-    far = (edges[:, EDGE_TO] >= _CHILD).nonzero()[0]
-    to[far] = np.array([NOWHERE, *first[1:]], np.int32)[edges[far, EDGE_TO] - _CHILD]
-    edges[:, EDGE_TO] = to
-    return Piece(states, edges, np.empty((0, CALL_COLUMNS), np.int32))
-
-
-def _rows(parts: list[bytes], columns: int) -> Int32:
-    """The rows of an array in parts."""
-    return np.frombuffer(bytearray().join(parts), np.int32).reshape(-1, columns)
-
-
-def _starts(sizes: list[int]) -> Int32:
-    """Where each of some blocks begins."""
-    return np.array(list(accumulate(sizes[:-1], initial=0)), np.int32)
+    states = np.frombuffer(bytearray().join([block.states for block in blocks]), np.int32).reshape(-1, STATE_COLUMNS)
+    edges = np.frombuffer(bytearray().join([block.edges for block in blocks]), np.int32).reshape(-1, EDGE_COLUMNS)
+    counts = np.frombuffer(b"".join([block.counts for block in blocks]), np.int32).reshape(-1, 2)
+    begins = counts.cumsum(0) - counts
+    states[:, FIRST_EDGE] += begins[:, 1].repeat(counts[:, 0])
+    to = edges[:, EDGE_TO]
+    far = (to >= _CHILD).nonzero()[0]
+    targets = [NOWHERE, *first[1:]]
+    elsewhere = [targets[number - _CHILD] for number in to[far].tolist()]
+    to += begins[:, 0].repeat(counts[:, 1])
+    to[far] = elsewhere
+    return Piece(states, edges, _NO_CALLS)
 
 
 @lru_cache(maxsize=4096)
@@ -143,6 +138,8 @@ def _end(spelling: Spelling) -> Block:
 
 def _place(branches: Sequence[tuple[str, int]], spelling: Spelling, *, is_name: bool) -> Block:
     """The block of a place where names go on with these characters, each to its target; -1 is the block behind."""
+    if spelling == "any" and branches and _PLAIN.issuperset([char for char, _ in branches]):
+        return _ascii_place(branches, spelling, is_name=is_name)
     host, inside = _host(spelling)
     defaults = [inside]
     rows: list[dict[int, int]] = [{_QUOTE: _REFUSED} if is_name else {}]
@@ -167,12 +164,32 @@ def _place(branches: Sequence[tuple[str, int]], spelling: Spelling, *, is_name: 
     return _block(defaults, [[(symbol, row[symbol]) for symbol in sorted(row)] for row in rows])
 
 
+def _ascii_place(branches: Sequence[tuple[str, int]], spelling: Spelling, *, is_name: bool) -> Block:
+    """The block of a place where names go on with ASCII characters that are spelled raw or as \\u00XX, as most do."""
+    host, inside = _host(spelling)
+    digits: dict[int, list[tuple[int, int]]] = {}  # by the third hexadecimal digit what follows it
+    raw = [(_QUOTE, _REFUSED)] if is_name else []
+    behind = 5 + len({ord(char) >> 4 for char, _ in branches})
+    for char, target in branches:
+        code, to = ord(char), target if target >= 0 else behind
+        raw.append((code, to))
+        digits.setdefault(0x30 + (code >> 4), []).extend([(symbol, to) for symbol in _HEX_DIGITS[code & 15]])
+    rows = [[*raw, (_BACKSLASH, 1)], *_TO_DIGITS, [(digit, 5 + i) for i, digit in enumerate(digits)], *digits.values()]
+    escaped = [inside]
+    for symbol in b"\\u00":
+        escaped.append(host[escaped[-1]][symbol])
+    return _block([*escaped, *[host[escaped[-1]][digit] for digit in digits]], [sorted(row) for row in rows])
+
+
 def _block(defaults: list[int], rows: list[list[tuple[int, int]]]) -> Block:
     """The block of states with these defaults in the host and these edges, each a symbol and where it leads."""
-    first = accumulate(map(len, rows), initial=0)
-    states = [(0, 0, begin, 0, default) for begin, default in zip(first, defaults, strict=False)]
-    edges = [(symbol, symbol, to, 0) for row in rows for symbol, to in row]
-    return Block(len(states), len(edges), np.array(states, np.int32).tobytes(), np.array(edges, np.int32).tobytes())
+    states, edges, count = array("i"), array("i"), 0
+    for default, row in zip(defaults, rows, strict=True):
+        states.extend((0, 0, count, 0, default))
+        count += len(row)
+        for symbol, to in row:
+            edges.extend((symbol, symbol, to, 0))
+    return Block(len(rows), array("i", (len(rows), count)).tobytes(), states.tobytes(), edges.tobytes())
 
 
 @lru_cache(maxsize=4096)
@@ -194,6 +211,13 @@ def _spellings(char: str, spelling: Spelling) -> tuple[Path, ...]:
 
 def _hex_digit(digit: str) -> tuple[int, ...]:
     return (ord(digit),) if digit.isdigit() else (ord(digit.upper()), ord(digit))
+
+
+_HEX_DIGITS = [_hex_digit(f"{digit:x}") for digit in range(16)]
+_TO_DIGITS = [[(0x75, 2)], [(0x30, 3)], [(0x30, 4)]]
+"""From the backslash to the third digit of \\u00XX, in an `_ascii_place`."""
+
+_PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - frozenset(map(chr, SHORT_ESCAPES))
 
 
 @lru_cache(maxsize=4)
