@@ -165,6 +165,10 @@ class ByteAutomaton:
     def leaf_key(self, rule: int) -> Hashable | None:
         """What a rule without calls and special tokens is: one object for equal ones in all grammars; else None."""
         self.build(rule)
+        return self.fragment(rule)
+
+    def fragment(self, rule: int) -> Fragment | None:
+        """`leaf_key` of a rule that is written."""
         return self._rules.fragment(rule)
 
     def rule(self, number: int) -> Rule:

@@ -13,6 +13,7 @@ before it has read a byte, because the rules of a left-recursive cluster are rew
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 
 from grammars.alike import Kept
 from grammars.collection import collection_paused
@@ -31,9 +32,11 @@ from grammars.ir import (
     Ref,
     Repeat,
     Sequence,
+    Shared,
     Spelling,
     Texts,
 )
+from grammars.limits import Limits
 from grammars.members import members_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
@@ -45,8 +48,8 @@ from grammars.simplify import read_backwards, without_left_repeats
 from grammars.store import Store
 from grammars.strings import quoted, spelt
 from grammars.summary import is_split, measure
-from grammars.survey import LEAVES, Survey, in_rule
-from grammars.tables import CALL_RULE, RULE_START, UNBUILT
+from grammars.survey import LEAVES, Survey, in_rule, together
+from grammars.tables import CALL_RULE, RULE_DISTINCT, RULE_START, UNBUILT
 from grammars.words import any_string, excluded_names, word_piece
 from grammars.written_members import written_as_rules
 
@@ -102,14 +105,8 @@ class _Differing:
     name: str
 
 
-@record
-class _Later:
-    """A rule that the grammar makes when it is asked for."""
-
-    name: str
-
-
-_Plan = _Body | _Differing | _Counted | _Member | _Leaf | _Object | _Later | Leaf
+_Plan = _Body | _Differing | _Counted | _Member | _Leaf | _Object | Leaf | str
+"""What a rule will be; of one that the grammar makes when it is asked for the name."""
 
 
 class Builder:
@@ -119,20 +116,27 @@ class Builder:
 
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
-        self.store = Store()
         self.lock = threading.RLock()
-        self.plans: list[_Plan] = []
-        self.names: dict[str, int] = {}
-        self.parts: dict[object, int] = {}
-        self.fragments: dict[int, Fragment] = {}
         self.alike = Kept()  # objects with many members
         self.needs: dict[int, tuple[int, ...]] = {}  # of the rules of arrays with distinct items
         self.token_limits: dict[int, int] = {}  # of the rules that have one
-        self.number(survey.grammar.start)
+        self._begin(None if survey.taken_over is None else _begun(survey.taken_over, survey.limits))
+        if self.number(survey.grammar.start):  # it is one of those that are there already
+            self._begin(None)
+            self.number(survey.grammar.start)
         for early in survey.early:
             self.build_with_parts(self.number(early) if isinstance(early, str) else self.part(early))
         for name in survey.clusters:
             self.build_with_parts(self.number(name))
+
+    def _begin(self, begun: Builder | None) -> None:
+        """With nothing, or with rules that are written in another builder, but for its start."""
+        self.plans: list[_Plan] = [] if begun is None else [*begun.plans]
+        self.names: dict[str, int] = {} if begun is None else {**begun.names}
+        self.parts: dict[object, int] = {} if begun is None else {**begun.parts}
+        self.fragments: dict[int, Fragment] = {} if begun is None else {**begun.fragments}
+        self.store: Store = Store() if begun is None else Store(begun.store)
+        self.is_started = begun is None  # whether the start has its number
 
     # -- numbers
 
@@ -142,7 +146,7 @@ class Builder:
         if known is None:
             survey, other = self.survey, name
             if name not in survey.summaries:
-                known = self.names[name] = self._reserve(_Later(name))
+                known = self.names[name] = self._reserve(name)
                 return known
             while isinstance(node := survey.grammar.rules[other], Ref) and other not in survey.clusters:
                 other = node.name
@@ -229,6 +233,10 @@ class Builder:
         return written_out(node, self.survey.grammar.rules)
 
     def _reserve(self, plan: _Plan, distinct: int = 0) -> int:
+        if not self.is_started:  # the start is rule 0, and asks first
+            self.is_started, self.plans[0] = True, plan
+            self.store.tables.rules[0, RULE_DISTINCT] = distinct
+            return 0
         if self.store.rules >= self.survey.limits.rules:
             raise LimitExceeded(
                 f"the grammar has more than {self.survey.limits.rules} rules", hint="raise Limits.rules"
@@ -248,8 +256,9 @@ class Builder:
     def callee(self, node: Node, name: str = "part") -> tuple[int, int]:
         """Facts about what becomes a rule of its own, and the number of that rule if it is `SOLID`."""
         facts = self.survey.facts_of(node)
-        if isinstance(node, Ref) and node.name in self.names:
-            return facts, self.names[node.name]
+        if isinstance(node, Ref):
+            known = self.names.get(node.name)
+            return facts, known if known is not None else self.number(node.name) if facts & SOLID else -1
         return facts, self.part(node, name) if facts & SOLID else -1
 
     def literal(self, node: Node) -> bytes | None:
@@ -274,8 +283,8 @@ class Builder:
         with self.lock, collection_paused():
             if self.is_built(rule):
                 return
-            if isinstance(plan := self.plans[rule], _Later):
-                self.plans[rule] = self._made(plan.name)
+            if isinstance(plan := self.plans[rule], str):
+                self.plans[rule] = self._made(plan)
             match self.plans[rule]:
                 case _Leaf(node):
                     self._build_leaf(rule, self.survey.written_out(node))
@@ -415,6 +424,21 @@ class Builder:
         """The number of a repeat of which the first item was taken off."""
         ((item, _),) = calls(repeat.dfa.edges[0])
         return self.counted(item, SOLID, repeat.min, repeat.max)
+
+
+@lru_cache(maxsize=64)
+def _begun(shared: Shared, limits: Limits) -> Builder:
+    """What the builders of all grammars with these shared rules begin with: those that call no others are written.
+
+    The start is still to be numbered: it is rule 0.
+    """
+    grammar = together(shared)
+    builder = Builder(Survey(grammar, limits))
+    for name in shared.rules:
+        if not builder.survey.summaries[name].refs:
+            builder.build(builder.number(name))
+    del builder.names[grammar.start]
+    return builder
 
 
 def _fewest(facts: int, low: int) -> int:

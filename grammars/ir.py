@@ -304,11 +304,11 @@ ANY_CHAR = CharClass(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 class Shared:
     """Rules that refer to no others and that many grammars have: what is found out about them holds in all of these.
 
-    `start` is the one that needs all others. Compared by identity.
+    `starts` are those that need all others. Compared by identity.
     """
 
     rules: Mapping[str, Node]
-    start: str
+    starts: tuple[str, ...]
 
 
 class Later(Protocol):
@@ -316,10 +316,15 @@ class Later(Protocol):
     one; that it begins with no call of itself; and that nothing raises an error. One thread asks at a time.
     """
 
+    promised: set[str]
+    """The rules of which this is certain, made or not."""
+    certain: list[str]
+    """Those of them that are made, and of which nothing else is to be found out: all that they refer to is promised."""
+
     def __contains__(self, name: object) -> bool:
         """Whether a rule is still to be made."""
 
-    def make(self, name: str) -> tuple[Shared, ...]:
+    def make(self, name: str) -> Shared | None:
         """Writes a rule into the grammar's; returns the shared ones that it has for the first time."""
 
     def make_all(self) -> None:
@@ -341,7 +346,7 @@ class Grammar:
     start: str = "start"
     source: str | None = field(default=None, compare=False, repr=False)
     widened: tuple[GrammarError, ...] = field(default=(), compare=False, repr=False)
-    shared: tuple[Shared, ...] = field(default=(), compare=False, repr=False)
+    shared: Shared | None = field(default=None, compare=False, repr=False)
     later: Later | None = field(default=None, compare=False, repr=False)
 
 

@@ -53,32 +53,48 @@ Window = tuple[Lengths, FewestBytes]
 
 
 # Written by `struct`: what numpy takes to make an array of a handful of numbers is longer than all else.
-_SHIFTS, _ENDS, _RULE = Struct("=11i"), Struct("=2i"), Struct(f"={RULE_DISTINCT - RULE_KIND}i")
+_SHIFTS, _END, _RULE = Struct("=11i"), Struct(f"={STATE_COLUMNS}i"), Struct(f"={RULE_DISTINCT - RULE_KIND}i")
 
 
 class Store:
     """Tables and how much of each array is in use."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Store | None = None) -> None:
+        """Empty, or with what is in another one."""
         self.tables = Tables(
             rules=np.zeros((64, RULE_COLUMNS), np.int32),
-            states=np.zeros((2048, STATE_COLUMNS), np.int32),
-            edges=np.zeros((4096, EDGE_COLUMNS), np.int32),
-            calls=np.zeros((512, CALL_COLUMNS), np.int32),
-            lengths=np.zeros(2048, np.int32),
+            states=np.empty((2048, STATE_COLUMNS), np.int32),  # nothing is read before it is written
+            edges=np.empty((4096, EDGE_COLUMNS), np.int32),
+            calls=np.empty((512, CALL_COLUMNS), np.int32),
+            lengths=np.empty(2048, np.int32),
         )
+        self.tables.rules[:, RULE_START] = UNBUILT
         self.rules = self.states = self.edges = self.calls = self.lengths = 0
         self.extents: list[tuple[int, int, int]] = []  # of the rules that are written, as they were: first state, end
         self._shifts = np.zeros(11, np.int32)  # what is added to the columns of a piece
         self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep
+        if begun is not None:
+            self._begin(begun)
+
+    def _begin(self, begun: Store) -> None:
+        self.rules, self.states, self.edges = begun.rules, begun.states, begun.edges
+        self.calls, self.lengths = begun.calls, begun.lengths
+        self.extents, self.windows = [*begun.extents], {**begun.windows}
+        self._grow()
+        for array, written, size in zip(self.tables, begun.tables, self._used(), strict=True):
+            array[:size] = written[:size]
+
+    def _used(self) -> tuple[int, int, int, int, int]:
+        """How much of each array is in use: the states have one more, where the last one ends."""
+        return self.rules, self.states + 1, self.edges, self.calls, self.lengths
 
     def reserve(self, distinct: int = 0) -> int:
         """The number of a new rule, not yet built; `distinct` as in the tables."""
         self.rules += 1
         if self.rules > len(self.tables.rules):
             self._grow()
-        row = self.tables.rules[self.rules - 1]
-        row[RULE_START], row[RULE_DISTINCT] = UNBUILT, distinct
+        if distinct:
+            self.tables.rules[self.rules - 1, RULE_DISTINCT] = distinct
         return self.rules - 1
 
     def append(
@@ -114,7 +130,7 @@ class Store:
         np.add(piece.edges, self._shifts[5:9], out=table.edges[edges : self.edges])
         if len(piece.calls):
             np.add(piece.calls, self._shifts[9:], out=table.calls[calls : self.calls])
-        _ENDS.pack_into(table.states.data, 4 * (STATE_COLUMNS * self.states + FIRST_EDGE), self.edges, self.calls)
+        _END.pack_into(table.states.data, 4 * STATE_COLUMNS * self.states, 0, 0, self.edges, self.calls, -1)
         most = UNBOUNDED if high is None else min(high, UNBOUNDED)
         _RULE.pack_into(table.rules.data, 4 * (RULE_COLUMNS * rule + RULE_KIND), int(kind), low, most, *columns)
         table.rules[rule, RULE_START] = states  # last: whoever sees it may read the rest
@@ -146,7 +162,7 @@ class Store:
         return begin + (order.register is not None)
 
     def _grow(self) -> None:
-        """Makes room for what is in use; the states have one more, where the last one ends."""
+        """Makes room for what is in use."""
         table = self.tables
         if (
             self.states < len(table.states)
@@ -156,8 +172,8 @@ class Store:
             and self.rules <= len(table.rules)
         ):
             return
-        used = (self.rules, self.states + 1, self.edges, self.calls, self.lengths)
-        grown = Tables(*(_longer(array, size) for size, array in zip(used, table, strict=True)))
+        grown = Tables(*(_longer(array, size) for size, array in zip(self._used(), table, strict=True)))
+        grown.rules[len(table.rules) :, RULE_START] = UNBUILT
         # Rules that are written from now on must not be seen beside the arrays that are too short for them.
         self.tables = grown._replace(rules=table.rules.copy()) if grown.rules is table.rules else grown
 

@@ -56,6 +56,10 @@ LEAVES = (JsonString, And, Not, Length, Texts, AtMostTokens)
 _READ = (ByteClass, CharClass, SpecialToken, Members, Distinct)
 
 
+_CERTAIN = Summary(0)
+"""Of rules that need no survey."""
+
+
 class _InQuotes(NamedTuple):
     """The note of a node inside of a JSON string: facts about the string."""
 
@@ -77,13 +81,15 @@ class Survey:
         self.written: dict[int, tuple[Node, Node]] = {}  # of leaves with references, by identity
         self.early: list[str | Node] = []  # rules and leaves to be built at once
         self.open = False  # whether the facts asked for last depend on a rule that was not decided yet
+        self.taken_over: Shared | None = None  # the rules that were known from the start
+        self._certain = 0  # how many rules were known for certain
         self._add(grammar.start, grammar.shared)
 
     def make(self, name: str) -> None:
         """Sees to it that a rule is there which the grammar makes when it is asked for."""
         if name not in self.summaries:
             later = self.grammar.later
-            self._add(name, () if later is None or name not in later else later.make(name))
+            self._add(name, None if later is None or name not in later else later.make(name))
             assert self.facts[name] == SOLID, name
 
     def whole(self) -> Grammar:
@@ -93,10 +99,17 @@ class Survey:
             self.grammar = replace(self.grammar, later=None)
         return self.grammar
 
-    def _add(self, start: str, shared: tuple[Shared, ...]) -> None:
+    def _add(self, start: str, shared: Shared | None) -> None:
         """Looks at the rules that one needs and that were not met before."""
-        for some in shared:
-            self._take_over(some)
+        if shared is not None:
+            self._take_over(shared)
+        later = self.grammar.later
+        if later is not None:
+            for name in islice(later.certain, self._certain, None):
+                self.summaries[name], self.facts[name] = _CERTAIN, SOLID
+            self._certain = len(later.certain)
+            if start in self.summaries:
+                return
         known = len(self.left)
         undecided = self._visit(start)
         self._settle(undecided)
@@ -115,6 +128,7 @@ class Survey:
             self.summaries |= found.summaries
             self.facts |= found.facts
             self.left |= found.left
+            self.taken_over = self.taken_over or shared
 
     # -- the walk
 
@@ -238,6 +252,9 @@ class Survey:
         if isinstance(node, Ref):
             facts = self.facts.get(node.name)
             if facts is None:
+                if self.grammar.later is not None and node.name in self.grammar.later.promised:
+                    self.facts[node.name] = SOLID
+                    return SOLID
                 self.open = True
                 return 0
             return facts
@@ -380,7 +397,7 @@ class Survey:
         """Sets the cluster of each rule that may call itself before it has read a byte; the first ones do not."""
         left = self.left
         rest = list(left)
-        safe = {*rest[:known], *(self.facts.keys() - self.summaries.keys())}  # with those that are made later
+        safe = {*rest[:known], *(self.facts.keys() - left.keys())}  # with those that are made later
         rest = rest[known:]
         while True:
             kept = []
@@ -402,12 +419,22 @@ class Survey:
                 self.clusters.update(dict.fromkeys(members, members))
 
 
+def together(shared: Shared) -> Grammar:
+    """The grammar of some shared rules, which are all that it needs."""
+    return Grammar({**shared.rules, _TOGETHER: Sequence(tuple(map(Ref, shared.starts)))}, _TOGETHER)
+
+
+_TOGETHER = ""
+
+
 @lru_cache(maxsize=64)
 def _surveyed(shared: Shared, limits: Limits) -> Survey | None:
     """The survey of rules by themselves; None where facts are not all that has to be known of them."""
-    found = Survey(Grammar(shared.rules, shared.start), limits)
-    more = found.early or found.special_tokens or found.clusters or found.has_distinct or found.has_token_limits
-    return None if more else found
+    found = Survey(together(shared), limits)
+    if found.early or found.special_tokens or found.clusters or found.has_distinct or found.has_token_limits:
+        return None
+    del found.summaries[_TOGETHER], found.facts[_TOGETHER], found.left[_TOGETHER]
+    return found
 
 
 def _has_literal(node: Node) -> bool:

@@ -324,11 +324,40 @@ SHARED = {
 }
 
 
+BEGUN = {
+    "an open object": ({"type": "object", "properties": {"a": {"type": "string"}}}, ['{"a":"b","c":[1]}', '{"a":1}']),
+    "a shared rule itself": ({"type": "string"}, ['"a"', "1"]),
+    "another name for one": ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"type": "number"}}}, ["1.5", "a"]),
+    "what is one": ({"type": "string", "title": "a"}, ['"\\u0061"', '"']),
+    "a list of them": ({"type": "array", "items": {"type": "integer"}}, ["[1, 2]", "[1.5]"]),
+}
+
+
+@pytest.mark.parametrize(("schema", "texts"), BEGUN.values(), ids=BEGUN)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_grammar_that_begins_with_shared_rules_has_the_same_texts(
+    schema: dict, texts: list[str], waits: bool
+) -> None:
+    grammar = parse_json_schema(schema, waits=waits)
+    begun, alone = compile_grammar(grammar), compile_grammar(replace(parse_json_schema(schema), shared=None))
+    right, wrong = (text.encode() for text in texts)
+    assert begun.accepts(right)
+    assert alone.accepts(right)
+    assert not begun.accepts(wrong)
+    assert not alone.accepts(wrong)
+    for automaton in (begun, alone):
+        automaton.build_all()
+        assert automaton.is_complete
+    again = compile_grammar(grammar)  # what one automaton has asked for is there for another
+    assert again.accepts(right)
+    assert not again.accepts(wrong)
+
+
 @pytest.mark.parametrize("schema", SHARED.values(), ids=SHARED)
 @pytest.mark.parametrize("options", [{}, {"whitespace": "compact"}, {"strings": "ascii"}, {"digits": 3}], ids=str)
 def test_what_is_known_of_shared_rules_is_what_a_survey_finds(schema: dict, options: dict) -> None:
     grammar = parse_json_schema(schema, **options)
-    known, alone = Survey(grammar, Limits()), Survey(replace(grammar, shared=()), Limits())
+    known, alone = Survey(grammar, Limits()), Survey(replace(grammar, shared=None), Limits())
     reached = alone.summaries.keys()
     assert grammar.shared
     assert reached <= known.summaries.keys() <= grammar.rules.keys()

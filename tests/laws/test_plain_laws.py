@@ -69,7 +69,7 @@ def plain_schema(pick: random.Random, depth: int = 3) -> dict | bool:
             )
         case "leaf":
             return {"type": pick.choice(["null", "boolean", ["string", "null"], ["integer", "array"], "object"])}
-    return pick.choice([{}, True, {"title": "anything"}])
+    return pick.choice([{}, True, {"title": "anything"}, {"additionalProperties": False}, {"properties": {}}])
 
 
 def nested(depth: int) -> dict:

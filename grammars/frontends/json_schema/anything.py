@@ -26,20 +26,21 @@ ANY_OF_TYPES = {ALL: ANY, STRING: "any string", NUMBER: "any number", INTEGER: "
 
 
 @cache
-def any_value_rules(layout: Layout, start: str = ANY) -> Shared:
-    """The rules that `start` needs: of `any value` and one for each type of JSON.
+def any_value_rules(layout: Layout, starts: tuple[str, ...] = (ANY,)) -> Shared:
+    """The rules that `starts` need, among `any value` and one for each type of JSON, and what stands between tokens.
 
     With a fixed indent only strings and numbers can be had: the depth of a value of any kind is not known.
     """
     rules = _rules(layout)
-    found = {start: rules[start]}
-    pending = [start]
+    starts = (*[name for name, _ in layout.rules], *starts)
+    found = {start: rules[start] for start in starts}
+    pending = [*starts]
     while pending:
         for name in references(found[pending.pop()]):
             if name in rules and name not in found:
                 found[name] = rules[name]
                 pending.append(name)
-    return Shared(found, start)
+    return Shared(found, starts)
 
 
 @cache

@@ -149,7 +149,7 @@ class Compiler:
         self.is_open, self.strings, self.widens = is_open, strings, widens
         self.multiplied = multiplied
         self.widened: dict[str, GrammarError] = {} if multiplied is None else {str(multiplied): multiplied}
-        self.rules: dict[str, Node] = dict(layout.rules)
+        self.rules: dict[str, Node] = {}
         self.contradictions: dict[str, EmptyLanguage] = {}
         self.refs: dict[tuple[tuple[Part, ...], int], Ref] = {}  # by what must hold, and how deep a value stands
         self._taken: dict[str, int] = {}
@@ -170,7 +170,7 @@ class Compiler:
         if self.strings != "any":
             self.rules = respelt(self.rules, self.strings)
         self.contradictions |= fill_needs(self.rules, self._needed, is_indented=self.layout.indent is not None)
-        later = later if later else None
+        later = later if later is not None and later.is_needed else None
         grammar = Grammar(self.rules, start, self.document.source, tuple(self.widened.values()), shared, later)
         if self.contradictions and (error := self._contradiction(grammar)):
             raise error
@@ -180,13 +180,18 @@ class Compiler:
         """Makes all rules that cannot wait, from the root's on; returns the name of the first."""
         start, later = self.rule((self.document.root,), 0).name, self._later
         if later is not None and start in later:
-            later.make(start)
+            self._make(start, later.waiting.pop(start))
         self._make_pending()
         return start
 
-    def make(self, name: str, waiting: Waiting) -> tuple[Shared, ...]:
+    def make(self, name: str, waiting: Waiting) -> Shared | None:
         """Makes a rule that has waited; returns the shared rules that are asked for the first time."""
-        known, later = len(self._shared), self._later
+        known = len(self._shared)
+        self._make(name, waiting)
+        return self._take_shared(known)
+
+    def _make(self, name: str, waiting: Waiting) -> None:
+        later = self._later
         assert later is not None
         node = later.node(*waiting)
         if node is None:
@@ -195,7 +200,7 @@ class Compiler:
             self._make_pending()
         else:
             self.rules[name] = node
-        return self._take_shared(known)
+            later.certain.append(name)
 
     def _make_pending(self) -> None:
         """Makes the rules that were asked for, and those that they ask for."""
@@ -203,11 +208,13 @@ class Compiler:
             self._task = task = self._pending.popleft()
             self.rules[task.name] = self._body(task)
 
-    def _take_shared(self, known: int) -> tuple[Shared, ...]:
+    def _take_shared(self, known: int) -> Shared | None:
         """Writes the shared rules that were asked for, but the first ones, which are known."""
-        shared = tuple([any_value_rules(self.layout, name) for name in islice(self._shared, known, None)])
-        for found in shared:
-            self.rules |= found.rules
+        asked = tuple(sorted(islice(self._shared, known, None)))
+        if not asked and (known or not self.layout.rules):
+            return None
+        shared = any_value_rules(self.layout, asked)
+        self.rules |= shared.rules
         return shared
 
     # What the builders of arrays and objects ask for

@@ -51,6 +51,8 @@ class Later:
         self.root = compiler.document.root
         self.plain = Plain(self.root.schema, self.root.dialect)
         self.waiting: dict[str, Waiting] = {}
+        self.promised: set[str] = set()
+        self.certain: list[str] = []
         self.refs: dict[int, Ref] = {}  # of the subschemas that wait or did, by identity
         self.values: dict[str, Node] = {}  # what stands behind a key: gaps, a colon, and the shared rule of that name
 
@@ -86,6 +88,9 @@ class Later:
     def ref(self, schema: Any, pointer: str, depth: int) -> Ref:
         """The rule of a plain subschema; it waits from now on, unless it is shared or a literal."""
         while schema is not True:
+            name = ANY_OF_TYPES.get(self.plain.typed.get(id(schema), 0))
+            if name is not None:
+                return self.compiler.any(name)
             known = self.refs.get(id(schema))
             if known is not None:
                 return known
@@ -99,8 +104,8 @@ class Later:
                 schema, pointer, depth = *self.plain.follow(schema["$ref"]), 1
             elif keyword == "allOf":
                 schema, pointer, depth = schema["allOf"][0], f"{pointer}/allOf/0", depth + 1
-            elif keyword == "type" and (name := ANY_OF_TYPES.get(types_of(schema["type"]))) is not None:
-                return self.compiler.any(name)
+            elif keyword == "type" and (shared := ANY_OF_TYPES.get(types_of(schema["type"]))) is not None:
+                return self.compiler.any(shared)
             else:
                 return self._new(schema, said, pointer, depth)
         return self.compiler.any(ANY)
@@ -108,9 +113,11 @@ class Later:
     def _new(self, schema: dict[str, Any], said: list[str], pointer: str, depth: int) -> Ref:
         name = self.compiler.name(place_of(pointer))
         found = self.refs[id(schema)] = Ref(name)
+        self.promised.add(name)
         if "const" in said or ("enum" in said and len(schema["enum"]) == 1):  # its text goes into the rule around it
             (text,) = schema["enum"] if "enum" in said else (schema["const"],)
             self.compiler.rules[name] = Bytes(key_text(text))
+            self.certain.append(name)
         else:
             self.waiting[name] = Waiting(schema, pointer, depth)
         return found
@@ -138,8 +145,7 @@ class Later:
         below = [*declared.values(), *([] if others is False else [others])]
         if not below or not self.compiler.is_open or not all(map(_is_schema, below)):
             return None
-        places = [f"{pointer}/properties/{escape(name)}" for name in declared]
-        values = self._values(below, [*places, f"{pointer}/additionalProperties"], depth + 1)
+        values = self._values(below, pointer, [*declared], depth + 1)
         names, open_keys, required = [*declared], list[tuple[Node, Node]](), schema.get("required", ())
         if others is not False:
             undeclared = [name for name in dict.fromkeys(required) if name not in declared]
@@ -150,12 +156,23 @@ class Later:
         needed = frozenset([i for i, name in enumerate(names) if name in required])
         return members_node(self.compiler.layout, 0, names, values, needed, open_keys, is_empty=not needed)
 
-    def _values(self, schemas: list[Any], pointers: list[str], depth: int) -> list[Node]:
-        """What stands behind keys with these values."""
-        plain, locate, found = self.plain.has, self.compiler.document.located, list[Node]()
-        others = [None if plain(one) else locate(one, at, depth) for one, at in zip(schemas, pointers, strict=False)]
-        for schema, pointer, location in zip(schemas, pointers, others, strict=False):
-            ref = self.ref(schema, pointer, depth) if location is None else self.compiler.rule((location,), 0)
+    def _values(self, schemas: list[Any], pointer: str, names: list[str], depth: int) -> list[Node]:
+        """What stands behind the keys of an object: gaps, a colon, their rules; the last one may be of others."""
+
+        def place(number: int) -> str:
+            return f"{pointer}/properties/{escape(names[number])}" if number < len(names) else f"{pointer}/{_OTHERS}"
+
+        typed, plain, locate = self.plain.typed, self.plain.has, self.compiler.document.located
+        apart = {i: locate(one, place(i), depth) for i, one in enumerate(schemas) if not plain(one)}
+        found = list[Node]()
+        for i, schema in enumerate(schemas):
+            name = ANY_OF_TYPES.get(typed.get(id(schema), 0))
+            if name is not None:
+                ref = self.compiler.any(name)
+            elif i in apart:
+                ref = self.compiler.rule((apart[i],), 0)
+            else:
+                ref = self.ref(schema, place(i), depth)
             value = self.values.get(ref.name)
             if value is None:
                 value = self.values[ref.name] = Sequence((*self.compiler.layout.colon(), ref))
@@ -164,18 +181,21 @@ class Later:
 
     # What a grammar asks
 
-    def __len__(self) -> int:
-        return len(self.waiting)
+    @property
+    def is_needed(self) -> bool:
+        """Whether a grammar has anything to ask."""
+        return bool(self.waiting or self.certain)
 
     def __contains__(self, name: object) -> bool:
         return name in self.waiting
 
-    def make(self, name: str) -> tuple[Shared, ...]:
+    def make(self, name: str) -> Shared | None:
         return self.compiler.make(name, self.waiting.pop(name))
 
     def make_all(self) -> None:
         while self.waiting:
             self.compiler.make(*self.waiting.popitem())
+        self.certain.clear()
 
 
 def _is_schema(value: object) -> bool:
@@ -183,6 +203,7 @@ def _is_schema(value: object) -> bool:
     return value is True or isinstance(value, dict)
 
 
-_OF_OBJECTS = frozenset({"type", "properties", "required", "additionalProperties"})
+_OTHERS = "additionalProperties"
+_OF_OBJECTS = frozenset({"type", "properties", "required", _OTHERS})
 _OF_ARRAYS = frozenset({"type", "items", "minItems", "maxItems"})
 _OF_ENUMS = frozenset({"type", "enum"})

@@ -59,6 +59,8 @@ class Plain:
         self.enforced = enforced_keywords(dialect)
         self._known: dict[int, bool] = {id(True): True}  # by identity
         self._alone: set[int] = set()
+        self.typed: dict[int, int] = {}
+        """The types of those subschemas that say no more, by identity."""
 
     def has_alone(self, schema: object) -> bool:
         """Whether a subschema is plain but for what it refers to: that may have no value, or be refused."""
@@ -132,7 +134,7 @@ class Plain:
 
     def _look(self, schema: Mapping[str, Any]) -> _Seen | None:
         """What a subschema refers to; None where it is not plain by itself."""
-        enforced, types = self.enforced, ALL
+        enforced, types, more = self.enforced, ALL, False
         children: list[object] = []
         said: list[str] = []
         for name, value in schema.items():
@@ -144,18 +146,24 @@ class Plain:
                 if not types:
                     return None
             elif name == "properties":
+                more = True
                 if not isinstance(value, dict) or sum(map(len, value)) > _LONGEST:
                     return None
                 children += value.values()
             elif name == "items":
+                more = True
                 children.append(value)
             elif name == "additionalProperties":
+                more = True
                 if value is not False:
                     children.append(value)
             else:
                 said.append(name)
         if not said:
-            return _Seen((), children) if children else _ALONE
+            if more:
+                return _Seen((), children)
+            self.typed[id(schema)] = types
+            return _ALONE
         if said[0] in _REFERRING:
             if sum([name in enforced for name in schema]) > 1:
                 return None
@@ -249,7 +257,10 @@ def types_of(value: object) -> int:
 
 
 def _are_strings(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+    return isinstance(values, list) and _STRING.issuperset(map(type, values))
+
+
+_STRING = frozenset({str})
 
 
 def _is_supported_format(value: object) -> bool:

@@ -11,8 +11,7 @@ from functools import cache
 
 from grammars.frontends.json_schema.conjunction import count_range
 from grammars.frontends.json_schema.parts import Own
-from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Not, Repeat
-from grammars.words import one_of
+from grammars.ir import ANY_CHAR, And, JsonString, Length, Node, Not, Repeat, Texts
 
 __all__ = ["ANY_TEXT", "excluding", "format_node", "string_content", "string_node", "texts_of"]
 
@@ -37,7 +36,7 @@ def string_content(owns: Sequence[Own]) -> Node:
 def excluding(strings: Sequence[str]) -> list[Node]:
     """Everything but some strings."""
     texts = texts_of(strings)
-    return [Not(one_of(texts))] if texts else []
+    return [Not(Texts(tuple(texts)))] if texts else []
 
 
 def texts_of(strings: Sequence[str]) -> list[bytes]:
