@@ -81,12 +81,16 @@ class Store:
         self.calls, self.lengths = begun.calls, begun.lengths
         self.extents, self.windows = [*begun.extents], {**begun.windows}
         self._grow()
-        for array, written, size in zip(self.tables, begun.tables, self._used(), strict=True):
-            array[:size] = written[:size]
+        for array, written in zip(self.tables, begun.written(), strict=True):
+            array[: len(written)] = written
 
     def _used(self) -> tuple[int, int, int, int, int]:
         """How much of each array is in use: the states have one more, where the last one ends."""
         return self.rules, self.states + 1, self.edges, self.calls, self.lengths
+
+    def written(self) -> Tables:
+        """The tables as far as they are in use: what is behind that may be anything."""
+        return Tables(*(array[:size] for array, size in zip(self.tables, self._used(), strict=True)))
 
     def reserve(self, distinct: int = 0) -> int:
         """The number of a new rule, not yet built; `distinct` as in the tables."""

@@ -46,13 +46,13 @@ class Configurations:
         c[kernels.HEAP_TOP] = kernels.FIRST_RECORD
         c[kernels.ACCEPTS_EMPTY] = int(automaton.accepts_empty)
         self._allot(
-            (kernels.HEAP, first),
+            np.zeros,
             (kernels.TABLE, buckets),
             (kernels.STEP_TABLE, 3 * buckets),
             (kernels.UNIONS, 3 * unions),
-            (kernels.PATH, 4 * leaves.depth),
-            *_scratch(_FEWEST_ITEMS),
         )
+        self._allot(np.empty, (kernels.HEAP, first), (kernels.PATH, 4 * leaves.depth), *_scratch(_FEWEST_ITEMS))
+        self.arrays[kernels.HEAP][: kernels.FIRST_RECORD] = 0
         self._items = _FEWEST_ITEMS
         self._leaves_asked: set[int] = set()
         self._told = 0  # rules that are written of which it was looked at whether they are leaves
@@ -60,9 +60,12 @@ class Configurations:
         self._refresh_rules()
         self.start: int = self.step(kernels.NOWHERE, 0)
 
-    def _allot(self, *sizes: tuple[int, int]) -> None:
-        """Puts zeros into some slots, as one array: it takes as long as to put one of them."""
-        parts = np.zeros(sum(size for _, size in sizes), np.int32)
+    def _allot(self, make: Callable[..., NDArray[np.int32]], *sizes: tuple[int, int]) -> None:
+        """Puts what `make` gives into some slots, as one array: it takes as long as to put one of them.
+
+        Of records and scratch space nothing is read before it is written: to clear them takes time, and caches.
+        """
+        parts = make(sum(size for _, size in sizes), np.int32)
         put_parts(self.context, parts, sizes)
         begin = 0
         for slot, size in sizes:
@@ -130,7 +133,7 @@ class Configurations:
                 self.refresh()
             case _ if self._items < _ITEMS:
                 self._items *= 4
-                self._allot(*_scratch(self._items))
+                self._allot(np.empty, *_scratch(self._items))
             case _:
                 raise LimitExceeded(
                     f"more than {_ITEMS} ways to read this text, or nested more than {4 * _ITEMS} deep",
@@ -163,7 +166,7 @@ class Configurations:
         for rule, first, end in automaton.extents[self._told :]:
             if end > len(leaf_of):  # another thread has written it since the arrays were taken over
                 break
-            if automaton.leaf_key(rule) is None:
+            if automaton.fragment(rule) is None:
                 leaf_of[first:end] = -1
                 self._leaves_asked.add(rule)
             self._told += 1

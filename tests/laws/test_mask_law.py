@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from typing import Any
 
+import numpy as np
+import pytest
 from derivations import has_hidden_left_recursion, is_ambiguous
 from mask_laws import check_case, report
 from naive import Language
@@ -48,6 +51,25 @@ def test_mask_equals_naive_mask() -> None:
         met += features()
         scarce = {name: (met[name], least) for name, least in MET_AT_LEAST.items() if met[name] < least}
         assert not scarce, f"the cases say too little (met, wanted): {scarce}"
+
+
+@pytest.mark.parametrize("rubbish", [-1, 0x55555555])
+def test_what_was_in_memory_before_does_not_matter(monkeypatch: pytest.MonkeyPatch, rubbish: int) -> None:
+    empty = np.empty
+
+    def used_before(shape: Any, dtype: Any = float, **options: Any) -> np.ndarray:
+        found = empty(shape, dtype, **options)
+        if found.dtype == np.int32:
+            found.fill(rubbish)
+        return found
+
+    monkeypatch.setattr(np, "empty", used_before)
+    for seed in range(FIRST, FIRST + max(1, CASES // 10)):
+        case = random_case(seed)
+        try:
+            check_case(case)
+        except Exception as error:
+            raise AssertionError(report(case)) from error
 
 
 def features() -> Counter[str]:
