@@ -90,7 +90,7 @@ class Store:
 
     def written(self) -> Tables:
         """The tables as far as they are in use: what is behind that may be anything."""
-        return Tables(*(array[:size] for array, size in zip(self.tables, self._used(), strict=True)))
+        return Tables(*[array[:size] for array, size in zip(self.tables, self._used(), strict=True)])
 
     def reserve(self, distinct: int = 0) -> int:
         """The number of a new rule, not yet built; `distinct` as in the tables."""

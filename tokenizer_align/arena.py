@@ -46,26 +46,30 @@ class Configurations:
         c[kernels.HEAP_TOP] = kernels.FIRST_RECORD
         c[kernels.ACCEPTS_EMPTY] = int(automaton.accepts_empty)
         self._allot(
-            np.zeros,
             (kernels.TABLE, buckets),
             (kernels.STEP_TABLE, 3 * buckets),
             (kernels.UNIONS, 3 * unions),
+            (kernels.HEAP, first),
+            (kernels.PATH, 4 * leaves.depth),
+            *_scratch(_FEWEST_ITEMS),
+            clear=4 * buckets + 3 * unions + kernels.FIRST_RECORD,
         )
-        self._allot(np.empty, (kernels.HEAP, first), (kernels.PATH, 4 * leaves.depth), *_scratch(_FEWEST_ITEMS))
-        self.arrays[kernels.HEAP][: kernels.FIRST_RECORD] = 0
         self._items = _FEWEST_ITEMS
         self._leaves_asked: set[int] = set()
         self._told = 0  # rules that are written of which it was looked at whether they are leaves
         self._tables: Tables | None = None
+        self._build(automaton.start_rule)  # it would be asked for by a kernel, which began again
         self._refresh_rules()
+        self._tell_leaves()
         self.start: int = self.step(kernels.NOWHERE, 0)
 
-    def _allot(self, make: Callable[..., NDArray[np.int32]], *sizes: tuple[int, int]) -> None:
-        """Puts what `make` gives into some slots, as one array: it takes as long as to put one of them.
+    def _allot(self, *sizes: tuple[int, int], clear: int = 0) -> None:
+        """Puts new arrays into some slots, as parts of one: it takes as long as to put one of them.
 
-        Of records and scratch space nothing is read before it is written: to clear them takes time, and caches.
+        The first words are cleared. Of the rest nothing is read before it is written: clearing takes time, and caches.
         """
-        parts = make(sum(size for _, size in sizes), np.int32)
+        parts = np.empty(sum([size for _, size in sizes]), np.int32)
+        parts[:clear] = 0
         put_parts(self.context, parts, sizes)
         begin = 0
         for slot, size in sizes:
@@ -133,7 +137,7 @@ class Configurations:
                 self.refresh()
             case _ if self._items < _ITEMS:
                 self._items *= 4
-                self._allot(np.empty, *_scratch(self._items))
+                self._allot(*_scratch(self._items))
             case _:
                 raise LimitExceeded(
                     f"more than {_ITEMS} ways to read this text, or nested more than {4 * _ITEMS} deep",

@@ -63,7 +63,7 @@ class Arena(Configurations):
         super().__init__(common.automaton, leaves_of(common.vocabulary))
         self.common = common
         self.rows = Remembered({END: common.rows.end})
-        self.row = np.zeros(self.leaves.words, np.int32)  # the one that is being made
+        self.row = np.empty(self.leaves.words, np.int32)  # the one that is being made
         self.largest: dict[int, int] = {}  # a number of tokens that suffices after any of a row
         self.within: dict[tuple[int, int], Bitmask] = {}  # the last rows that a budget narrowed
 
