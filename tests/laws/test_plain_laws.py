@@ -58,14 +58,24 @@ def plain_schema(pick: random.Random, depth: int = 3) -> dict | bool:
         case "text":
             return {"type": "string"} | pick.choice(
                 [
-                    {}, {"enum": ["a", "ab", "b"]}, {"const": "a"}, {"format": "date"}, {"enum": ["a"], "minLength": 2},
+                    {}, {"enum": ["a", "ab", "b"]}, {"const": "a"}, {"enum": ["a", None, 1]}, {"const": 1},
+                    {"format": "date"}, {"enum": ["a"], "minLength": 2},
                     {"minLength": 2, "maxLength": pick.randint(1, 2)},
                 ]
             )  # fmt: skip
         case "number":
             found = {"type": pick.choice(["integer", "number"])}
             return found | pick.choice(
-                [{}, {"minimum": 1}, {"maximum": 3}, {"minimum": 0, "maximum": pick.randint(-1, 2)}]
+                [
+                    {},
+                    {"minimum": 1},
+                    {"maximum": 2.5},
+                    {"minimum": 0, "maximum": pick.randint(-1, 2)},
+                    {"minimum": 0.5, "maximum": pick.choice([0.25, 0.5, 0.75, 1])},
+                    {"enum": [1, 2, "a"]},
+                    {"const": True},
+                    {"minimum": pick.choice([1e-9, 10**9])},
+                ]
             )
         case "leaf":
             return {"type": pick.choice(["null", "boolean", ["string", "null"], ["integer", "array"], "object"])}
@@ -159,6 +169,11 @@ def test_a_schema_may_change_once_it_is_compiled() -> None:
         "a reference to elsewhere": ({"$ref": "other.json"}, False),
         "numbers of which there are none": ({"minimum": 2, "maximum": 1}, False),
         "true for a number": ({"minLength": True}, False),
+        "no whole number between": ({"type": "integer", "minimum": 1.25, "maximum": 1.75}, False),
+        "a number between": ({"type": "number", "minimum": 1.25, "maximum": 1.75}, True),
+        "scalars": ({"type": ["string", "null"], "enum": ["a", None, 3]}, True),
+        "scalars of no such type": ({"type": "string", "enum": [None, 3]}, False),
+        "an array among them": ({"enum": ["a", []]}, False),
         "types apart": ({"oneOf": [{"type": "string"}, {"type": ["null", "integer"]}]}, True),
         "types that meet": ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, False),
         "a union beside something": ({"anyOf": [{}], "type": "string"}, False),

@@ -114,8 +114,8 @@ class Later:
         name = self.compiler.name(place_of(pointer))
         found = self.refs[id(schema)] = Ref(name)
         self.promised.add(name)
-        if "const" in said or ("enum" in said and len(schema["enum"]) == 1):  # its text goes into the rule around it
-            (text,) = schema["enum"] if "enum" in said else (schema["const"],)
+        values: list[object] = schema["enum"] if "enum" in said else [schema["const"]] if "const" in said else []
+        if len(values) == 1 and isinstance(text := values[0], str):  # its text goes into the rule around it
             self.compiler.rules[name] = Bytes(key_text(text))
             self.certain.append(name)
         else:
@@ -135,7 +135,7 @@ class Later:
             return list_node(self.compiler.layout, 0, item, schema.get("minItems", 0), schema.get("maxItems"))
         if said == ["type"]:
             return self.compiler.of_types(types)
-        if "enum" in said and _OF_ENUMS.issuperset(said):
+        if "enum" in said and _OF_ENUMS.issuperset(said) and all(isinstance(value, str) for value in schema["enum"]):
             return one_of([*map(key_text, schema["enum"])])
         return None
 

@@ -12,11 +12,12 @@ type, a resource of its own, a reference to anything but a place in the schema.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 from grammars.frontends.json_schema.dialects import Dialect
 from grammars.frontends.json_schema.keywords import TYPES, enforced_keywords
-from grammars.frontends.json_schema.parts import ALL, STRING
+from grammars.frontends.json_schema.parts import ALL, BOOLEAN, FRACTION, INTEGER, NULL, STRING
 from grammars.frontends.json_schema.source import escape, unescape
 
 __all__ = ["Plain", "types_of"]
@@ -26,6 +27,9 @@ _MOST = 10**6
 
 _LONGEST = 10_000
 """The characters of all names that a plain object may declare."""
+
+_PLACES = 6
+"""The digits behind the point of a bound that is plain."""
 
 _DEPTH, _SUBSCHEMAS = 100, 20_000
 """How far below a plain subschema others may stand, and how many there may be: far fewer than a limit allows."""
@@ -180,7 +184,7 @@ class Plain:
             elif not self._is_plain(name, value, schema, types, len(said)):
                 return None
         for low, high in _BOUNDS if len(said) > 1 else ():
-            if low in schema and high in schema and schema[low] > schema[high]:
+            if low in schema and high in schema and not _has_room(schema[low], schema[high], types):
                 return None
         if schema.get("minItems") and "items" in schema:
             needed.append(schema["items"])
@@ -189,14 +193,13 @@ class Plain:
     def _is_plain(self, name: str, value: Any, schema: Mapping[str, Any], types: int, others: int) -> bool:
         """Whether a keyword that has no subschemas always leaves a value."""
         if name in ("enum", "const"):
-            values = value if name == "enum" else [value]
-            return others == 1 and types & STRING != 0 and bool(values) and _are_strings(values)
+            return others == 1 and _listed_types(value if name == "enum" else [value]) & types != 0
         if name == "format":
             return "minLength" not in schema and "maxLength" not in schema and _is_supported_format(value)
         if name in ("minLength", "maxLength", "minItems", "maxItems"):
             return type(value) is int and 0 <= value <= _MOST
         if name in ("minimum", "maximum"):
-            return type(value) is int and abs(value) <= _MOST
+            return _is_bound(value)
         return name == "uniqueItems" and value is False
 
     def _reference(self, reference: object) -> list[object] | None:
@@ -254,6 +257,30 @@ def types_of(value: object) -> int:
             return 0
         types |= bit
     return types
+
+
+def _listed_types(values: object) -> int:
+    """The types of listed values; 0 where one is an array, an object or a number that may be spelled in other ways."""
+    types = 0
+    for value in values if isinstance(values, list) else ():
+        bit = _OF_SCALARS.get(type(value), 0)
+        if not bit or (bit == INTEGER and abs(value) > _MOST):
+            return 0
+        types |= bit
+    return types
+
+
+_OF_SCALARS = {str: STRING, bool: BOOLEAN, type(None): NULL, int: INTEGER}
+
+
+def _is_bound(value: object) -> bool:
+    """Whether a bound of numbers has few digits."""
+    return type(value) in (int, float) and abs(value) <= _MOST and round(value, _PLACES) == value  # type: ignore[arg-type, call-overload]
+
+
+def _has_room(low: float, high: float, types: int) -> bool:
+    """Whether something is between two bounds; a whole number where numbers must be whole."""
+    return low <= high if types & FRACTION else ceil(low) <= floor(high)
 
 
 def _are_strings(values: object) -> bool:
