@@ -70,6 +70,12 @@ def acceptor(schema: object) -> Callable[[str], bool] | None:
     return lambda text: automaton.accepts(text.encode())
 
 
+COLLECTS = Draft202012Validator({"additionalProperties": {"type": "null"}, "unevaluatedProperties": False}).is_valid(
+    {"a": None}
+)
+"""Whether this jsonschema counts what `additionalProperties` has looked at as evaluated: the oldest, 4.23, does not."""
+
+
 def is_valid(schema: object, value: object, met: Counter[str]) -> bool:
     """By the strict validator, and jsonschema says the same."""
     theirs = Draft202012Validator(schema).is_valid(value)
@@ -78,6 +84,9 @@ def is_valid(schema: object, value: object, met: Counter[str]) -> bool:
     except UnsupportedFeature:  # unevaluatedProperties beside patternProperties
         met["jsonschema alone"] += 1
         return theirs
+    if ours != theirs and not COLLECTS and "unevaluated" in json.dumps(schema):
+        met["mistaken jsonschema"] += 1
+        return ours
     if ours != theirs:  # the `$` of jsonschema's patterns is Python's, which also stands in front of a last newline
         where = f"the validators differ: {json.dumps(schema)} {json.dumps(value)}: ours says {ours}"
         assert '$"' in json.dumps(schema), where
