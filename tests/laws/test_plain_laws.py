@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
+from dataclasses import is_dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +23,7 @@ from grammars.compile import compile_grammar
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.json_schema.plain import Plain
 from grammars.frontends.json_schema.refs import Document
+from grammars.ir import Grammar, Ref
 from tokenizer_align.vocabulary import Vocabulary
 
 SCHEMAS = int(os.environ.get("GCD_RANDOM_SCHEMAS", "200"))
@@ -95,6 +96,29 @@ def plain_document(pick: random.Random) -> dict:
     return {"$defs": definitions, "type": "object", "properties": names, "required": pick.sample(NAMES, 1)}
 
 
+def are_alike(one: Grammar, other: Grammar) -> bool:
+    """Whether two grammars are equal but for the names of rules: several of one name are numbered as they are made."""
+    names, pending = {one.start: other.start}, [one.start]
+
+    def equal(left: object, right: object) -> bool:
+        if isinstance(left, Ref) and isinstance(right, Ref):
+            if left.name not in names:
+                names[left.name] = right.name
+                pending.append(left.name)
+            return names[left.name] == right.name
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            return len(left) == len(right) and all(map(equal, left, right))
+        if type(left) is type(right) and is_dataclass(left):
+            return all(equal(getattr(left, name), getattr(right, name)) for name in type(left).__match_args__)
+        return left == right
+
+    while pending:
+        name = pending.pop()
+        if not equal(one.rules[name], other.rules[names[name]]):
+            return False
+    return len(set(names.values())) == len(names) and len(one.rules) == len(other.rules)
+
+
 def outcome(schema: object, *, waits: bool) -> ByteAutomaton | tuple[str, str]:
     try:
         return compile_grammar(parse_json_schema(schema, waits=waits))
@@ -121,9 +145,7 @@ def test_rules_that_wait_are_those_that_do_not(pick: random.Random) -> None:
     later.build_all()
     assert later.is_complete
     assert later.source.later is None
-    rules, others = at_once.source.rules, later.source.rules
-    if not any(re.search(r"~\d", name) for name in rules):  # rules of one name are numbered as they are made
-        assert others == rules, where
+    assert are_alike(at_once.source, later.source), where
 
 
 @settings(max_examples=SCHEMAS, deadline=None, suppress_health_check=list(HealthCheck))
@@ -143,7 +165,7 @@ def test_what_is_plain_has_a_value_and_no_error(pick: random.Random) -> None:
 
 def test_a_schema_may_change_once_it_is_compiled() -> None:
     inner = {"type": "object", "properties": {"b": {"enum": ["x", "y"]}}, "required": ["b"]}
-    schema = {"title": "a" * 10_000, "type": "object", "properties": {"a": inner}, "required": ["a"]}
+    schema = {"type": "object", "properties": {"a": inner}, "required": ["a"]}
     bytes_alone = Vocabulary([bytes([byte]) for byte in range(256)] + [b""], eos_token_ids=[256])
     constraint = gcd.compile(schema=schema, tokenizer=bytes_alone)
     inner["required"], inner["properties"]["b"] = [], {"type": "null"}  # type: ignore[index]
