@@ -52,6 +52,9 @@ class Source(Protocol):
     def build(self, rule: int) -> None:
         """Writes a rule into the store, unless it is there; any thread may ask."""
 
+    def enter(self, rule: int) -> None:
+        """Writes the opening of a rule; when it is asked for again, or there is none, the rule. Any thread may ask."""
+
     def fragment(self, rule: int) -> Fragment | None:
         """The fragment that a built rule is, None for one with calls or special tokens."""
 
@@ -113,6 +116,10 @@ class ByteAutomaton:
     def build(self, rule: int) -> None:
         """Writes the states of a rule, unless they are there; any thread may ask."""
         self._rules.build(rule)
+
+    def enter(self, rule: int) -> None:
+        """Writes what a machine needs to enter a rule: what stands in for it (`grammars.openings`), or the rule."""
+        self._rules.enter(rule)
 
     def build_all(self) -> None:
         """Writes every rule that can be entered."""
@@ -243,6 +250,8 @@ class _Built:
 
     def build(self, rule: int) -> None:
         pass
+
+    enter = build
 
     def fragment(self, rule: int) -> Fragment | None:
         return self.fragments[rule]

@@ -37,7 +37,8 @@ from grammars.ir import (
     Texts,
 )
 from grammars.limits import Limits
-from grammars.members import members_piece
+from grammars.members import has_register, members_piece
+from grammars.openings import opening_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
@@ -49,11 +50,14 @@ from grammars.store import Store
 from grammars.strings import quoted, spelt
 from grammars.summary import is_split, measure
 from grammars.survey import LEAVES, Survey, in_rule, together
-from grammars.tables import CALL_RULE, RULE_DISTINCT, RULE_START, UNBUILT
+from grammars.tables import CALL_RULE, RULE_DISTINCT, RULE_OPENING, RULE_START, UNBUILT
 from grammars.words import any_string, excluded_names, word_piece
 from grammars.written_members import written_as_rules
 
 __all__ = ["Builder"]
+
+_QUOTE = 0x22
+"""What a JSON string begins with."""
 
 
 @record
@@ -135,6 +139,7 @@ class Builder:
         self.names: dict[str, int] = {} if begun is None else {**begun.names}
         self.parts: dict[object, int] = {} if begun is None else {**begun.parts}
         self.fragments: dict[int, Fragment] = {} if begun is None else {**begun.fragments}
+        self.openings: dict[tuple[Node, Node | None, int], int] = {} if begun is None else {**begun.openings}
         self.store: Store = Store() if begun is None else Store(begun.store)
         self.is_started = begun is None  # whether the start has its number
 
@@ -147,6 +152,10 @@ class Builder:
             survey, other = self.survey, name
             if name not in survey.summaries:
                 known = self.names[name] = self._reserve(name)
+                later = survey.grammar.later
+                if later is not None and not self._has_own_arena and (found := later.opening(name)) is not None:
+                    opening = self.opening(*found)
+                    self.store.tables.rules[known, RULE_OPENING] = opening
                 return known
             while isinstance(node := survey.grammar.rules[other], Ref) and other not in survey.clusters:
                 other = node.name
@@ -276,30 +285,91 @@ class Builder:
     def is_built(self, rule: int) -> bool:
         return int(self.store.tables.rules[rule, RULE_START]) != UNBUILT
 
-    def build(self, rule: int) -> None:
-        """Writes a rule into the store, unless it is there."""
+    def enter(self, rule: int) -> None:
+        """Writes what a machine needs to go on: of an object its opening, and when it is asked for again the rule."""
         if self.is_built(rule):
             return
         with self.lock, collection_paused():
             if self.is_built(rule):
                 return
-            if isinstance(plan := self.plans[rule], str):
-                self.plans[rule] = self._made(plan)
-            match self.plans[rule]:
-                case _Leaf(node):
-                    self._build_leaf(rule, self.survey.written_out(node))
-                case Leaf() as found:
-                    self._append_leaf(rule, found)
-                case _Counted(item, low, high):
-                    self.store.append(rule, _loop(item), Kind.REPEAT, low, high)
-                case _Object(node, name):
-                    self._build_object(rule, node, name)
-                case _Member(name):
-                    self._build_cluster(self.survey.clusters[name])
-                case _Differing(node, name):
-                    self._build_body(rule, _Body(name, node), tails=False)
-                case _Body() as body:
-                    self._build_body(rule, body)
+            plan = self._plan(rule)
+            if not isinstance(plan, _Object) or not self._open(rule, plan.node):
+                self._write(rule, plan)
+
+    def _open(self, rule: int, node: Members) -> bool:
+        """Gives an object its opening; False where it has one already, or there is none."""
+        if self.store.tables.rules[rule, RULE_OPENING] or not (key := self._first_byte(node)):
+            return False
+        opening = self.opening(node.begin, node.empty, key)
+        self.store.tables.rules[rule, RULE_OPENING] = opening
+        return opening > 0
+
+    def opening(self, begin: Node, empty: Node | None, key: int = _QUOTE) -> int:
+        """The number of the opening of objects that begin so, written at once; 0 where there is none."""
+        known = self.openings.get((begin, empty, key))
+        if known is None:
+            known, found = 0, opening_piece(begin, empty, key, self)
+            if found is not None:
+                known = self._reserve(_Body("opening", begin))
+                self.store.append(known, found[0], opening=found[1])
+            self.openings[begin, empty, key] = known
+        return known
+
+    def _first_byte(self, node: Members) -> int:
+        """What all keys of an object begin with, if something can follow, and the object has no second way to begin."""
+        if self._has_own_arena or has_register(node) or (node.empty is not None and node.required):
+            return 0
+        if not all(self._is_string(key) for key, _ in node.rest):
+            return 0
+        firsts = {min(node.keys)[0], max(node.keys)[0]} if node.keys else set[int]()
+        if node.rest:
+            firsts.add(_QUOTE)
+        possible = node.required or any(map(self.survey.facts_of, node.values))
+        if len(firsts) > 1 or not (possible or any(self.survey.facts_of(value) for _, value in node.rest)):
+            return 0
+        return firsts.pop()
+
+    @property
+    def _has_own_arena(self) -> bool:
+        """Whether the arenas of this grammar look at items themselves: they know no openings."""
+        return self.survey.has_distinct or self.survey.has_token_limits
+
+    def _is_string(self, node: Node) -> bool:
+        """Whether a node is a JSON string of which there is one."""
+        if isinstance(node, Ref):
+            node = self.survey.grammar.rules[node.name]
+        return isinstance(node, JsonString) and self.survey.facts_of(node) != 0
+
+    def _plan(self, rule: int) -> _Plan:
+        """What a rule will be; made now, where the grammar makes it when it is asked for."""
+        if isinstance(plan := self.plans[rule], str):
+            plan = self.plans[rule] = self._made(plan)
+        return plan
+
+    def build(self, rule: int) -> None:
+        """Writes a rule into the store, unless it is there."""
+        if self.is_built(rule):
+            return
+        with self.lock, collection_paused():
+            if not self.is_built(rule):
+                self._write(rule, self._plan(rule))
+
+    def _write(self, rule: int, plan: _Plan) -> None:
+        match plan:
+            case _Object(node, name):
+                self._build_object(rule, node, name)
+            case _Leaf(node):
+                self._build_leaf(rule, self.survey.written_out(node))
+            case Leaf() as found:
+                self._append_leaf(rule, found)
+            case _Counted(item, low, high):
+                self.store.append(rule, _loop(item), Kind.REPEAT, low, high)
+            case _Member(name):
+                self._build_cluster(self.survey.clusters[name])
+            case _Differing(node, name):
+                self._build_body(rule, _Body(name, node), tails=False)
+            case _Body() as body:
+                self._build_body(rule, body)
 
     def _made(self, name: str) -> _Plan:
         """The plan of a rule that the grammar makes now; one that is another name for another calls it."""
@@ -369,6 +439,7 @@ class Builder:
             piece, order = members_piece(node, self, limit=self.survey.limits.states, kept=self.alike)
         except GrammarError as error:
             raise in_rule(error, name) from None
+        self._open(rule, node)  # before it is there: it is always entered so, whoever asks first for what
         self.store.append(rule, piece, Kind.MEMBERS, order=order)
 
     def _body(self, body: _Body, *, tails: bool = True) -> Piece:
@@ -437,6 +508,8 @@ def _begun(shared: Shared, limits: Limits) -> Builder:
     for name in shared.rules:
         if not builder.survey.summaries[name].refs:
             builder.build(builder.number(name))
+    for begin, empty in shared.openings:
+        builder.opening(begin, empty)
     del builder.names[grammar.start]
     return builder
 

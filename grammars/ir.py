@@ -304,11 +304,13 @@ ANY_CHAR = CharClass(((0, 0xD7FF), (0xE000, 0x10FFFF)))
 class Shared:
     """Rules that refer to no others and that many grammars have: what is found out about them holds in all of these.
 
-    `starts` are those that need all others. Compared by identity.
+    `starts` are those that need all others; `openings` are the `begin` and `empty` of objects that most of these
+    grammars have. Compared by identity.
     """
 
     rules: Mapping[str, Node]
     starts: tuple[str, ...]
+    openings: tuple[tuple[Node, Node | None], ...] = ()
 
 
 class Later(Protocol):
@@ -323,6 +325,10 @@ class Later(Protocol):
 
     def __contains__(self, name: object) -> bool:
         """Whether a rule is still to be made."""
+
+    def opening(self, name: str) -> tuple[Node, Node | None] | None:
+        """The `begin` and `empty` of the `Members` that a rule will be whose keys are JSON strings, and which has an
+        entry for certain; None for other rules, and where it is not known."""
 
     def make(self, name: str) -> Shared | None:
         """Writes a rule into the grammar's; returns the shared ones that it has for the first time."""

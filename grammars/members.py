@@ -28,20 +28,33 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
-from functools import lru_cache, reduce
-from itertools import accumulate, chain, count, islice, pairwise
-from operator import or_
+from functools import lru_cache
+from itertools import chain, count, pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from grammars.alike import Alike, Kept
 from grammars.errors import InvalidGrammar, LimitExceeded
-from grammars.ir import Bytes, Members, Node, Ref, Repeat, Sequence
+from grammars.ir import Bytes, Members, Node
 from grammars.pieces import Piece, flat_piece
-from grammars.positions import END, NULL, SOLID, Callees, Positions, Set, union
+from grammars.positions import NULL, SOLID, Callees
 from grammars.record import record
 from grammars.tables import MOST_IN_ANY_ORDER, NOWHERE, OPEN, ORDERED, UNBOUNDED, Int32
+from grammars.templates import (
+    AFTER,
+    ENDS,
+    GOES_ON,
+    KEYS,
+    Template,
+    around,
+    before_literal,
+    before_value,
+    is_plain,
+    items_of,
+    references,
+    starts_of,
+)
 
 __all__ = ["Order", "check_members", "has_register", "members_piece"]
 
@@ -186,16 +199,18 @@ class _Object:
         to = [state if state >= 0 else places[state] for state in self.to]
         back = [state if state >= 0 else places[state] for state in self.back]
         edges, calls = (self.symbols, self.symbols, to), (self.called, back)
-        return flat_piece(finals, _starts(self.edge_counts), _starts(self.call_counts), edges, calls), after
+        return flat_piece(finals, starts_of(self.edge_counts), starts_of(self.call_counts), edges, calls), after
 
     def value(self, node: Node) -> Value | None:
         """What a value is made of; None where there is none."""
-        items = _items(node) or (node,)
+        items = items_of(node) or (node,)
         before = self.before(items[:-1])
         if before and (data := self.callees.literal(items[-1])) and len(data) <= self.room:
             template, rules = before
             self.room -= len(data)
-            return Value(_begun(template, data[0], len(template.reads) if len(data) > 1 else _AFTER), rules, data[1:])
+            return Value(
+                before_literal(template, data[0], len(template.reads) if len(data) > 1 else AFTER), rules, data[1:]
+            )
         facts, rule = self.callees.callee(node if before is None else items[-1])
         if before is None or facts & NULL:
             facts, rule = self.callees.callee(node)
@@ -206,27 +221,21 @@ class _Object:
         """The template of what stands before a value; () where it has no text, None where it has other nodes."""
         key = tuple(map(id, items))
         if key not in self.known:
-            self.known[key] = self.before_value(items) if _is_plain(items) else None
+            self.known[key] = self.before_value(items) if is_plain(items) else None
         return self.known[key]
 
     def before_value(self, items: tuple[Node, ...]) -> tuple[()] | tuple[Template, list[int]]:
-        facts, rules = self.references(items)
-        return (_before_value(items, facts), rules) if all(fact for _, fact in facts) else ()
+        facts, rules = references(items, self.callees)
+        return (before_value(items, facts), rules) if all(fact for _, fact in facts) else ()
 
     def brackets(self, key_bytes: tuple[int, ...], key_rules: int) -> tuple[Template, Template, list[int]]:
         """What stands before the first key, what stands behind a value, and the rules that they call."""
         node = self.node
-        begin, separator, end = _items(node.begin), _items(node.separator), _items(node.end)
-        empty = None if node.empty is None else _items(node.empty)
-        facts, rules = self.references((*begin, *(empty or ()), *separator, *end))
-        starts = _around(begin, (), empty, facts, key_bytes, key_rules)
-        return starts, _around((), separator, end, facts, key_bytes, key_rules), rules
-
-    def references(self, items: tuple[Node, ...]) -> tuple[tuple[tuple[str, int], ...], list[int]]:
-        """The references among some items with facts, and their rules."""
-        refs = {item.name: item for item in items if isinstance(item, Ref)}
-        callees = [self.callees.callee(ref) for ref in refs.values()]
-        return tuple(zip(refs, [facts for facts, _ in callees], strict=True)), [rule for _, rule in callees]
+        begin, separator, end = items_of(node.begin), items_of(node.separator), items_of(node.end)
+        empty = None if node.empty is None else items_of(node.empty)
+        facts, rules = references((*begin, *(empty or ()), *separator, *end), self.callees)
+        starts = around(begin, (), empty, facts, key_bytes, key_rules)
+        return starts, around((), separator, end, facts, key_bytes, key_rules), rules
 
     def tree(self, parts: Parts, low: int, high: int) -> None:
         """The states of sorted keys behind the first byte, which they share, with their values."""
@@ -277,7 +286,7 @@ class _Object:
             self.edge_counts += [1] * rest
             self.call_counts += [0] * rest
             self.symbols += value.rest
-            self.to += (*range(state + 1, state + rest), _AFTER)
+            self.to += (*range(state + 1, state + rest), AFTER)
         others = [0] * (len(value.template.reads) - 1 + rest)
         self.first += (number, *others)
         self.sizes += (DECIDED, *others)
@@ -286,7 +295,7 @@ class _Object:
         """The states of what stands around the members; returns the final ones."""
         state, end = len(self.sizes), self.end
         either = possible if possible[-1:] == [end] else [*possible, end]
-        lists = {_GOES_ON: possible, _KEYS: possible, _ENDS: [end], _GOES_ON | _ENDS: either, _KEYS | _ENDS: either}
+        lists = {GOES_ON: possible, KEYS: possible, ENDS: [end], GOES_ON | ENDS: either, KEYS | ENDS: either}
         self.append(template, rules)
         for reads in template.reads:
             self.state(lists[reads])
@@ -321,22 +330,7 @@ class _Object:
         return Order(len(node.keys), after, np.append(np.int32(0), table), register)
 
 
-# -- templates ---------------------------------------------------------------------------------------------------------
-
-_VALUE = -1
-"""The "reference" to a value in a template: the last one."""
-
-_TAIL, _AFTER, _KEY = -1, -2, -3
-"""What stands for a state that is not written yet: the return of a tail call, the state behind a value, and from here
-on downwards the states behind the first bytes of keys and those behind the keys of `rest`."""
-
-_GOES_ON, _KEYS, _ENDS = 1, 3, 4
-"""What a state may still read: a separator or a key; a key at once; the end."""
-
-
-def _starts(counts: list[int]) -> list[int]:
-    """Where the edges or calls of each state begin."""
-    return list(accumulate(counts[:-1], initial=0))
+# -- keys and values --------------------------------------------------------------------------------------------------
 
 
 def _groups(keys: list[tuple[bytes, int]], low: int, high: int, depth: int) -> list[tuple[int, int, int]]:
@@ -348,23 +342,6 @@ def _groups(keys: list[tuple[bytes, int]], low: int, high: int, depth: int) -> l
             low += 1
         found.append((byte, begin, low))
     return found
-
-
-@record(eq=False)
-class Template:
-    """A small automaton of literals and references that objects have copies of: the lists of an `_Object`.
-
-    Its calls are places in the list of its references.
-    """
-
-    edge_counts: list[int]
-    call_counts: list[int]
-    symbols: list[int]
-    to: list[int]
-    called: list[int]
-    back: list[int]
-    finals: list[int]
-    reads: list[int]
 
 
 class Value(NamedTuple):
@@ -409,127 +386,6 @@ class Parts(NamedTuple):
         return self._replace(keys=keys, values=values, others=others, rules=rules)
 
 
-class _References:
-    """What positions ask in a template."""
-
-    writes_parts = False
-
-    def __init__(self, facts: tuple[tuple[str, int], ...]) -> None:
-        self.known = {name: (fact, place) for place, (name, fact) in enumerate(facts)}
-
-    def is_counted(self, node: Repeat) -> bool:
-        raise AssertionError(node)
-
-    def callee(self, node: Node) -> tuple[int, int]:
-        assert isinstance(node, Ref)
-        return self.known[node.name]
-
-    def special(self, name: str) -> int:
-        raise AssertionError(name)
-
-
-@lru_cache(maxsize=256)
-def _before_value(items: tuple[Node, ...], facts: tuple[tuple[str, int], ...]) -> Template:
-    """What stands between a key and its value."""
-    positions = Positions(_References(facts))
-    begin = positions.enter(Sequence(items), (positions.position(_VALUE, END),))
-    return _template(positions, begin, {}, _AFTER)
-
-
-@lru_cache(maxsize=256)
-def _begun(template: Template, byte: int, target: int) -> Template:
-    """What stands before a value, with an edge in place of the call of the value: such a state has no other edge."""
-    found = Template([], [], [], [], [], [], [], template.reads)
-    edges = iter(zip(template.symbols, template.to, strict=True))
-    called = iter(zip(template.called, template.back, strict=True))
-    for edge_count, call_count in zip(template.edge_counts, template.call_counts, strict=True):
-        row, calls = [*islice(edges, edge_count)], [*islice(called, call_count)]
-        if any(rule == _VALUE for rule, _ in calls):
-            assert not row
-            row, calls = [(byte, target)], [call for call in calls if call[0] != _VALUE]
-        found.edge_counts.append(len(row))
-        found.call_counts.append(len(calls))
-        found.symbols.extend([symbol for symbol, _ in row])
-        found.to.extend([to for _, to in row])
-        found.called.extend([rule for rule, _ in calls])
-        found.back.extend([back for _, back in calls])
-    return found
-
-
-@lru_cache(maxsize=256)
-def _around(
-    first: tuple[Node, ...],
-    between: tuple[Node, ...],
-    end: tuple[Node, ...] | None,
-    facts: tuple[tuple[str, int], ...],
-    key_bytes: tuple[int, ...],
-    key_rules: int,
-) -> Template:
-    """First this, then what stands before a key, or the end; with what keys begin with: bytes, and so many rules."""
-    positions = Positions(_References(facts))
-    going_on = positions.enter(Sequence(between), (positions.position((), END),))
-    written = len(positions.reads)
-    ending = () if end is None else positions.enter(Sequence(end), END)
-    ends = dict.fromkeys(positions.follows[written:], _ENDS)
-    following = union([going_on, ending])
-    written = len(positions.reads)
-    begin = positions.enter(Sequence(first), following)
-    ends.update(dict.fromkeys(positions.follows[written:], _GOES_ON if end is None else _GOES_ON | _ENDS))
-    return _with_keys(_template(positions, begin, ends, _TAIL), key_bytes, len(facts), key_rules)
-
-
-def _template(positions: Positions, begin: Set, ends: dict[Set, int], tail: int) -> Template:
-    """The automaton from `begin` on; `ends` says what positions may still read, by what follows them.
-
-    Calls behind which nothing is left return to `tail`.
-    """
-    automaton = positions.automaton(begin, limit=1000)
-
-    def reads(position: int) -> int:
-        if positions.reads[position] == ():
-            return _KEYS
-        return _ENDS if position == 0 else ends.get(positions.follows[position], _GOES_ON)
-
-    found = []
-    states = pairwise([*automaton.numbers, len(automaton.first_edge)])
-    for members, (state, following) in zip(automaton.sets, states, strict=True):
-        flags = [reads(position) for position in members]
-        found.append(reduce(or_, flags))
-        if following - state > 1:  # inside of the one literal that is read here
-            (inside,) = [f for p, f in zip(members, flags, strict=True) if p and isinstance(positions.reads[p], bytes)]
-            found += [inside] * (following - state - 1)
-    edge_counts = [end - begin for begin, end in pairwise([*automaton.first_edge, len(automaton.low)])]
-    call_counts = [end - begin for begin, end in pairwise([*automaton.first_call, len(automaton.rule)])]
-    back = [automaton.numbers[to] if to >= 0 else tail for to in automaton.back]
-    return Template(
-        edge_counts, call_counts, automaton.low, automaton.targets(), automaton.rule, back, automaton.finals, found
-    )  # fmt: skip
-
-
-def _with_keys(template: Template, key_bytes: tuple[int, ...], references: int, key_rules: int) -> Template:
-    """The template with the first bytes and the calls of keys at the states that may read them at once."""
-    keys = [(byte, _KEY - i) for i, byte in enumerate(key_bytes)]
-    called = list(range(references, references + key_rules))
-    back = [_KEY - len(keys) - i for i in range(key_rules)]
-    found = Template([], [], [], [], [], [], template.finals, template.reads)
-    edges = list(zip(template.symbols, template.to, strict=True))
-    edge = call = 0
-    for edge_count, call_count, reads in zip(template.edge_counts, template.call_counts, template.reads, strict=True):
-        row, calls = edges[edge : edge + edge_count], slice(call, call + call_count)
-        edge, call = edge + edge_count, call + call_count
-        if reads & _KEYS == _KEYS:
-            row, call_count = sorted([*row, *keys]), call_count + key_rules
-            found.called.extend(called)
-            found.back.extend(back)
-        found.edge_counts.append(len(row))
-        found.call_counts.append(call_count)
-        found.symbols.extend([symbol for symbol, _ in row])
-        found.to.extend([to for _, to in row])
-        found.called.extend(template.called[calls])
-        found.back.extend(template.back[calls])
-    return found
-
-
 def _first_required(node: Members) -> list[int]:
     """Of each number of decided members the first required one that is not among them, or how many there are."""
     following = len(node.keys)
@@ -549,20 +405,11 @@ def _shared(left: bytes, right: bytes) -> int:
     return min(len(left), len(right))
 
 
-def _is_plain(items: tuple[Node, ...]) -> bool:
-    """Whether there are only literals and references."""
-    return all(isinstance(item, Bytes | Ref) for item in items)
-
-
-def _items(node: Node) -> tuple[Node, ...]:
-    return node.items if isinstance(node, Sequence) else (node,)
-
-
 @lru_cache(maxsize=1024)
 def _first_literal(node: Node) -> bytes:
     """The first literal of a sequence of literals and references."""
-    literals = [item.data for item in _items(node) if isinstance(item, Bytes) and item.data]
-    if not literals or not _is_plain(_items(node)):
+    literals = [item.data for item in items_of(node) if isinstance(item, Bytes) and item.data]
+    if not literals or not is_plain(items_of(node)):
         raise InvalidGrammar("what stands around Members must be literals and references, with one literal at least")
     return literals[0]
 

@@ -8,6 +8,7 @@ special tokens and calls of other rules. What a rule counts, it counts in its ow
 - a `WINDOW` rule is a leaf (no calls) whose counter is the number of characters read so far; the first byte of each
   character has `TICK` added.
 - a `MEMBERS` rule counts how many members of an object are decided, written or left out; see `grammars.members`.
+- the counter of an `OPENING` is the number of the rule that it stands in for; see `grammars.openings`.
 - the counter of a `REGISTER` rule stands for which members of an object are decided, and how many are written.
 
 A counted rule ends only with its counter between `min` and `max` (None: no upper bound).
@@ -37,8 +38,9 @@ class Kind(IntEnum):
     PLAIN = 0
     REPEAT = 1
     WINDOW = 2
-    MEMBERS = 3
-    REGISTER = 4
+    OPENING = 3
+    MEMBERS = 4
+    REGISTER = 5
 
 
 @record

@@ -111,6 +111,7 @@ class Store:
         *,
         window: Window | None = None,
         order: Order | None = None,
+        opening: tuple[int, int] | None = None,
         host: int = -1,
     ) -> None:
         """Writes a reserved rule; the defaults of the piece's states are those of the piece that begins at `host`."""
@@ -127,6 +128,8 @@ class Store:
             columns[:3] = self._order(order), order.count, states + order.after
             if order.register is not None:
                 kind, columns[3:] = Kind.REGISTER, [*order.register]
+        elif opening is not None:
+            kind, columns[:2] = Kind.OPENING, opening
         self._grow()
         table = self.tables
         _SHIFTS.pack_into(self._shifts.data, 0, rule, 0, edges, calls, max(host, 0), 0, 0, states, 0, 0, states)

@@ -32,9 +32,11 @@ MEMBERS_AT, MEMBERS_COUNT, MEMBERS_AFTER = 4, 5, 6  # of members, see grammars.m
 REGISTER_LOW, REGISTER_HIGH, REGISTER_FLAGS, REGISTER_REQUIRED = 7, 8, 9, 10  # of members with a register: bounds
 # of the entries, `ORDERED` and `OPEN`, and how many members are required
 ORDERED, OPEN = 1, 2
+OPENING_BRACKET, OPENING_KEY = 4, 5  # of an opening: the bytes that lead behind the first byte of a key
 MOST_IN_ANY_ORDER = 16_000
 RULE_DISTINCT = 11  # of an array whose items must differ (`ir.Distinct`): 1 and the sum of its needs; else 0
-RULE_COLUMNS = 12
+RULE_OPENING = 12  # of an object: the rule that stands in for it where it is entered, see grammars.openings; else 0
+RULE_COLUMNS = 13
 
 STATE_RULE, STATE_FINAL, FIRST_EDGE, FIRST_CALL, DEFAULT = 0, 1, 2, 3, 4
 STATE_COLUMNS = 5
@@ -49,7 +51,8 @@ CALL_COLUMNS = 2
 class Tables(NamedTuple):
     """Symbols of edges are bytes (0 to 255) and special tokens (256 + index into `special_tokens`)."""
 
-    rules: Int32  # (R, 12) first state, kind, bounds of the counter, tables of a window or of members, distinct items
+    rules: Int32  # (R, 13) first state, kind, bounds of the counter, tables of a window or of members, distinct items,
+    # opening
     states: Int32  # (S + 1, 5) rule, final, first edge, first call, default; edges and calls end where the next state's
     # begin. A state with a default (else < 0) reads a symbol that is on none of its own edges as its default would.
     edges: Int32  # (E, 4) low, high (inclusive), to, tick; of a state sorted by symbol; to < 0 refuses the symbol

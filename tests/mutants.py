@@ -15,6 +15,7 @@ from random_grammars import Case
 from grammars.ir import (
     ANY_CHAR,
     EPSILON,
+    NOTHING,
     And,
     ByteClass,
     Bytes,
@@ -367,7 +368,7 @@ MEMBERS: Rows = {
     ),
     "the bytes of a literal value behind the first are not read": (
         "grammars/members.py",
-        ("len(template.reads) if len(data) > 1 else _AFTER", "_AFTER"),
+        ("len(template.reads) if len(data) > 1 else AFTER", "AFTER"),
     ),
     "keys that begin alike have one list": (
         "grammars/members.py",
@@ -399,12 +400,85 @@ MEMBERS: Rows = {
         ("left + cheapest)", "left)"),
     ),
     "an object without members may lack required ones": (
-        "grammars/members.py",
-        ("ends = dict.fromkeys(positions.follows[written:], _ENDS)", "ends = {}"),
+        "grammars/templates.py",
+        ("ends = dict.fromkeys(positions.follows[written:], ENDS)", "ends = {}"),
     ),
 }
 
-GROUPS = {"counters": COUNTERS, "stacks": STACKS, "characters": CHARACTERS, "masks": MASKS, "members": MEMBERS}
+OPENINGS: Rows = {
+    "an opening forgets in a gap which object it stands in for": (
+        KERNELS,
+        ("count = counter if rules[rule, RULE_KIND] == OPENING else Int(0)", "count = Int(0)"),
+    ),
+    "objects that begin alike are entered as one": (
+        KERNELS,
+        (" and buffer[following + 1] == buffer[at + 1]:\n                following", ":\n                following"),
+    ),
+    "no byte follows on the quote of an object that waits": (KERNELS, ("heap[at + word] = -1", "heap[at + word] = 0")),
+    "an object that waits costs nothing": (
+        KERNELS,
+        ("        heap[record + 3] = heap[known_step(c, record, Int(OPENED)) + 3]\n", "        heap[record + 3] = 1\n"),
+    ),
+    "an object that is entered behind a budget is dear": (
+        KERNELS,
+        ("return opened(c, after) if after > 0 and c[SETTLED] == 1 else after", "return after"),
+    ),
+    "a bracket costs as much as the start of an object": (
+        KERNELS,
+        (
+            "        state += Int(rules[counter, RULE_START]) - Int(rules[rule, RULE_START])\n",
+            "        state = Int(rules[counter, RULE_START])\n",
+        ),
+    ),
+    "what stands beside an object is lost when it is opened": (
+        KERNELS,
+        ("        source, size = at, Int(1)\n", "        source, size = at, Int(0)\n"),
+    ),
+    "a text may not end where an object is opened": (
+        KERNELS,
+        ("else _close(c, Int(heap[configuration + 2]))", "else _close(c, Int(0))"),
+    ),
+    "an object is opened on another stack": (
+        KERNELS,
+        (
+            "    begin = Int(c[TOP])\n    if not _push(c, first, Int(0), stack):",
+            "    begin = Int(c[TOP])\n    if not _push(c, first, Int(0), _intern(c, Int(STACK), Int(1), begin)):",
+        ),
+    ),
+    "an object with required members has the opening of one that may be empty": (
+        BUILDER,
+        (" or (node.empty is not None and node.required):", ":"),
+    ),
+    "the opening of an object whose entries are counted lets it be empty": (
+        BUILDER,
+        ("or has_register(node) or (", "or ("),
+    ),
+    "keys that begin otherwise are not waited for": (BUILDER, ("if len(firsts) > 1 or not (", "if not (")),
+    "an object without possible members is waited for": (
+        BUILDER,
+        (" or not (possible or any(self.survey.facts_of(value) for _, value in node.rest)):", ":"),
+    ),
+    "all objects have the opening of the first one": (
+        BUILDER,
+        (
+            "        known = self.openings.get((begin, empty, key))\n",
+            "        known = next(iter(self.openings.values()), None)\n",
+        ),
+    ),
+    "an opening leads back to its bracket": (
+        "grammars/openings.py",
+        ("to = [state if state >= 0 else last for state in found.to]", "to = [max(0, state) for state in found.to]"),
+    ),
+}
+
+GROUPS = {
+    "counters": COUNTERS,
+    "stacks": STACKS,
+    "characters": CHARACTERS,
+    "masks": MASKS,
+    "members": MEMBERS,
+    "openings": OPENINGS,
+}
 MUTANTS = [
     Mutant(name, group, file, tuple(edits)) for group, rows in GROUPS.items() for name, (file, *edits) in rows.items()
 ]
@@ -563,7 +637,53 @@ def members() -> Iterator[Case]:
             yield case({"start": one, **called}, tokens)
 
 
-CORPUS = {"counters": counters, "stacks": stacks, "characters": characters, "masks": masks, "members": members}
+def openings() -> Iterator[Case]:
+    tokens = [
+        b"\\u0061",
+        b"\\u0062",
+        b'{"',
+        b'{"a',
+        b'"a"',
+        b' "',
+        b' {"b',
+        b'"b"a}',
+        b"}}",
+        b"{}",
+        b'"ab',
+        b'{ "a"b',
+        b",a",
+        b'}"',
+        b'{"a"{',
+    ]
+    quoted, gap, end = (b'"a"', b'"b"'), Ref("g"), Bytes(b"}")
+    begin, string = Sequence((Bytes(b"{"), gap)), JsonString(Repeat(AB, 0, 1))
+    gaps: dict[str, Node] = {"g": Repeat(text(" "), 0, 1)}
+    one = Members(begin, quoted, (A, B), frozenset({0}), (), Bytes(b","), end, None)
+    other = Members(begin, quoted[1:], (B,), frozenset(), ((string, A),), Bytes(b","), end, end)
+    within = Members(begin, quoted, (Ref("one"), S), frozenset(), (), Bytes(b","), end, end)
+    third = Members(begin, quoted[1:], (A,), frozenset({0}), (), Bytes(b","), end, None)
+    yield case({"start": Choice((Ref("one"), Ref("other"))), "one": one, "other": other, **gaps}, tokens)
+    yield case({"start": Choice((Ref("one"), Ref("third"))), "one": one, "third": third, **gaps}, tokens)
+    yield case({"start": Sequence((A, A, Ref("one"))), "one": one, **gaps}, tokens)
+    yield case({"start": within, "one": one, **gaps}, tokens)
+    text_beside = Choice((Sequence((Ref("one"), C)), text('{"'), text('{"}')))
+    yield case({"start": text_beside, "one": one, **gaps}, [*tokens, b'{"}', b"c"])
+    yield case({"start": Sequence((Ref("other"), Ref("one"), A)), "one": one, "other": other, **gaps}, tokens)
+    yield case({"start": Repeat(Ref("one"), 2, 2), "one": one, **gaps}, [bytes([byte]) for byte in b'{"ab,} '])
+    required = Members(begin, quoted, (A, B), frozenset({1}), ((string, C),), Bytes(b","), end, end)
+    yield case({"start": Repeat(Ref("required"), 1, 2), "required": required, **gaps}, [*tokens, b"c"])
+    counted = Members(begin, quoted, (A, B), frozenset(), (), Bytes(b","), end, end, low=1)
+    yield case({"start": counted, **gaps}, tokens)
+    mixed = Members(begin, (b'"a"', b"b"), (A, B), frozenset(), (), Bytes(b","), end, end)
+    yield case({"start": mixed, **gaps}, [*tokens, b"{b", b" b"])
+    impossible = Members(begin, quoted, (NOTHING, NOTHING), frozenset(), (), Bytes(b","), end, end)
+    yield case({"start": Sequence((impossible, Ref("one"))), "one": one, **gaps}, tokens)
+
+
+CORPUS = {
+    "counters": counters, "stacks": stacks, "characters": characters, "masks": masks, "members": members,
+    "openings": openings,
+}  # fmt: skip
 
 
 def failing(group: str) -> str:

@@ -161,7 +161,8 @@ class Draw:
         rng = self.rng
         letters = self.alphabet[:2].encode()
         keys = sorted({bytes(rng.choice(letters) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 5))})
-        keys = [key for key in keys if not any(key != k and key.startswith(k) for k in keys)]
+        quote = b'"' * (rng.random() < 0.7)  # then there may be an opening (`grammars.openings`)
+        keys = [quote + key for key in keys if not any(key != k and key.startswith(k) for k in keys)]
         rng.shuffle(keys)
         some = (text(letters.decode()[:1]), Sequence((text(":"), Ref("w"))), Sequence((Ref("g"), text("::"))))
         values = [rng.choice((Ref("v"), self.chars(), Ref("o"), Sequence((text(":"), Ref("v"))), *some)) for _ in keys]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
-from grammars.tables import EDGE_TO, FIRST_EDGE, RULE_START, STATE_RULE, UNBUILT, Tables, calls_at
+from grammars.tables import EDGE_TO, FIRST_EDGE, RULE_OPENING, RULE_START, STATE_RULE, UNBUILT, Tables, calls_at
 from tokenizer_align import kernels
 from tokenizer_align.context import put, put_parts
 from tokenizer_align.costs import Costs
@@ -58,7 +58,8 @@ class Configurations:
         self._leaves_asked: set[int] = set()
         self._told = 0  # rules that are written of which it was looked at whether they are leaves
         self._tables: Tables | None = None
-        self._build(automaton.start_rule)  # it would be asked for by a kernel, which began again
+        if not automaton.tables.rules[automaton.start_rule, RULE_OPENING]:
+            self._enter(automaton.start_rule)  # it would be asked for by a kernel, which began again
         self._refresh_rules()
         self._tell_leaves()
         self.start: int = self.step(kernels.NOWHERE, 0)
@@ -127,7 +128,7 @@ class Configurations:
             case kernels.CROWDED:
                 self._grow_unions()
             case kernels.WANTS_RULE:
-                self._build(wanted)
+                self._enter(wanted)
                 self._refresh_rules()
                 self._tell_leaves()
             case kernels.WANTS_LEAF:
@@ -144,25 +145,28 @@ class Configurations:
                     hint="make the grammar less ambiguous",
                 )
 
-    def _build(self, rule: int) -> None:
-        """Builds a rule that is being entered, and those that are entered with it since its start calls them.
+    def _enter(self, rule: int) -> None:
+        """Writes a rule that is being entered, and those that are entered with it since its start calls them.
 
         So are those behind its bracket, where it begins with one: tokens go on there, and would soon ask for them.
         """
         automaton = self.automaton
-        automaton.build(rule)
+        automaton.enter(rule)
         tables = automaton.tables
         start = int(tables.rules[rule, RULE_START])
+        if start == UNBUILT:  # what its opening calls is shared, and there
+            return
         pending = calls_at(tables, start)
         first, end = tables.states[start : start + 2, FIRST_EDGE].tolist()
         if end - first == 1 and (behind := int(tables.edges[first, EDGE_TO])) >= 0:
             pending += calls_at(tables, behind)
         while pending:
             rule, _ = pending.pop()
-            if automaton.tables.rules[rule, RULE_START] == UNBUILT:
-                automaton.build(rule)
+            if tables.rules[rule, RULE_START] == UNBUILT and not tables.rules[rule, RULE_OPENING]:
+                automaton.enter(rule)
                 tables = automaton.tables
-                pending += calls_at(tables, int(tables.rules[rule, RULE_START]))
+                if tables.rules[rule, RULE_START] != UNBUILT:
+                    pending += calls_at(tables, int(tables.rules[rule, RULE_START]))
 
     def _tell_leaves(self) -> None:
         """Says of new states that they have no table, where their rule is no leaf: most are not, and would be asked."""
@@ -212,6 +216,10 @@ class Configurations:
         """Gives every record its cost, now and from now on."""
         with self.lock:
             if not self.context[kernels.SETTLED]:
+                waiting = self.call(kernels.waiting, 0)
+                while waiting:
+                    self.call(kernels.opened, waiting)
+                    waiting = self.call(kernels.waiting, waiting)
                 for slot, array in costs.arrays:
                     self._put(slot, array)
                 self.refresh()

@@ -79,6 +79,7 @@ def settle_costs(automaton: ByteAutomaton, leaves: Leaves) -> Costs:
             _find_home(context, automaton, rule, arrays[kernels.HOME], arrays[kernels.WAY_HOME])
     state_bytes = np.full(states, kernels.TOO_MANY, np.int32)
     rule_bytes = np.full(rules, kernels.TOO_MANY, np.int32)
+    arrays[kernels.RULE_COST][np.flatnonzero(tables.rules[:rules, RULE_KIND] == Kind.OPENING)] = kernels.TOO_MANY
     kernels.settle_bytes(context, rules, states, state_bytes, rule_bytes)
     kernels.settle_tokens(context, rules, states)
     arrays[kernels.RULE_COST][: automaton.num_rules, 1] = _dearest(automaton, arrays[kernels.STATE_COST])

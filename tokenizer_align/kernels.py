@@ -22,6 +22,12 @@ members are decided or a bit for each that is. The register of no entries is 0: 
 can be called again: `FULL` when the heap or its hash table must grow, `FULL_STEPS` when the table of transitions must,
 `CROWDED` when the memo of unions must, `LIMIT` when a configuration has more items than the scratch space holds,
 `WANTS_RULE`, `WANTS_LEAF` and `WANTS_ROW` when Python has to build the rule, the leaf table or the row in `c[WANTED]`.
+`WAITS` stays among the kernels.
+
+**Openings** (`grammars.openings`). An object that is entered but not written is an item of its opening, whose counter
+is the number of its rule. As soon as the rule is written such an item reads as the rule does. Behind the quote of a key
+that is the last state of the opening, of which nothing is known: every byte may follow. A configuration with such an
+item is taken for the one that `opened` finds for it, and remembers by the symbol `OPENED`, before it is read.
 """
 
 from __future__ import annotations
@@ -54,6 +60,8 @@ from grammars.tables import (
     MEMBERS_COUNT,
     MOST_IN_ANY_ORDER,
     OPEN,
+    OPENING_BRACKET,
+    OPENING_KEY,
     ORDERED,
     REGISTER_FLAGS,
     REGISTER_HIGH,
@@ -64,6 +72,7 @@ from grammars.tables import (
     RULE_KIND,
     RULE_MAX,
     RULE_MIN,
+    RULE_OPENING,
     RULE_START,
     STATE_COLUMNS,
     STATE_FINAL,
@@ -145,6 +154,7 @@ FULL_STEPS = -5
 WANTS_RULE = -6
 WANTS_LEAF = -7
 WANTS_ROW = -8
+WAITS = -9
 
 STACK = 1
 CONFIGURATION = 2
@@ -157,12 +167,14 @@ NEVER = 2**30  # no length, no upper bound
 TOO_MANY = 2**29  # costs stop here
 NO_BUDGET = 2**30
 RETURNED = 1 << 20  # the "symbol" of a transition from a stack set to what follows a rule that ends on it
+OPENED = 1 << 21  # that of one from a configuration to the same one with its objects written
 
 PLAIN = 0
 REPEAT = 1
 WINDOW = 2
-MEMBERS = 3
-REGISTER = 4
+OPENING = 3
+MEMBERS = 4
+REGISTER = 5
 
 
 # -- windows -----------------------------------------------------------------------------------------------------------
@@ -453,6 +465,11 @@ def _cost(c: Context, state: int, counter: int) -> int:
         return min(TOO_MANY, max(0, Int(rules[rule, RULE_MIN]) - counter) * Int(table(c, RULE_COST, 2)[item, 0]))
     if rules[rule, RULE_KIND] == MEMBERS:
         return _members_cost(c, rule, state, counter)
+    if rules[rule, RULE_KIND] == OPENING:  # all rules are written when there are costs
+        if _is_waiting(c, state):
+            return TOO_MANY
+        state += Int(rules[counter, RULE_START]) - Int(rules[rule, RULE_START])
+        return _members_cost(c, counter, state, Int(0))
     if rules[rule, RULE_KIND] == REGISTER:
         return _register_cost(c, rule, state, counter)
     return _window_cost(c, state, counter)
@@ -479,8 +496,50 @@ def settle_records(c: Context) -> None:
     record = Int(FIRST_RECORD)
     while record < c[HEAP_TOP]:
         heap[record + 3] = _record_cost(c, record)
-        header = FIRST_ITEM if heap[record] == CONFIGURATION else HEADER
-        record += header + 3 * Int(heap[record + 1])
+        record = _following(c, record)
+    record = waiting(c, Int(0))
+    while record > 0:
+        heap[record + 3] = heap[known_step(c, record, Int(OPENED)) + 3]
+        record = waiting(c, record)
+
+
+@kernel
+def _following(c: Context, record: int) -> int:
+    """The next record in the heap, or its end."""
+    heap = words(c, HEAP)
+    return record + (FIRST_ITEM if heap[record] == CONFIGURATION else HEADER) + 3 * Int(heap[record + 1])
+
+
+@kernel
+def waiting(c: Context, record: int) -> int:
+    """The first configuration behind a record (0: of all) that `opened` takes for another; 0 when there is none."""
+    record = _following(c, record) if record > 0 else Int(FIRST_RECORD)
+    while record < c[HEAP_TOP]:
+        if words(c, HEAP)[record] == CONFIGURATION and _has_waiting(c, record):
+            return record
+        record = _following(c, record)
+    return Int(0)
+
+
+@kernel
+def _has_waiting(c: Context, configuration: int) -> bool:
+    """Whether an item of a configuration is in an object of which nothing is known."""
+    heap = words(c, HEAP)
+    for at in range(configuration + FIRST_ITEM, configuration + FIRST_ITEM + 3 * heap[configuration + 1], 3):
+        if _is_waiting(c, Int(heap[at])):
+            return True
+    return False
+
+
+@inlined
+def _is_waiting(c: Context, state: int) -> bool:
+    """Whether a state is the last one of an opening."""
+    states = table(c, STATES, STATE_COLUMNS)
+    if table(c, RULES, RULE_COLUMNS)[Int(states[state, STATE_RULE]), RULE_KIND] != OPENING:
+        return False
+    reads = states[state, FIRST_EDGE] < states[state + 1, FIRST_EDGE]
+    calls = states[state, FIRST_CALL] < states[state + 1, FIRST_CALL]
+    return not (reads or calls or states[state, STATE_FINAL] == 1)
 
 
 @inlined
@@ -550,6 +609,9 @@ def _add_bytes(c: Context, at: int, state: int) -> None:
     """Sets the bits of the bytes that are on edges of a state, in the 8 words of the heap from `at` on."""
     heap, edges = words(c, HEAP), table(c, EDGES, EDGE_COLUMNS)
     states = table(c, STATES, STATE_COLUMNS)
+    if _is_waiting(c, state):
+        for word in range(BYTE_WORDS):
+            heap[at + word] = -1
     while state >= 0:
         for edge in range(states[state, FIRST_EDGE], states[state + 1, FIRST_EDGE]):
             low, high = Int(edges[edge, EDGE_LOW]), min(255, Int(edges[edge, EDGE_HIGH]))
@@ -751,7 +813,7 @@ def _leave(c: Context) -> int:
 def _enter(c: Context) -> int:
     """Enters every rule that is called; one that several items call is reached with all their stacks at once.
 
-    So many items cost no union each. The triples of the buffer are (start, stack set, unused). Returns 0 or a status.
+    So many items cost no union each. The triples of the buffer are (start, counter, stack set). Returns 0 or a status.
     """
     items, queue, calls = table(c, ITEMS, 5), words(c, QUEUE), table(c, CALLS, CALL_COLUMNS)
     rules, states, buffer = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS), words(c, BUFFER)
@@ -767,16 +829,16 @@ def _enter(c: Context) -> int:
             items[item, 4] = 0
             state, counter, stack = Int(items[item, 0]), Int(items[item, 1]), Int(items[item, 2])
             rule = Int(states[state, STATE_RULE])
-            count = Int(0)
+            count = counter if rules[rule, RULE_KIND] == OPENING else Int(0)
             if rules[rule, RULE_KIND] == REPEAT:
                 if counter >= rules[rule, RULE_MAX]:
                     continue
                 count = _counted(c, rule, counter)
             for call in range(states[state, FIRST_CALL], states[state + 1, FIRST_CALL]):
-                first = Int(rules[calls[call, CALL_RULE], RULE_START])
+                callee = Int(calls[call, CALL_RULE])
+                first = _entrance(c, callee)
                 if first < 0:
-                    c[WANTED] = calls[call, CALL_RULE]
-                    return WANTS_RULE
+                    return first
                 if rules[rule, RULE_KIND] >= MEMBERS:
                     count = _entered(c, rule, Int(calls[call, CALL_RETURN]), counter)
                     if count < DEAD:
@@ -791,21 +853,42 @@ def _enter(c: Context) -> int:
                     below = _intern(c, Int(STACK), Int(0), begin)
                     if below < 0:
                         return below
-                if not _push(c, first, below, Int(0)):
+                if not _push(c, first, _stood_in_for(c, callee), below):
                     return LIMIT
         at, end = bottom, Int(c[TOP])
         _sort(buffer, bottom, (end - bottom) // 3)
         while at < end:
             following = at + 3
-            while following < end and buffer[following] == buffer[at]:
+            while following < end and buffer[following] == buffer[at] and buffer[following + 1] == buffer[at + 1]:
                 following += 3
-            below = Int(buffer[at + 1]) if following == at + 3 else _unite(c, at, following)
-            status = below if below < 0 else _reach(c, Int(buffer[at]), Int(0), below)
+            below = Int(buffer[at + 2]) if following == at + 3 else _unite(c, at, following)
+            status = below if below < 0 else _reach(c, Int(buffer[at]), Int(buffer[at + 1]), below)
             if status < 0:
                 return status
             at = following
         c[TOP] = bottom
     return 0
+
+
+@inlined
+def _entrance(c: Context, rule: int) -> int:
+    """The state in which a rule is entered: that of its opening or its own first one; or a status.
+
+    An opening is always gone through, also when the rule is written: so equal places in a text stay one configuration.
+    """
+    rules = table(c, RULES, RULE_COLUMNS)
+    opening = Int(rules[rule, RULE_OPENING])
+    first = Int(rules[opening if opening > 0 else rule, RULE_START])
+    if first < 0:
+        c[WANTED] = rule
+        return WANTS_RULE
+    return first
+
+
+@inlined
+def _stood_in_for(c: Context, rule: int) -> int:
+    """The counter with which a rule is entered: its number, where that is done in its opening."""
+    return rule if table(c, RULES, RULE_COLUMNS)[rule, RULE_OPENING] > 0 else 0
 
 
 @kernel
@@ -815,7 +898,7 @@ def _unite(c: Context, begin: int, end: int) -> int:
     bottom = Int(c[TOP])
     flag = Int(0)
     for at in range(begin, end, 3):
-        stack = Int(buffer[at + 1])
+        stack = Int(buffer[at + 2])
         flag |= Int(heap[stack + 2])
         for frame in range(stack + HEADER, stack + HEADER + 3 * heap[stack + 1], 3):
             if not _push(c, Int(heap[frame]), Int(heap[frame + 1]), Int(heap[frame + 2])):
@@ -873,6 +956,7 @@ def _close(c: Context, accepting: int) -> int:
         state = Int(items[item, 0])
         mark[state] = 0
         reads = states[state, FIRST_EDGE] < states[state + 1, FIRST_EDGE] or states[state, DEFAULT] >= 0
+        reads = reads or _is_waiting(c, state)
         if left >= 0 and reads and not _push(c, state, Int(items[item, 1]), Int(items[item, 2])):
             left = LIMIT
     _forget(c)
@@ -901,15 +985,25 @@ def _forget(c: Context) -> None:
 def _step(c: Context, configuration: int, symbol: int) -> int:
     """The configuration after a symbol, `DEAD`, or a status; remembers the answer.
 
-    From `NOWHERE` it is the start; behind `RETURNED` "configuration" is a stack set, on which a rule ends.
+    From `NOWHERE` it is the start; behind `RETURNED` "configuration" is a stack set, on which a rule ends. While there
+    are costs, it is one in which nothing waits: then it costs what it says.
     """
+    after = _plain_step(c, configuration, symbol)
+    if after == WAITS:
+        whole = opened(c, configuration)
+        after = whole if whole < 0 else _plain_step(c, whole, symbol)
+        if after >= DEAD:
+            after = _remember_step(c, configuration, symbol, after)
+    return opened(c, after) if after > 0 and c[SETTLED] == 1 else after
+
+
+@kernel
+def _plain_step(c: Context, configuration: int, symbol: int) -> int:
+    """The same as it comes, and `WAITS` behind a configuration that is to be `opened` first."""
     steps = table(c, STEP_TABLE, 3)
-    slot = (configuration * 0x9E3779B1 + symbol * 0x85EBCA6B) & 0x7FFFFFFFFFFF
-    slot = (slot ^ (slot >> 15)) & (len(steps) - 1)
-    while steps[slot, 0] != 0:
-        if steps[slot, 0] == configuration and steps[slot, 1] == symbol:
-            return Int(steps[slot, 2])
-        slot = (slot + 1) & (len(steps) - 1)
+    slot = _step_slot(c, configuration, symbol)
+    if steps[slot, 0] != 0:
+        return Int(steps[slot, 2])
     if 2 * (c[STEPS] + 1) > len(steps):
         return FULL_STEPS
     status = Int(0)
@@ -921,7 +1015,7 @@ def _step(c: Context, configuration: int, symbol: int) -> int:
         accepting = Int(words(c, HEAP)[configuration + 2])
         status = _return(c, configuration)
     else:
-        status = _read(c, configuration, symbol)
+        status = Int(WAITS) if _has_waiting(c, configuration) else _read(c, configuration, symbol)
     after = Int(DEAD)
     if status < 0:
         after = status
@@ -935,15 +1029,96 @@ def _step(c: Context, configuration: int, symbol: int) -> int:
     return after
 
 
+@kernel
+def _step_slot(c: Context, configuration: int, symbol: int) -> int:
+    """Where a transition is remembered, or where it would be."""
+    steps = table(c, STEP_TABLE, 3)
+    slot = (configuration * 0x9E3779B1 + symbol * 0x85EBCA6B) & 0x7FFFFFFFFFFF
+    slot = (slot ^ (slot >> 15)) & (len(steps) - 1)
+    while steps[slot, 0] != 0 and (steps[slot, 0] != configuration or steps[slot, 1] != symbol):
+        slot = (slot + 1) & (len(steps) - 1)
+    return slot
+
+
+@kernel
+def known_step(c: Context, configuration: int, symbol: int) -> int:
+    """The remembered configuration after a symbol, 0 when there is none."""
+    return Int(table(c, STEP_TABLE, 3)[_step_slot(c, configuration, symbol), 2])
+
+
+@kernel
+def _remember_step(c: Context, configuration: int, symbol: int, after: int) -> int:
+    """Enters a transition that is not there; returns `after`, or a status."""
+    steps, slot = table(c, STEP_TABLE, 3), _step_slot(c, configuration, symbol)
+    if 2 * (c[STEPS] + 1) > len(steps):
+        return FULL_STEPS
+    steps[slot, 0], steps[slot, 1], steps[slot, 2] = configuration, symbol, after
+    c[STEPS] += 1
+    return after
+
+
+@kernel
+def opened(c: Context, configuration: int) -> int:
+    """What a configuration is taken for: with the rules of objects in place of the ends of their openings; or a status.
+
+    Itself, where it has none of these; else the answer is remembered.
+    """
+    if not _has_waiting(c, configuration):
+        return configuration
+    found = known_step(c, configuration, Int(OPENED))
+    if found > 0:
+        return found
+    heap = words(c, HEAP)
+    first, end = configuration + FIRST_ITEM, configuration + FIRST_ITEM + 3 * Int(heap[configuration + 1])
+    for at in range(first, end, 3):
+        if _is_waiting(c, Int(heap[at])):
+            behind = _behind_quote(c, Int(heap[at]), Int(heap[at + 1]), Int(heap[at + 2]))
+            if behind < 0:
+                return behind
+    status = Int(0)
+    for at in range(first, end, 3):
+        source, size = at, Int(1)
+        if _is_waiting(c, Int(heap[at])):  # which takes nothing but looking it up by now
+            source = _behind_quote(c, Int(heap[at]), Int(heap[at + 1]), Int(heap[at + 2]))
+            source, size = source + FIRST_ITEM, Int(heap[source + 1])
+        for item in range(source, source + 3 * size, 3):
+            if status == 0:
+                status = _reach(c, Int(heap[item]), Int(heap[item + 1]), Int(heap[item + 2]))
+    c[BUSY] = 0  # all rules are left and entered
+    found = status if status < 0 else _close(c, Int(heap[configuration + 2]))
+    _forget(c)
+    c[TOP] = 0
+    return found if found < 0 else _remember_step(c, configuration, Int(OPENED), found)
+
+
+@kernel
+def _behind_quote(c: Context, state: int, rule: int, stack: int) -> int:
+    """The configuration of an object on a stack set behind what its opening has read, or a status."""
+    rules = table(c, RULES, RULE_COLUMNS)
+    first = Int(rules[rule, RULE_START])
+    if first < 0:
+        c[WANTED] = rule
+        return WANTS_RULE
+    begin = Int(c[TOP])
+    if not _push(c, first, Int(0), stack):
+        return LIMIT
+    found = _intern(c, Int(CONFIGURATION), Int(0), begin)
+    opening = Int(table(c, STATES, STATE_COLUMNS)[state, STATE_RULE])
+    if found > 0:
+        found = _plain_step(c, found, Int(rules[opening, OPENING_BRACKET]))
+    if found > 0:
+        found = _plain_step(c, found, Int(rules[opening, OPENING_KEY]))
+    return found
+
+
 @inlined
 def _begin(c: Context) -> int:
     """Reaches the start of the first rule, on the empty stack. Returns 0 or a status."""
-    first = Int(table(c, RULES, RULE_COLUMNS)[0, RULE_START])
+    first = _entrance(c, Int(0))
     if first < 0:
-        c[WANTED] = 0
-        return WANTS_RULE
+        return first
     bottom = _intern(c, Int(STACK), Int(1), Int(0))
-    return bottom if bottom < 0 else _reach(c, first, Int(0), bottom)
+    return bottom if bottom < 0 else _reach(c, first, _stood_in_for(c, Int(0)), bottom)
 
 
 @kernel
@@ -1036,6 +1211,9 @@ def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
     Where the text may end, the row has the tokens that end it, unless `most` < -1. Returns a number of tokens that
     suffices after any of them, or a status.
     """
+    configuration = opened(c, configuration)
+    if configuration < 0:
+        return configuration
     for word in range(len(row)):
         row[word] = 0
     if most < NO_BUDGET:

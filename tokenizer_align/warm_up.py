@@ -32,14 +32,14 @@ _FORMATS = ("date-time", "date", "time", "email", "uri", "uuid", "hostname", "ip
 
 _FIRST = (
     ("_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort", "_set", "_leaf_state",
-     "_find_vetoes", "_add_row"),
+     "_find_vetoes", "_add_row", "_following", "_has_waiting", "_step_slot", "known_step", "_remember_step"),
     "_record_cost", ("_intern", "_entered", "settle_bytes", "settle_tokens"),
-    "_unite", ("_step", "_walk", "_finish", "fill"),
+    "_unite", ("_plain_step", "_behind_quote", "opened", "_step", "_walk", "_finish", "fill"),
 )  # fmt: skip
 _SECOND = (("_record_cost",), "_intern", ("_union", "_reach", "_return", "_unite"))
 """What each of two processes compiles, and in between for which kernel of the other one it waits."""
 
-_SECOND_LAST = ("_step", ("advance", "settle_records", "intern_record"))
+_SECOND_LAST = ("_step", ("advance", "settle_records", "intern_record", "waiting"))
 """Likewise, after the kernels that make tables."""
 
 _PATIENCE = 30.0
@@ -140,14 +140,16 @@ def _compile(names: tuple[str, ...]) -> None:
 
 
 def _example() -> tuple[ByteAutomaton, Vocabulary]:
-    """An automaton with a window, a repeat and recursion, and a vocabulary."""
+    """An automaton with a window, a repeat, recursion and an object, and a vocabulary."""
     from grammars.compile import compile_grammar
-    from grammars.ir import Bytes, Choice, Grammar, Length, Node, Ref, Repeat, Sequence, char_class
+    from grammars.ir import Bytes, Choice, Grammar, Length, Members, Node, Ref, Repeat, Sequence, char_class
     from tokenizer_align.vocabulary import Vocabulary
 
     letter = char_class([(97, 122)])
+    end = Bytes(b"}")
     rules: dict[str, Node] = {
-        "start": Choice((Sequence((Bytes(b"("), Ref("start"), Bytes(b")"))), Ref("word"), Ref("many"))),
+        "start": Choice((Sequence((Bytes(b"("), Ref("start"), Bytes(b")"))), Ref("word"), Ref("many"), Ref("object"))),
+        "object": Members(Bytes(b"{"), (b'"":',), (Ref("start"),), frozenset(), (), Bytes(b","), end, end),
         "word": Sequence((Length(Repeat(letter), 20, 90), Bytes(b"!"))),
         "many": Sequence((Repeat(Ref("start"), 2, 90), Bytes(b"."))),
     }
@@ -159,10 +161,11 @@ def _use_machine(automaton: ByteAutomaton, vocabulary: Vocabulary, *, budget: in
     from tokenizer_align.constraint import align
 
     constraint = align(automaton, vocabulary)
-    state = constraint.start
-    for token in (40, *12 * (257,), 33, 41):
-        constraint.mask(state, budget)
-        state = constraint.advance(state, token)
+    for tokens in ((40, *12 * (257,), 33, 41), b'{"":'):
+        state = constraint.start
+        for token in tokens:
+            constraint.mask(state, budget)
+            state = constraint.advance(state, token)
     constraint.forced_text(state)
 
 

@@ -18,6 +18,11 @@ from mask_laws import check_case, report
 from naive import Language
 from random_grammars import random_case
 
+from grammars.compile import compile_grammar
+from grammars.errors import UnsupportedFeature
+from grammars.ir import Grammar
+from grammars.tables import RULE_OPENING
+
 CASES = int(os.environ.get("GCD_LAW_CASES", "200"))
 FIRST = int(os.environ.get("GCD_LAW_FIRST", "0"))
 
@@ -32,6 +37,7 @@ MET_AT_LEAST = {  # in the first 200 cases
     "ends inside a character": 50,
     "ambiguous": 40,
     "hidden left recursion": 15,
+    "openings": 4,
     "empty": 4,
     "lacks bytes": 4,
 }
@@ -72,6 +78,16 @@ def test_what_was_in_memory_before_does_not_matter(monkeypatch: pytest.MonkeyPat
             raise AssertionError(report(case)) from error
 
 
+def has_openings(grammar: Grammar) -> bool:
+    """Whether an object is entered by an opening."""
+    try:
+        automaton = compile_grammar(grammar)
+    except UnsupportedFeature:
+        return False
+    automaton.build_all()
+    return bool((automaton.tables.rules[: automaton.num_rules, RULE_OPENING] > 0).any())
+
+
 def features() -> Counter[str]:
     """What the grammars of the first 200 cases are like."""
     met: Counter[str] = Counter()
@@ -81,4 +97,5 @@ def features() -> Counter[str]:
         if not language.is_empty():
             met["ambiguous"] += is_ambiguous(language, random.Random(seed))
             met["hidden left recursion"] += has_hidden_left_recursion(grammar)
+            met["openings"] += has_openings(grammar)
     return met

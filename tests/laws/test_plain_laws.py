@@ -19,13 +19,20 @@ from random_schemas import NAMES, meant, mutated, random_schema
 import gcd
 from gcd.errors import GrammarError
 from grammars.automaton import ByteAutomaton
+from grammars.builder import Builder
 from grammars.compile import compile_grammar
 from grammars.frontends.json_schema import parse_json_schema
+from grammars.frontends.json_schema.anything import ANY, any_value_rules
 from grammars.frontends.json_schema.plain import Plain
 from grammars.frontends.json_schema.refs import Document
-from grammars.ir import Grammar, Ref
+from grammars.frontends.json_schema.whitespace import layout
+from grammars.ir import Grammar, Members, Ref
+from grammars.limits import Limits
+from grammars.summary import summarise
+from grammars.survey import Survey
 from tokenizer_align.vocabulary import Vocabulary
 
+SHARED = any_value_rules(layout("bounded"), (ANY, "any integer")).rules
 SCHEMAS = int(os.environ.get("GCD_RANDOM_SCHEMAS", "200"))
 
 
@@ -97,7 +104,10 @@ def plain_document(pick: random.Random) -> dict:
 
 
 def are_alike(one: Grammar, other: Grammar) -> bool:
-    """Whether two grammars are equal but for the names of rules: several of one name are numbered as they are made."""
+    """Whether two grammars are equal but for the names of rules: several of one name are numbered as they are made.
+
+    A grammar whose root waits has all shared rules, asked for or not.
+    """
     names, pending = {one.start: other.start}, [one.start]
 
     def equal(left: object, right: object) -> bool:
@@ -116,7 +126,8 @@ def are_alike(one: Grammar, other: Grammar) -> bool:
         name = pending.pop()
         if not equal(one.rules[name], other.rules[names[name]]):
             return False
-    return len(set(names.values())) == len(names) and len(one.rules) == len(other.rules)
+    extra = other.rules.keys() - names.values()
+    return len(set(names.values())) == len(names) == len(one.rules) and all(name in SHARED for name in extra)
 
 
 def outcome(schema: object, *, waits: bool) -> ByteAutomaton | tuple[str, str]:
@@ -146,6 +157,30 @@ def test_rules_that_wait_are_those_that_do_not(pick: random.Random) -> None:
     assert later.is_complete
     assert later.source.later is None
     assert are_alike(at_once.source, later.source), where
+
+
+@settings(max_examples=SCHEMAS, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_rules_that_wait_begin_as_they_say(pick: random.Random) -> None:
+    schema = plain_document(pick)
+    try:
+        grammar = parse_json_schema(schema, waits=True)
+    except GrammarError:
+        return
+    later, pending = grammar.later, [grammar.start, *grammar.rules]
+    while later is not None and pending:
+        name = pending.pop()
+        if name not in later:
+            continue
+        said = later.opening(name)
+        later.make(name)
+        node = grammar.rules[name]
+        assert (said is not None) == isinstance(node, Members), f"{name} of {json.dumps(schema)}"
+        if said is not None and isinstance(node, Members):
+            survey = Survey(parse_json_schema(schema), Limits())
+            assert said == (node.begin, node.empty), f"{name} of {json.dumps(schema)}"
+            assert Builder(survey)._first_byte(node) == ord('"'), f"{name} of {json.dumps(schema)}"
+        pending += summarise(node, Limits()).refs
 
 
 @settings(max_examples=SCHEMAS, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,6 +8,7 @@ from toys import byte_vocabulary
 
 from grammars.compile import compile_grammar
 from grammars.ir import Bytes, Grammar, JsonString, Members, Ref, Repeat, text
+from grammars.rules import Kind
 from grammars.tables import MEMBERS_AFTER, RULE_KIND, STATE_FINAL
 from tokenizer_align.constraint import align
 from tokenizer_align.entries import written_apart
@@ -56,7 +57,7 @@ def test_no_rule_of_members_is_left() -> None:
     automaton.build_all()
     apart = written_apart(automaton)
     assert len(apart.objects) == 1
-    assert set(apart.tables.rules[:, RULE_KIND].tolist()) == {0}
+    assert set(apart.tables.rules[:, RULE_KIND].tolist()) == {Kind.PLAIN, Kind.OPENING}
     before, after = automaton.tables.states[: automaton.num_states], apart.tables.states[: automaton.num_states]
     behind_value = automaton.tables.rules[0, MEMBERS_AFTER]
     assert np.argwhere(before != after).tolist() == [[behind_value, STATE_FINAL]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from grammars.frontends.json_schema.chains import END, begin_of_members
 from grammars.frontends.json_schema.decimals import shortened
 from grammars.frontends.json_schema.numbers import integer, number
 from grammars.frontends.json_schema.parts import ALL, INTEGER, NUMBER, STRING
@@ -40,7 +41,7 @@ def any_value_rules(layout: Layout, starts: tuple[str, ...] = (ANY,)) -> Shared:
             if name in rules and name not in found:
                 found[name] = rules[name]
                 pending.append(name)
-    return Shared(found, starts)
+    return Shared(found, starts, tuple([(begin_of_members(layout), end) for end in (None, END)]))
 
 
 @cache

@@ -23,7 +23,7 @@ from grammars.frontends.json_schema.whitespace import Layout
 from grammars.ir import NOTHING, And, Bytes, Choice, JsonString, Members, Node, Not, Ref, Repeat
 from grammars.ir import Sequence as Seq
 
-__all__ = ["Rules", "in_order", "members_node", "object_node"]
+__all__ = ["END", "Rules", "begin_of_members", "in_order", "members_node", "object_node"]
 
 _COUNTED = 100_000
 """Most rules that counting the keys of one object may take."""
@@ -34,7 +34,7 @@ _SHAPES = 256
 _SHAPE, _MEMBER = 16, 4
 """What one of these ways costs, and each of its members: as many parts as are looked at in the time."""
 
-_END = Bytes(b"}")
+END = Bytes(b"}")
 
 
 class Rules(Protocol):
@@ -199,12 +199,17 @@ def members_node(
         tuple([(JsonString(content), value) for content, value in open_keys]),
         separator,
         end,
-        _END if is_empty and not is_apart else None,
+        END if is_empty and not is_apart else None,
         layout.any_order and len(names) + len(open_keys) > 1,
         low,
         high,
     )
     return Choice((in_order(layout.empty(b"{}")), members)) if is_apart and is_empty else members
+
+
+def begin_of_members(layout: Layout) -> Node:
+    """What stands before the first key of the outermost object, and of all others but with a fixed indent."""
+    return _around_members(layout, 0)[0]
 
 
 @lru_cache(maxsize=1024)

@@ -180,7 +180,10 @@ class Compiler:
         """Makes all rules that cannot wait, from the root's on; returns the name of the first."""
         start, later = self.rule((self.document.root,), 0).name, self._later
         if later is not None and start in later:
-            self._make(start, later.waiting.pop(start))
+            if later.opening(start) is None:
+                self._make(start, later.waiting.pop(start))
+            elif self.strings == "any":
+                self._shared |= dict.fromkeys(ANY_OF_TYPES.values())  # most of which will be asked for
         self._make_pending()
         return start
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from grammars.errors import place_of
 from grammars.frontends.json_schema.anything import ANY, ANY_OF_TYPES
 from grammars.frontends.json_schema.arrays import list_node
-from grammars.frontends.json_schema.chains import members_node
+from grammars.frontends.json_schema.chains import END, begin_of_members, members_node
 from grammars.frontends.json_schema.parts import ARRAY, OBJECT
 from grammars.frontends.json_schema.plain import Plain, types_of
 from grammars.frontends.json_schema.refs import Location
@@ -66,7 +66,7 @@ class Later:
         if not isinstance(schema, dict) or not self._is_near(location) or not self.plain.has_alone(schema):
             return False
         said = self.plain.said(schema)
-        return len(said) > 1 and _OF_OBJECTS.issuperset(said) and "type" in said and types_of(schema["type"]) == OBJECT
+        return _is_of_members(said) and "type" in said and types_of(schema["type"]) == OBJECT
 
     def body(self, location: Location) -> Node | None:
         """The node of an object that `writes`; None for all others, and for one that goes the long way."""
@@ -128,7 +128,7 @@ class Later:
         """The node of a plain subschema that is written from the JSON; None for one that goes the long way."""
         said = self.plain.said(schema)
         types = types_of(schema["type"]) if "type" in said else 0
-        if types == OBJECT and len(said) > 1 and _OF_OBJECTS.issuperset(said):
+        if types == OBJECT and _is_of_members(said):
             return self.object_node(schema, pointer, depth)
         if types == ARRAY and "items" in said and _OF_ARRAYS.issuperset(said) and schema.get("maxItems") != 0:
             item = self.ref(schema["items"], f"{pointer}/items", depth + 1)
@@ -142,8 +142,8 @@ class Later:
     def object_node(self, schema: dict[str, Any], pointer: str, depth: int) -> Node | None:
         """The node of an object whose own keywords are plain; None where it goes the long way."""
         declared, others = schema.get("properties", {}), schema.get("additionalProperties", True)
-        below = [*declared.values(), *([] if others is False else [others])]
-        if not below or not self.compiler.is_open or not all(map(_is_schema, below)):
+        below = _below(declared, others)
+        if not below or not self.compiler.is_open:
             return None
         values = self._values(below, pointer, [*declared], depth + 1)
         names, open_keys, required = [*declared], list[tuple[Node, Node]](), schema.get("required", ())
@@ -189,6 +189,16 @@ class Later:
     def __contains__(self, name: object) -> bool:
         return name in self.waiting
 
+    def opening(self, name: str) -> tuple[Node, Node | None] | None:
+        waiting, layout = self.waiting.get(name), self.compiler.layout
+        if waiting is None or waiting.schema.get("type") != "object" or layout.any_order or layout.indent is not None:
+            return None
+        schema = waiting.schema
+        below = _below(schema.get("properties", {}), schema.get("additionalProperties", True))
+        if not below or not self.compiler.is_open or not _is_of_members(self.plain.said(schema)):
+            return None
+        return begin_of_members(layout), None if schema.get("required") else END
+
     def make(self, name: str) -> Shared | None:
         return self.compiler.make(name, self.waiting.pop(name))
 
@@ -196,6 +206,17 @@ class Later:
         while self.waiting:
             self.compiler.make(*self.waiting.popitem())
         self.certain.clear()
+
+
+def _is_of_members(said: list[str]) -> bool:
+    """Whether an object about which this is said is written from the JSON."""
+    return len(said) > 1 and _OF_OBJECTS.issuperset(said)
+
+
+def _below(declared: dict[str, Any], others: object) -> list[Any]:
+    """The schemas of the members of an object, those of others last; nothing where one of them may have no values."""
+    below = [*declared.values(), *([] if others is False else [others])]
+    return below if all(map(_is_schema, below)) else []
 
 
 def _is_schema(value: object) -> bool:

@@ -1,0 +1,43 @@
+"""Openings: what stands before the first key of an object, as a rule that stands in for objects that wait.
+
+Place in the walk: `Members` -> **Piece**. Nearly all objects of a grammar begin alike: a bracket, gaps, and the quote
+of a key, or the end. No token goes on from there in the vocabularies we know. So a machine that enters an object needs
+none of its keys at first, and there is one opening for all, or two:
+
+    { gap " *    the state * reads nothing: what follows is in the rule that the opening stands in for
+    { gap }      if the object may be empty
+
+Its states are those that the rules of such objects begin with, in the same order, and * comes last. Whoever enters an
+opening keeps the number of that rule in the counter. Once it is written, the s-th state of the opening stands for its
+s-th state, and * for where it is behind the bracket and the quote; see `tokenizer_align.kernels`.
+"""
+
+from __future__ import annotations
+
+from grammars.ir import Node
+from grammars.pieces import Piece, flat_piece
+from grammars.positions import Callees
+from grammars.tables import NOWHERE
+from grammars.templates import KEY, around, items_of, references, starts_of
+
+__all__ = ["opening_piece"]
+
+
+def opening_piece(begin: Node, empty: Node | None, key: int, callees: Callees) -> tuple[Piece, tuple[int, int]] | None:
+    """The opening of objects whose keys begin with a byte, and the bytes that lead to its last state.
+
+    None where keys do not follow on a bracket of one byte.
+    """
+    first, end = items_of(begin), None if empty is None else items_of(empty)
+    facts, rules = references((*first, *(end or ())), callees)
+    found = around(first, (), end, facts, (key,), 0)
+    symbols, edges, calls = found.symbols, starts_of(found.edge_counts), starts_of(found.call_counts)
+    behind = found.to[0]
+    keys = range(edges[behind], edges[behind] + found.edge_counts[behind])
+    if found.edge_counts[0] != 1 or found.call_counts[0] or all(found.to[edge] != KEY for edge in keys):
+        return None
+    last = len(edges)
+    to = [state if state >= 0 else last for state in found.to]
+    called = [rules[place] for place in found.called], [state if state >= 0 else NOWHERE for state in found.back]
+    piece = flat_piece(found.finals, [*edges, len(to)], [*calls, len(called[0])], (symbols, symbols, to), called)
+    return piece, (symbols[0], key)
