@@ -38,7 +38,7 @@ from grammars.ir import (
 )
 from grammars.limits import Limits
 from grammars.members import has_register, members_piece
-from grammars.openings import opening_piece
+from grammars.openings import MOST_MEMBERS, opening_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
@@ -318,6 +318,8 @@ class Builder:
     def _first_byte(self, node: Members) -> int:
         """What all keys of an object begin with, if something can follow, and the object has no second way to begin."""
         if self._has_own_arena or has_register(node) or (node.empty is not None and node.required):
+            return 0
+        if len(node.keys) > MOST_MEMBERS:
             return 0
         if not all(self._is_string(key) for key, _ in node.rest):
             return 0

@@ -327,7 +327,7 @@ class Later(Protocol):
         """Whether a rule is still to be made."""
 
     def opening(self, name: str) -> tuple[Node, Node | None] | None:
-        """The `begin` and `empty` of the `Members` that a rule will be whose keys are JSON strings, and which has an
+        """The `begin` and `empty` of the `Members` that a rule will be, with few keys that are all JSON strings, and an
         entry for certain; None for other rules, and where it is not known."""
 
     def make(self, name: str) -> Shared | None:

@@ -421,7 +421,7 @@ OPENINGS: Rows = {
     ),
     "an object that is entered behind a budget is dear": (
         KERNELS,
-        ("return opened(c, after) if after > 0 and c[SETTLED] == 1 else after", "return after"),
+        ("whole = opened(c, after) if after > 0 and c[SETTLED] == 1 else after", "whole = after"),
     ),
     "a bracket costs as much as the start of an object": (
         KERNELS,

@@ -22,7 +22,6 @@ members are decided or a bit for each that is. The register of no entries is 0: 
 can be called again: `FULL` when the heap or its hash table must grow, `FULL_STEPS` when the table of transitions must,
 `CROWDED` when the memo of unions must, `LIMIT` when a configuration has more items than the scratch space holds,
 `WANTS_RULE`, `WANTS_LEAF` and `WANTS_ROW` when Python has to build the rule, the leaf table or the row in `c[WANTED]`.
-`WAITS` stays among the kernels.
 
 **Openings** (`grammars.openings`). An object that is entered but not written is an item of its opening, whose counter
 is the number of its rule. As soon as the rule is written such an item reads as the rule does. Behind the quote of a key
@@ -154,7 +153,6 @@ FULL_STEPS = -5
 WANTS_RULE = -6
 WANTS_LEAF = -7
 WANTS_ROW = -8
-WAITS = -9
 
 STACK = 1
 CONFIGURATION = 2
@@ -501,6 +499,10 @@ def settle_records(c: Context) -> None:
     while record > 0:
         heap[record + 3] = heap[known_step(c, record, Int(OPENED)) + 3]
         record = waiting(c, record)
+    steps = table(c, STEP_TABLE, 3)
+    for at in range(len(steps)):
+        if steps[at, 0] != 0 and steps[at, 2] > 0 and _has_waiting(c, Int(steps[at, 2])):
+            steps[at, 2] = known_step(c, Int(steps[at, 2]), Int(OPENED))
 
 
 @kernel
@@ -988,18 +990,28 @@ def _step(c: Context, configuration: int, symbol: int) -> int:
     From `NOWHERE` it is the start; behind `RETURNED` "configuration" is a stack set, on which a rule ends. While there
     are costs, it is one in which nothing waits: then it costs what it says.
     """
-    after = _plain_step(c, configuration, symbol)
-    if after == WAITS:
-        whole = opened(c, configuration)
-        after = whole if whole < 0 else _plain_step(c, whole, symbol)
-        if after >= DEAD:
-            after = _remember_step(c, configuration, symbol, after)
-    return opened(c, after) if after > 0 and c[SETTLED] == 1 else after
+    steps, slot = table(c, STEP_TABLE, 3), _step_slot(c, configuration, symbol)
+    if steps[slot, 0] != 0:
+        return Int(steps[slot, 2])
+    return _new_step(c, configuration, symbol)
+
+
+@kernel
+def _new_step(c: Context, configuration: int, symbol: int) -> int:
+    """The same, where it is not remembered."""
+    source = configuration if configuration == NOWHERE or symbol >= RETURNED else opened(c, configuration)
+    if source < 0:
+        return source
+    after = _plain_step(c, source, symbol)
+    whole = opened(c, after) if after > 0 and c[SETTLED] == 1 else after
+    if whole < DEAD or configuration == NOWHERE or (whole == after and source == configuration):
+        return whole
+    return _remember_step(c, configuration, symbol, whole)
 
 
 @kernel
 def _plain_step(c: Context, configuration: int, symbol: int) -> int:
-    """The same as it comes, and `WAITS` behind a configuration that is to be `opened` first."""
+    """The same behind a configuration in which nothing waits, whatever comes."""
     steps = table(c, STEP_TABLE, 3)
     slot = _step_slot(c, configuration, symbol)
     if steps[slot, 0] != 0:
@@ -1015,7 +1027,7 @@ def _plain_step(c: Context, configuration: int, symbol: int) -> int:
         accepting = Int(words(c, HEAP)[configuration + 2])
         status = _return(c, configuration)
     else:
-        status = Int(WAITS) if _has_waiting(c, configuration) else _read(c, configuration, symbol)
+        status = _read(c, configuration, symbol)
     after = Int(DEAD)
     if status < 0:
         after = status
@@ -1029,7 +1041,7 @@ def _plain_step(c: Context, configuration: int, symbol: int) -> int:
     return after
 
 
-@kernel
+@inlined
 def _step_slot(c: Context, configuration: int, symbol: int) -> int:
     """Where a transition is remembered, or where it would be."""
     steps = table(c, STEP_TABLE, 3)
@@ -1048,12 +1060,12 @@ def known_step(c: Context, configuration: int, symbol: int) -> int:
 
 @kernel
 def _remember_step(c: Context, configuration: int, symbol: int, after: int) -> int:
-    """Enters a transition that is not there; returns `after`, or a status."""
+    """Enters a transition, or another end of it; returns `after`, or a status."""
     steps, slot = table(c, STEP_TABLE, 3), _step_slot(c, configuration, symbol)
     if 2 * (c[STEPS] + 1) > len(steps):
         return FULL_STEPS
+    c[STEPS] += 1 if steps[slot, 0] == 0 else 0
     steps[slot, 0], steps[slot, 1], steps[slot, 2] = configuration, symbol, after
-    c[STEPS] += 1
     return after
 
 

@@ -21,6 +21,7 @@ from grammars.frontends.json_schema.source import escape
 from grammars.frontends.json_schema.strings import ANY_TEXT, excluding
 from grammars.frontends.json_schema.values import key_text
 from grammars.ir import Bytes, Node, Ref, Sequence, Shared
+from grammars.openings import MOST_MEMBERS
 from grammars.words import one_of
 
 if TYPE_CHECKING:
@@ -194,10 +195,13 @@ class Later:
         if waiting is None or waiting.schema.get("type") != "object" or layout.any_order or layout.indent is not None:
             return None
         schema = waiting.schema
-        below = _below(schema.get("properties", {}), schema.get("additionalProperties", True))
+        declared, required = schema.get("properties", {}), schema.get("required")
+        below = _below(declared, schema.get("additionalProperties", True))
         if not below or not self.compiler.is_open or not _is_of_members(self.plain.said(schema)):
             return None
-        return begin_of_members(layout), None if schema.get("required") else END
+        if len(declared) > MOST_MEMBERS or len({*declared, *(required or ())}) > MOST_MEMBERS:
+            return None
+        return begin_of_members(layout), None if required else END
 
     def make(self, name: str) -> Shared | None:
         return self.compiler.make(name, self.waiting.pop(name))
