@@ -1481,11 +1481,10 @@ def set_tokens(row: Int32, tokens: Int32, allowed: int) -> None:
 
 @kernel
 def digest(row: Int32) -> int:
-    """A number that equal rows share and others hardly ever do: products of 47 bits, of which 2**15 fit into a sum."""
+    """A number that equal rows share and others hardly ever do: one product of 32 and 31 bits for each word."""
     total = Int(0)
     for i in range(len(row)):
-        word, factor = Int(row[i]), i * 0x9E3779B1 + 0x85EBCA6B
-        total += (word & 0xFFFF) * (factor & 0x7FFFFFFF) + (word >> 16 & 0xFFFF) * (factor >> 7 & 0x7FFFFFFF)
+        total += (Int(row[i]) & 0xFFFFFFFF) * ((i * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF)
     return total
 
 
