@@ -1005,13 +1005,16 @@ def _new_step(c: Context, configuration: int, symbol: int) -> int:
     after = _plain_step(c, source, symbol)
     whole = opened(c, after) if after > 0 and c[SETTLED] == 1 else after
     if whole < DEAD or configuration == NOWHERE or (whole == after and source == configuration):
-        return whole
+        return whole  # which is remembered
     return _remember_step(c, configuration, symbol, whole)
 
 
 @kernel
 def _plain_step(c: Context, configuration: int, symbol: int) -> int:
-    """The same behind a configuration in which nothing waits, whatever comes."""
+    """The same behind a configuration in which nothing waits, whatever comes.
+
+    While there are costs, one in which something waits is not remembered: whoever asks again must not find it.
+    """
     steps = table(c, STEP_TABLE, 3)
     slot = _step_slot(c, configuration, symbol)
     if steps[slot, 0] != 0:
@@ -1035,9 +1038,10 @@ def _plain_step(c: Context, configuration: int, symbol: int) -> int:
         c[TOP] = 0
     elif c[ITEMS_USED] > 0 or accepting == 1:
         after = _close(c, accepting)
-    if after >= DEAD and configuration != NOWHERE:
-        steps[slot, 0], steps[slot, 1], steps[slot, 2] = configuration, symbol, after
-        c[STEPS] += 1
+    if after < DEAD or configuration == NOWHERE or (after > 0 and c[SETTLED] == 1 and _has_waiting(c, after)):
+        return after
+    steps[slot, 0], steps[slot, 1], steps[slot, 2] = configuration, symbol, after
+    c[STEPS] += 1
     return after
 
 
@@ -1060,12 +1064,12 @@ def known_step(c: Context, configuration: int, symbol: int) -> int:
 
 @kernel
 def _remember_step(c: Context, configuration: int, symbol: int, after: int) -> int:
-    """Enters a transition, or another end of it; returns `after`, or a status."""
+    """Enters a transition that is not there; returns `after`, or a status."""
     steps, slot = table(c, STEP_TABLE, 3), _step_slot(c, configuration, symbol)
     if 2 * (c[STEPS] + 1) > len(steps):
         return FULL_STEPS
-    c[STEPS] += 1 if steps[slot, 0] == 0 else 0
     steps[slot, 0], steps[slot, 1], steps[slot, 2] = configuration, symbol, after
+    c[STEPS] += 1
     return after
 
 
