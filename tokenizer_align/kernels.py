@@ -23,10 +23,11 @@ can be called again: `FULL` when the heap or its hash table must grow, `FULL_STE
 `CROWDED` when the memo of unions must, `LIMIT` when a configuration has more items than the scratch space holds,
 `WANTS_RULE`, `WANTS_LEAF` and `WANTS_ROW` when Python has to build the rule, the leaf table or the row in `c[WANTED]`.
 
-**Openings** (`grammars.openings`). An object that is entered but not written is an item of its opening, whose counter
-is the number of its rule. As soon as the rule is written such an item reads as the rule does. Behind the quote of a key
-that is the last state of the opening, of which nothing is known: every byte may follow. A configuration with such an
-item is taken for the one that `opened` finds for it, and remembers by the symbol `OPENED`, before it is read.
+**Openings** (`grammars.openings`). An object that has an opening is entered through it, written or not: as an item of
+the opening, whose counter is the number of the object's rule, and which costs what the same state of that rule does.
+Behind the quote of a key that is the last state of the opening, of which nothing is known: every byte may follow. A
+configuration with such an item is taken for the one that `opened` finds for it, and remembers by the symbol `OPENED`,
+before it is read. While there are costs, no step leads to such a one.
 """
 
 from __future__ import annotations
