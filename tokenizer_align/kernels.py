@@ -1228,11 +1228,11 @@ def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
     Where the text may end, the row has the tokens that end it, unless `most` < -1. Returns a number of tokens that
     suffices after any of them, or a status.
     """
+    for word in range(len(row)):
+        row[word] = 0
     configuration = opened(c, configuration)
     if configuration < 0:
         return configuration
-    for word in range(len(row)):
-        row[word] = 0
     if most < NO_BUDGET:
         return _finish(c, configuration, _walk(c, configuration, Int(-1), most, row), most, row)
     heap, states, leaf_of = words(c, HEAP), table(c, STATES, STATE_COLUMNS), words(c, LEAF_OF)
