@@ -37,8 +37,8 @@ from grammars.ir import (
     Texts,
 )
 from grammars.limits import Limits
-from grammars.members import has_register, members_piece
-from grammars.openings import MOST_MEMBERS, opening_piece
+from grammars.members import members_piece
+from grammars.openings import QUOTE, key_byte, opening_piece
 from grammars.overlay import overlay
 from grammars.pieces import Columns, Piece
 from grammars.positions import END, NULL, SOLID, Positions
@@ -55,9 +55,6 @@ from grammars.words import any_string, excluded_names, word_piece
 from grammars.written_members import written_as_rules
 
 __all__ = ["Builder"]
-
-_QUOTE = 0x22
-"""What a JSON string begins with."""
 
 
 @record
@@ -298,13 +295,14 @@ class Builder:
 
     def _open(self, rule: int, node: Members) -> bool:
         """Gives an object its opening; False where it has one already, or there is none."""
-        if self.store.tables.rules[rule, RULE_OPENING] or not (key := self._first_byte(node)):
+        known = self.store.tables.rules[rule, RULE_OPENING]
+        if known or self._has_own_arena or not (key := key_byte(node, self.survey)):
             return False
         opening = self.opening(node.begin, node.empty, key)
         self.store.tables.rules[rule, RULE_OPENING] = opening
         return opening > 0
 
-    def opening(self, begin: Node, empty: Node | None, key: int = _QUOTE) -> int:
+    def opening(self, begin: Node, empty: Node | None, key: int = QUOTE) -> int:
         """The number of the opening of objects that begin so, written at once; 0 where there is none."""
         known = self.openings.get((begin, empty, key))
         if known is None:
@@ -315,32 +313,10 @@ class Builder:
             self.openings[begin, empty, key] = known
         return known
 
-    def _first_byte(self, node: Members) -> int:
-        """What all keys of an object begin with, if something can follow, and the object has no second way to begin."""
-        if self._has_own_arena or has_register(node) or (node.empty is not None and node.required):
-            return 0
-        if len(node.keys) > MOST_MEMBERS:
-            return 0
-        if not all(self._is_string(key) for key, _ in node.rest):
-            return 0
-        firsts = {min(node.keys)[0], max(node.keys)[0]} if node.keys else set[int]()
-        if node.rest:
-            firsts.add(_QUOTE)
-        possible = node.required or any(map(self.survey.facts_of, node.values))
-        if len(firsts) > 1 or not (possible or any(self.survey.facts_of(value) for _, value in node.rest)):
-            return 0
-        return firsts.pop()
-
     @property
     def _has_own_arena(self) -> bool:
         """Whether the arenas of this grammar look at items themselves: they know no openings."""
         return self.survey.has_distinct or self.survey.has_token_limits
-
-    def _is_string(self, node: Node) -> bool:
-        """Whether a node is a JSON string of which there is one."""
-        if isinstance(node, Ref):
-            node = self.survey.grammar.rules[node.name]
-        return isinstance(node, JsonString) and self.survey.facts_of(node) != 0
 
     def _plan(self, rule: int) -> _Plan:
         """What a rule will be; made now, where the grammar makes it when it is asked for."""
@@ -357,6 +333,7 @@ class Builder:
                 self._write(rule, self._plan(rule))
 
     def _write(self, rule: int, plan: _Plan) -> None:
+        """Writes a rule that is not there, as planned."""
         match plan:
             case _Object(node, name):
                 self._build_object(rule, node, name)

@@ -16,17 +16,47 @@ Of 3,774 real schemas half have a root of less than three members, three in four
 
 from __future__ import annotations
 
-from grammars.ir import Node
+from grammars.ir import JsonString, Members, Node, Ref
+from grammars.members import has_register
 from grammars.pieces import Piece, flat_piece
 from grammars.positions import Callees
+from grammars.survey import Survey
 from grammars.tables import NOWHERE
 from grammars.templates import KEY, around, items_of, references, starts_of
 
-__all__ = ["MOST_MEMBERS", "opening_piece"]
+__all__ = ["MOST_MEMBERS", "QUOTE", "key_byte", "opening_piece"]
+
+QUOTE = 0x22
+"""What a JSON string begins with."""
 
 MOST_MEMBERS = 5
 """The members of an object that waits. More of them are written when it is entered, the root's so while compiling: that
 takes longer than most masks, and a token should not wait for it."""
+
+
+def key_byte(node: Members, survey: Survey) -> int:
+    """What all keys of an object begin with that may wait, 0 for one that may not.
+
+    It has few members, an entry is possible, and it may not both be empty and lack what is required.
+    """
+    if len(node.keys) > MOST_MEMBERS or has_register(node) or (node.empty is not None and node.required):
+        return 0
+    if not all(_is_string(key, survey) for key, _ in node.rest):
+        return 0
+    firsts = {min(node.keys)[0], max(node.keys)[0]} if node.keys else set[int]()
+    if node.rest:
+        firsts.add(QUOTE)
+    possible = node.required or any(map(survey.facts_of, node.values))
+    if len(firsts) > 1 or not (possible or any(survey.facts_of(value) for _, value in node.rest)):
+        return 0
+    return firsts.pop()
+
+
+def _is_string(node: Node, survey: Survey) -> bool:
+    """Whether a node is a JSON string of which there is one."""
+    if isinstance(node, Ref):
+        node = survey.grammar.rules[node.name]
+    return isinstance(node, JsonString) and survey.facts_of(node) != 0
 
 
 def opening_piece(begin: Node, empty: Node | None, key: int, callees: Callees) -> tuple[Piece, tuple[int, int]] | None:

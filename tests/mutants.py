@@ -47,6 +47,7 @@ BUILDER = "grammars/builder.py"
 POSITIONS = "grammars/positions.py"
 UTF8 = "grammars/utf8.py"
 QUOTED = "grammars/quoted.py"
+OPENING = "grammars/openings.py"
 
 
 Edit: TypeAlias = tuple[str, str]
@@ -446,17 +447,17 @@ OPENINGS: Rows = {
         ),
     ),
     "an object with required members has the opening of one that may be empty": (
-        BUILDER,
+        OPENING,
         (" or (node.empty is not None and node.required):", ":"),
     ),
     "the opening of an object whose entries are counted lets it be empty": (
-        BUILDER,
+        OPENING,
         ("or has_register(node) or (", "or ("),
     ),
-    "keys that begin otherwise are not waited for": (BUILDER, ("if len(firsts) > 1 or not (", "if not (")),
+    "keys that begin otherwise are not waited for": (OPENING, ("if len(firsts) > 1 or not (", "if not (")),
     "an object without possible members is waited for": (
-        BUILDER,
-        (" or not (possible or any(self.survey.facts_of(value) for _, value in node.rest)):", ":"),
+        OPENING,
+        (" or not (possible or any(survey.facts_of(value) for _, value in node.rest)):", ":"),
     ),
     "all objects have the opening of the first one": (
         BUILDER,
@@ -466,7 +467,7 @@ OPENINGS: Rows = {
         ),
     ),
     "an opening leads back to its bracket": (
-        "grammars/openings.py",
+        OPENING,
         ("to = [state if state >= 0 else last for state in found.to]", "to = [max(0, state) for state in found.to]"),
     ),
 }

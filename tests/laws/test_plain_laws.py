@@ -19,7 +19,6 @@ from random_schemas import NAMES, meant, mutated, random_schema
 import gcd
 from gcd.errors import GrammarError
 from grammars.automaton import ByteAutomaton
-from grammars.builder import Builder
 from grammars.compile import compile_grammar
 from grammars.frontends.json_schema import parse_json_schema
 from grammars.frontends.json_schema.anything import ANY, any_value_rules
@@ -28,7 +27,7 @@ from grammars.frontends.json_schema.refs import Document
 from grammars.frontends.json_schema.whitespace import layout
 from grammars.ir import Grammar, Members, Ref
 from grammars.limits import Limits
-from grammars.openings import MOST_MEMBERS
+from grammars.openings import MOST_MEMBERS, key_byte
 from grammars.summary import summarise
 from grammars.survey import Survey
 from tokenizer_align.vocabulary import Vocabulary
@@ -181,7 +180,7 @@ def test_rules_that_wait_begin_as_they_say(pick: random.Random) -> None:
         if said is not None and isinstance(node, Members):
             survey = Survey(parse_json_schema(schema), Limits())
             assert said == (node.begin, node.empty), f"{name} of {json.dumps(schema)}"
-            assert Builder(survey)._first_byte(node) == ord('"'), f"{name} of {json.dumps(schema)}"
+            assert key_byte(node, survey) == ord('"'), f"{name} of {json.dumps(schema)}"
         pending += summarise(node, Limits()).refs
 
 

@@ -13,8 +13,8 @@ import pytest
 from data import tokenizer_folder
 from random_schemas import random_schema
 
+from grammars import builder
 from grammars.automaton import ByteAutomaton
-from grammars.builder import Builder
 from grammars.compile import compile_grammar
 from grammars.errors import GrammarError
 from grammars.frontends.json_schema import parse_json_schema
@@ -79,7 +79,7 @@ def test_masks_and_costs_are_those_of_objects_written_at_once(seed: int, monkeyp
     except GrammarError:
         return
     with monkeypatch.context() as patch:
-        patch.setattr(Builder, "_first_byte", lambda self, node: 0)
+        patch.setattr(builder, "key_byte", lambda node, survey: 0)
         other = align(compile_grammar(parse_json_schema(schema)), vocabulary)
         other.automaton.build_all()
     asks = rng.choice([0.0, 0.1, 1.0])  # how often for costs: from then on all rules are written
