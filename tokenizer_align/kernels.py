@@ -1486,10 +1486,13 @@ def set_tokens(row: Int32, tokens: Int32, allowed: int) -> None:
 
 @kernel
 def digest(row: Int32) -> int:
-    """A number that equal rows share and others hardly ever do: one product of 32 and 31 bits for each word."""
+    """A number that equal rows share and others hardly ever do: one product of 32 and 31 bits for each word.
+
+    They are joined by XOR, under which 63 bits stay 63 bits.
+    """
     total = Int(0)
     for i in range(len(row)):
-        total += (Int(row[i]) & 0xFFFFFFFF) * ((i * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF)
+        total ^= (Int(row[i]) & 0xFFFFFFFF) * ((i * 0x9E3779B1 + 0x85EBCA6B) & 0x7FFFFFFF)
     return total
 
 
