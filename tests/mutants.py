@@ -148,7 +148,13 @@ COUNTERS: Rows = {
     ),
     "tokens that end a window are forgotten": (
         KERNELS,
-        ("            _set(c, Int(endings[ending, 0]), row)\n", "            pass\n"),
+        ("            _list(c, Int(endings[ending, 0]))\n", "            pass\n"),
+    ),
+    "a recipe names a leaf's row without its number": (KERNELS, ("_list(c, -made)", "_list(c, Int(-1))")),
+    "a recipe lists no end of the text": (KERNELS, ("        _list(c, Int(END_OF_TEXT))\n", "        pass\n")),
+    "rows are found by the lengths of their recipes": (
+        "tokenizer_align/states.py",
+        ("[: context[kernels.RECIPE_LENGTH]].tobytes()", "[: context[kernels.RECIPE_LENGTH]].astype(bool).tobytes()"),
     ),
     "the way home costs nothing": (KERNELS, ("way + rounds + _fewest_bytes(", "rounds + _fewest_bytes(")),
 }

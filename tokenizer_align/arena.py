@@ -51,6 +51,7 @@ class Configurations:
             (kernels.UNIONS, 3 * unions),
             (kernels.HEAP, first),
             (kernels.PATH, 4 * leaves.depth),
+            (kernels.RECIPE, buckets),
             *_scratch(_FEWEST_ITEMS),
             clear=4 * buckets + 3 * unions + kernels.FIRST_RECORD,
         )
@@ -127,6 +128,8 @@ class Configurations:
                 self._grow_steps()
             case kernels.CROWDED:
                 self._grow_unions()
+            case kernels.FULL_RECIPE:
+                self._allot((kernels.RECIPE, 2 * int(self.context[kernels.RECIPE_LENGTH])))
             case kernels.WANTS_RULE:
                 self._enter(wanted)
                 self._refresh_rules()

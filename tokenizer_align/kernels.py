@@ -20,8 +20,9 @@ members are decided or a bit for each that is. The register of no entries is 0: 
 
 **Status.** A kernel that could not go on returns a negative status and leaves only complete records behind, so that it
 can be called again: `FULL` when the heap or its hash table must grow, `FULL_STEPS` when the table of transitions must,
-`CROWDED` when the memo of unions must, `LIMIT` when a configuration has more items than the scratch space holds,
-`WANTS_RULE`, `WANTS_LEAF` and `WANTS_ROW` when Python has to build the rule, the leaf table or the row in `c[WANTED]`.
+`CROWDED` when the memo of unions must, `FULL_RECIPE` when the recipe must, `LIMIT` when a configuration has more items
+than the scratch space holds, `WANTS_RULE`, `WANTS_LEAF` and `WANTS_ROW` when Python has to build the rule, the leaf
+table or the row in `c[WANTED]`.
 
 **Openings** (`grammars.openings`). An object that has an opening is entered through it, written or not: as an item of
 the opening, whose counter is the number of the object's rule, and which costs what the same state of that rule does.
@@ -142,8 +143,10 @@ EXIT_BYTES = 79  # where in EXITS the children of each byte begin
 CHOICES = 81  # (S, 3) the cheapest way to the end of a rule: symbol and target, or -1 and a call, or -1 and -1
 MEMBER_COST = 83  # (L,) of the lists in LENGTH_TABLES, see `_members_cost`
 END_TOKENS = 95  # the tokens that end a text
-DIGEST = 97  # of the row that `fill` made
-SLOTS = 98
+DIGEST = 97  # of the row that was written last
+RECIPE = 98  # (n,) what a row is made of, see `write`
+RECIPE_LENGTH = 100  # the words of it
+SLOTS = 101
 
 NOWHERE = 0
 DEAD = -1
@@ -154,6 +157,7 @@ FULL_STEPS = -5
 WANTS_RULE = -6
 WANTS_LEAF = -7
 WANTS_ROW = -8
+FULL_RECIPE = -9
 
 STACK = 1
 CONFIGURATION = 2
@@ -167,6 +171,7 @@ TOO_MANY = 2**29  # costs stop here
 NO_BUDGET = 2**30
 RETURNED = 1 << 20  # the "symbol" of a transition from a stack set to what follows a rule that ends on it
 OPENED = 1 << 21  # that of one from a configuration to the same one with its objects written
+END_OF_TEXT = -(1 << 30)  # in a recipe, the tokens that end a text
 
 PLAIN = 0
 REPEAT = 1
@@ -1221,20 +1226,61 @@ def advance(c: Context, configuration: int, token: int, symbol: int) -> int:
 
 
 @kernel
-def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
-    """Makes the row of the tokens that go on from a configuration and after which `most` suffice, and its digest.
+def recipe(c: Context, configuration: int, most: int) -> int:
+    """Lists what makes the row of the tokens that go on from a configuration and after which `most` suffice.
 
     Without a budget the tables of leaves are used, and walks over the trie for the rest; with one, a walk for all.
     Where the text may end, the row has the tokens that end it, unless `most` < -1. Returns a number of tokens that
     suffices after any of them, or a status.
     """
-    for word in range(len(row)):
-        row[word] = 0
+    c[RECIPE_LENGTH] = 0
     configuration = opened(c, configuration)
     if configuration < 0:
         return configuration
-    if most < NO_BUDGET:
-        return _finish(c, configuration, _walk(c, configuration, Int(-1), most, row), most, row)
+    largest = _walk(c, configuration, Int(-1), most) if most < NO_BUDGET else _list_all(c, configuration)
+    if words(c, HEAP)[configuration + 2] == 1 and most >= -1:
+        _list(c, Int(END_OF_TEXT))
+    return FULL_RECIPE if largest >= 0 and c[RECIPE_LENGTH] > len(words(c, RECIPE)) else largest
+
+
+@kernel
+def write(c: Context, row: Int32) -> None:
+    """Writes the row of the last recipe, and leaves its digest; equal recipes over the same tables make equal rows.
+
+    In a recipe n is for the tokens that end at the trie node n, and `END_OF_TEXT` for those that end a text. -1 - n is
+    for the row n of a leaf without the tokens that end at some nodes: how many follows, and which.
+    """
+    listed, at = words(c, RECIPE), Int(0)
+    row[:] = 0
+    while at < c[RECIPE_LENGTH]:
+        entry = Int(listed[at])
+        at += 1
+        if entry >= 0:
+            _set(c, entry, row)
+        elif entry == END_OF_TEXT:
+            set_tokens(row, words(c, END_TOKENS), Int(1))
+        else:
+            end = at + 1 + Int(listed[at])
+            _add_row(c, -1 - entry, listed[at + 1 : end], row)
+            at = end
+    c[DIGEST] = digest(row)
+
+
+@kernel
+def _list(c: Context, entry: int) -> None:
+    """Adds one word to the recipe; what there is no room for is counted."""
+    listed, at = words(c, RECIPE), Int(c[RECIPE_LENGTH])
+    if at < len(listed):
+        listed[at] = entry
+    c[RECIPE_LENGTH] = at + 1
+
+
+@inlined
+def _list_all(c: Context, configuration: int) -> int:
+    """Lists all tokens that go on from a configuration: rows of leaves, and what is found by walks.
+
+    Returns the largest cost after a token, or a status.
+    """
     heap, states, leaf_of = words(c, HEAP), table(c, STATES, STATE_COLUMNS), words(c, LEAF_OF)
     largest = Int(0)
     at = configuration + FIRST_ITEM
@@ -1263,22 +1309,13 @@ def fill(c: Context, configuration: int, most: int, row: Int32) -> int:
         if leaf_of[base] < -2:
             leaf_of[base] += 1
     if others > 0:
-        largest = _walk(c, rest, Int(-1), Int(NO_BUDGET), row)
+        largest = _walk(c, rest, Int(-1), Int(NO_BUDGET))
     if others < heap[configuration + 1] and largest >= 0:
         for i in range(heap[configuration + 1]):
             if largest >= 0 and leaf_of[_leaf_state(c, Int(heap[at + 3 * i]))] > 0:
-                beyond = _fill_leaf(c, Int(heap[at + 3 * i]), Int(heap[at + 3 * i + 1]), Int(heap[at + 3 * i + 2]), row)
+                beyond = _list_leaf(c, Int(heap[at + 3 * i]), Int(heap[at + 3 * i + 1]), Int(heap[at + 3 * i + 2]))
                 largest = beyond if beyond < 0 else max(largest, beyond)
                 heap = words(c, HEAP)
-    return _finish(c, configuration, largest, most, row)
-
-
-@kernel
-def _finish(c: Context, configuration: int, largest: int, most: int, row: Int32) -> int:
-    """Adds the tokens that end a text to a row that is made, and leaves its digest; returns `largest`."""
-    if words(c, HEAP)[configuration + 2] == 1 and most >= -1:
-        set_tokens(row, words(c, END_TOKENS), Int(1))
-    c[DIGEST] = digest(row)
     return largest
 
 
@@ -1290,8 +1327,8 @@ def _leaf_state(c: Context, state: int) -> int:
 
 
 @inlined
-def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> int:
-    """Adds the tokens from one item inside a leaf: the row of those that stay inside, and what follows its exits."""
+def _list_leaf(c: Context, state: int, counter: int, stack: int) -> int:
+    """Lists the tokens from one item inside a leaf: the row of those that stay inside, and what follows its exits."""
     rules, states = table(c, RULES, RULE_COLUMNS), table(c, STATES, STATE_COLUMNS)
     rule = Int(states[state, STATE_RULE])
     base = _leaf_state(c, state)
@@ -1321,7 +1358,10 @@ def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> 
             ending += Int(words(c, TOKENS_TO)[node]) - Int(words(c, TOKENS_FROM)[node])
         if ending > len(words(c, BUFFER)):
             return LIMIT
-    _add_row(c, made - 1, vetoes, row)
+    _list(c, -made)
+    _list(c, vetoes)
+    for i in range(vetoes):
+        _list(c, Int(words(c, VETOED)[i]))
     largest = Int(0)
     if c[SETTLED] == 1:
         dearest = table(c, RULE_COST, 2)
@@ -1330,34 +1370,34 @@ def _fill_leaf(c: Context, state: int, counter: int, stack: int, row: Int32) -> 
     endings = table(c, ENDINGS, 2)
     for ending in range(about[leaf, 2], about[leaf, 2] + about[leaf, 3]):
         if low <= endings[ending, 1] <= room:
-            _set(c, Int(endings[ending, 0]), row)
-    beyond = _fill_exits(c, leaf, after, low, room, vetoes, row)
+            _list(c, Int(endings[ending, 0]))
+    beyond = _list_exits(c, leaf, after, low, room, vetoes)
     return beyond if beyond < 0 else max(largest, beyond, Int(words(c, HEAP)[after + 3]))
 
 
 @kernel
-def _add_row(c: Context, number: int, vetoes: int, row: Int32) -> None:
+def _add_row(c: Context, number: int, vetoed: Int32, row: Int32) -> None:
     """Adds a row, without the tokens that end at one of the vetoed nodes."""
-    inside, vetoed, token_ids = table(c, ROWS, len(row)), words(c, VETOED), words(c, TOKEN_IDS)
+    inside, token_ids = table(c, ROWS, len(row)), words(c, TOKEN_IDS)
     tokens_from, tokens_to, kept = words(c, TOKENS_FROM), words(c, TOKENS_TO), words(c, BUFFER)
     count = 0
-    for i in range(vetoes):
-        for at in range(tokens_from[vetoed[i]], tokens_to[vetoed[i]]):
+    for node in vetoed:
+        for at in range(tokens_from[node], tokens_to[node]):
             kept[count] = row[token_ids[at] >> 5] >> (token_ids[at] & 31) & 1
             count += 1
     for word in range(len(row)):
         row[word] |= inside[number, word]
     count = 0
-    for i in range(vetoes):
-        for at in range(tokens_from[vetoed[i]], tokens_to[vetoed[i]]):
+    for node in vetoed:
+        for at in range(tokens_from[node], tokens_to[node]):
             if kept[count] == 0:
                 row[token_ids[at] >> 5] &= ~(np.int32(1) << np.int32(token_ids[at] & 31))
             count += 1
 
 
 @inlined
-def _fill_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: int, row: Int32) -> int:
-    """Adds the tokens from a configuration behind the ends of a leaf. Returns the largest cost, or a status."""
+def _list_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: int) -> int:
+    """Lists the tokens from a configuration behind the ends of a leaf. Returns the largest cost, or a status."""
     heap, exits, starts = words(c, HEAP), table(c, EXITS, 3), words(c, EXIT_BYTES)
     vetoed, kids = words(c, VETOED), words(c, TRIE_KIDS)
     first = Int(table(c, LEAVES, 5)[leaf, 4])
@@ -1380,10 +1420,10 @@ def _fill_exits(c: Context, leaf: int, after: int, low: int, room: int, vetoes: 
             if refused:
                 continue
             node = Int(exits[exit, 0])
-            _set(c, node, row)
+            _list(c, node)
             largest = max(largest, Int(heap[onward + 3]))
             if kids[node + 1] < kids[node + 2]:
-                beyond = _walk(c, onward, node, Int(NO_BUDGET), row)
+                beyond = _walk(c, onward, node, Int(NO_BUDGET))
                 if beyond < 0:
                     return beyond
                 largest = max(largest, beyond)
@@ -1427,8 +1467,8 @@ def _find_vetoes(c: Context, state: int) -> int:
 
 
 @kernel
-def _walk(c: Context, configuration: int, root: int, most: int, row: Int32) -> int:
-    """Adds the tokens below a trie node (-1: the root) that go on from a configuration and after which `most` suffice.
+def _walk(c: Context, configuration: int, root: int, most: int) -> int:
+    """Lists the tokens below a trie node (-1: the root) that go on from a configuration and after which `most` suffice.
 
     Walks depth first and never enters the subtree of a byte that is not allowed. Returns the largest cost after a token
     that was added, or a status.
@@ -1458,7 +1498,7 @@ def _walk(c: Context, configuration: int, root: int, most: int, row: Int32) -> i
         cost = Int(heap[after + 3])
         if cost <= most and tokens_from[node] < tokens_to[node]:
             largest = max(largest, cost)
-            _set(c, node, row)
+            _list(c, node)
         depth += 1
         path[depth, 0], path[depth, 1], path[depth, 2] = after, starts[node + 1], starts[node + 2]
     return largest

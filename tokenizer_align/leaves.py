@@ -12,6 +12,7 @@ the row for a room of r characters holds the tokens of grade at most r.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
 from collections import OrderedDict
@@ -53,6 +54,7 @@ _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 6
 _REMEMBERED = 1 << 18  # states of leaves, likewise: what is known of a leaf keeps it alive, about 100 bytes a state
 _GAPS = 64  # characters of a minimum up to which it is looked at whether gaps matter; with more they may
 _SHAPES = 8  # kept: masks ask for states of one leaf, and of the next one
+_NUMBERS = itertools.count()
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class Leaves:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.words = (vocabulary.size + 31) // 32
+        self.number = next(_NUMBERS)  # tells tables apart
         self.patience = 4  # masks from a narrow state before it gets a table
         self.lock = threading.RLock()
         self._graded: list[_Graded | None] = [None]

@@ -91,27 +91,34 @@ class Arena(Configurations):
             return row if largest <= budget - 2 else self._fill_within(number, budget - 2)
 
     def _fill(self, number: int) -> Bitmask:
-        """The row of a configuration, made and remembered."""
-        row, common = self.row, self.common
-        largest = self.call(kernels.fill, number, kernels.NO_BUDGET, row)
-        for token, symbol in common.specials.items():
-            after = self.step(number, symbol)
-            if after != DEAD:
-                set_bits(row, (token,))
-                largest = max(largest, self.cost(after))
-        digest = kernels.digest(row) if common.specials else int(self.context[kernels.DIGEST])
-        row = common.rows.remember(self.rows, number, row, digest)
+        """The row of a configuration, made, or found by what it would be made of; remembered."""
+        row, rows, context, specials = self.row, self.common.rows, self.context, self.common.specials
+        largest = self.call(kernels.recipe, number, kernels.NO_BUDGET)
+        recipe = None
+        if not specials:
+            recipe = self.leaves.number, self.arrays[kernels.RECIPE][: context[kernels.RECIPE_LENGTH]].tobytes()
+        found = None if recipe is None else rows.recall(self.rows, number, recipe)
+        if found is None:
+            kernels.write(context, row)
+            for token, symbol in specials.items():
+                after = self.step(number, symbol)
+                if after != DEAD:
+                    set_bits(row, (token,))
+                    largest = max(largest, self.cost(after))
+            digest = kernels.digest(row) if specials else int(context[kernels.DIGEST])
+            found = rows.remember(self.rows, number, row, digest, recipe)
         if self.is_settled:
             self.largest[number] = largest
-        return row
+        return found
 
     def _fill_within(self, number: int, most: int) -> Bitmask:
         """The row of the tokens after which `most` tokens suffice; the last ones are remembered."""
         remembered = self.within.get((number, most))
         if remembered is not None:
             return remembered
-        row = np.zeros_like(self.row)
-        self.call(kernels.fill, number, most, row)
+        row = np.empty_like(self.row)
+        self.call(kernels.recipe, number, most)
+        kernels.write(self.context, row)
         for token, symbol in self.common.specials.items():
             after = self.step(number, symbol)
             if after != DEAD and self.cost(after) <= most:

@@ -32,9 +32,9 @@ _FORMATS = ("date-time", "date", "time", "email", "uri", "uuid", "hostname", "ip
 
 _FIRST = (
     ("_push", "_known_union", "_signed", "_edge", "_decided", "_counted", "_forget", "_sort", "_set", "_leaf_state",
-     "_find_vetoes", "_add_row", "_following", "_has_waiting", "known_step", "_remember_step"),
+     "_find_vetoes", "_add_row", "_list", "_following", "_has_waiting", "known_step", "_remember_step"),
     "_record_cost", ("_intern", "_entered", "settle_bytes", "settle_tokens"),
-    "_unite", ("_plain_step", "_behind_quote", "opened", "_new_step", "_step", "_walk", "_finish", "fill"),
+    "_unite", ("_plain_step", "_behind_quote", "opened", "_new_step", "_step", "_walk", "recipe", "write"),
 )  # fmt: skip
 _SECOND = (("_record_cost",), "_intern", ("_union", "_reach", "_return", "_unite"))
 """What each of two processes compiles, and in between for which kernel of the other one it waits."""

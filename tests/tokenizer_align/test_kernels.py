@@ -129,6 +129,19 @@ def test_a_crowded_memo_of_unions_grows() -> None:
     assert len(small.arrays[kernels.UNIONS]) > 1
 
 
+def test_a_recipe_that_finds_no_room_is_listed_again() -> None:
+    texts = [bytes([first, second]) for first in b"abcdefgh" for second in b"ijklmnop"]
+    grammar = Grammar({"start": Choice((*map(Bytes, texts), Sequence((Bytes(b"?"), START))))})
+    singles = [bytes([byte]) for byte in range(256)]
+    of = align(compile_grammar(grammar), Vocabulary([*singles, *texts, b""], eos_token_ids=[320]))
+    small, row = configurations(of, first=256), np.empty(of.words, np.int32)
+    assert len(small.arrays[kernels.RECIPE]) < len(texts)
+    for most in (kernels.NO_BUDGET, kernels.NO_BUDGET - 1):
+        small.call(kernels.recipe, small.start, most)
+        kernels.write(small.context, row)
+        assert np.array_equal(row, of.mask(of.start))
+
+
 def test_an_arena_does_not_see_rules_beyond_its_tables() -> None:
     """Two arenas over one automaton: one makes it grow, the other enters the rules that are written by then."""
     rules: dict[str, Node] = {

@@ -77,7 +77,8 @@ def walked(constraint: Constraint, state: object) -> np.ndarray:
     """The mask by one walk over the whole trie, EOS left out."""
     row = np.zeros(constraint.words, np.int32)
     arena, number = state._arena, state._number  # type: ignore[attr-defined]
-    arena.call(kernels.fill, number, kernels.NO_BUDGET - 1, row)
+    arena.call(kernels.recipe, number, kernels.NO_BUDGET - 1)
+    kernels.write(arena.context, row)
     kernels.set_tokens(row, np.array(constraint.vocabulary.eos_token_ids, np.int32), 0)
     return row
 

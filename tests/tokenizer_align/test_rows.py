@@ -50,6 +50,43 @@ def test_rows_of_the_same_digest_are_kept_apart() -> None:
     assert rows.remember(arena, 4, two, 7) is not second  # equal to one that is there, but not found: a copy of its own
 
 
+def test_a_recipe_finds_its_row_while_that_lives() -> None:
+    rows, arena = Rows(2, 1 << 20), Remembered()
+    row = rows.remember(arena, 1, np.array([1, 0], np.int32), 7, (0, b"recipe"))
+    assert rows.recall(arena, 2, (0, b"recipe")) is row is arena[2]
+    assert rows.recall(arena, 3, (0, b"another")) is None
+    assert rows.recall(arena, 3, (1, b"recipe")) is None  # numbers in it are of other tables
+    assert 3 not in arena
+    del arena[1], arena[2], row
+    assert rows.recall(arena, 4, (0, b"recipe")) is None
+
+
+def test_what_is_found_by_its_recipe_is_what_would_be_written() -> None:
+    noted = rows_of(VOCABULARY)._recipes
+    for word in (b"pq", b"rq", b"qpq", b"s"):
+        of = constraint(word)
+        state = of.start
+        for byte in word + b"xyz":
+            arena, number, written = state._arena, state._number, np.empty(of.words, np.int32)
+            mask = of.mask(state)
+            arena.call(kernels.recipe, number, kernels.NO_BUDGET)
+            kernels.write(arena.context, written)
+            assert np.array_equal(mask, written)
+            length = int(arena.context[kernels.RECIPE_LENGTH])
+            found = noted[arena.leaves.number, arena.arrays[kernels.RECIPE][:length].tobytes()]
+            assert found() is mask
+            state = of.advance(state, byte)
+
+
+def test_recipes_stay_within_their_bound() -> None:
+    rows, arena = Rows(2, 1 << 16), Remembered()
+    for number in range(1000):
+        row = np.array([number, 0], np.int32)
+        rows.remember(arena, number, row, number, (0, row.tobytes()))
+        assert rows.recall(arena, number, (0, row.tobytes())) is arena[number]
+    assert len(rows._recipes) <= (1 << 13) // 250
+
+
 def test_digests_tell_rows_apart() -> None:
     rows = {(1 << bit, place) for bit in range(32) for place in range(40)}
     digests = set()

@@ -36,7 +36,7 @@ def test_every_kernel_is_compiled_for_one_signature() -> None:
     assert {name: count for name, count in counts.items() if count > 1} == {}
     assert {name for name, count in counts.items() if count} >= {
         "advance",
-        "fill",
+        "recipe",
         "longest_round",
         "rehash",
         "rehash_steps",
