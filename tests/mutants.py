@@ -327,6 +327,11 @@ MASKS: Rows = {
         STATES,
         ("else self._fill_within(number, budget - 2)", "else self._fill_within(number, budget - 1)"),
     ),
+    "a token that was taken leads there from everywhere": (
+        "tokenizer_align/constraint.py",
+        ("arena.taken.get((number, token_id))", "arena.taken.get((1, token_id))"),
+        ("arena.take(number, token_id, reached)", "arena.take(1, token_id, reached)"),
+    ),
     "a row of one budget is remembered for all": (
         STATES,
         ("remembered = self.within.get((number, most))", "remembered = self.within.get((number, 0))"),

@@ -168,10 +168,14 @@ class Constraint:
     def advance(self, state: State, token_id: int) -> State:
         """The state after one token; raises `TokenRejected` when it is not in the mask of `state`."""
         arena, number = state._arena, state._number
+        reached = arena.taken.get((number, token_id))
+        if reached is not None:
+            return State(arena, reached)
         if number > END and 0 <= token_id < arena.leaves.tokens and token_id not in self._apart:
             with arena.lock:
                 reached = kernels.advance(arena.context, number, token_id, 0)
             if reached > NOWHERE:
+                arena.take(number, token_id, reached)
                 return State(arena, reached)
         after = self.try_advance(state, token_id)
         if after is None:

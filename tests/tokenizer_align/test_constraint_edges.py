@@ -32,6 +32,7 @@ from grammars.ir import (
 )
 from grammars.rules import Kind
 from tokenizer_align import constraint as constraint_module
+from tokenizer_align import states
 from tokenizer_align.arena import Configurations
 from tokenizer_align.constraint import Constraint, align
 from tokenizer_align.errors import AlignmentError, BudgetTooSmall, TokenRejected, VocabularyMismatch
@@ -72,6 +73,30 @@ def test_mask_has_a_bit_for_each_token(width: int) -> None:
     row = c.mask(c.start)
     assert (row.dtype.name, row.shape) == ("int32", ((width + 32) // 32,))
     assert bits(row) == set(range(width + 1))
+
+
+def test_tokens_that_were_taken_lead_where_they_led(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    monkeypatch.setattr(states, "_TAKEN", 7)
+    c = constraint(
+        Repeat(Choice((text("ab"), text("ba"), text("c"))), 2, 9), [b"a", b"b", b"c", b"ab", b"ca", b"abc", b""]
+    )
+    for _ in range(40):
+        state, number = c.start, c.start._number
+        arena = state._arena
+        while allowed := sorted(bits(c.mask(state)) - {6}):
+            token = rng.choice(allowed)
+            number = arena.advance(number, token)
+            assert c.advance(state, token) == c.advance(state, token) == constraint_module.State(arena, number)
+            assert len(arena.taken) <= 7
+            for refused in {-1, *range(6)} - {*allowed}:
+                with pytest.raises(TokenRejected):
+                    c.advance(state, refused)
+            state = c.advance(state, token)
+    c.min_tokens_to_end(c.start)
+    assert not c.start._arena.taken
 
 
 def test_mask_pads_to_the_width_of_the_model() -> None:
