@@ -103,7 +103,8 @@ class Leaves:
         self._known: dict[Hashable, dict[int, int]] = {}  # by leaf and state
         self._about = np.zeros((16, 5), np.int32)
         self._slots = np.zeros(256, np.int32)
-        self._rows = np.zeros((max(16, self.words // 4), self.words), np.int32)  # takes memory when it is written
+        rows = max(16, min(self.words, _ROWS // self.words))  # a longer array would be a copy of them all, in one mask
+        self._rows = np.zeros((rows, self.words), np.int32)  # takes memory when it is written
         self._first: dict[Hashable, Int32] = {}  # by leaf what `LEAF_OF` says at first
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
         self._graded_from: dict[tuple[Hashable, int], bool] = {}  # by leaf and minimum
