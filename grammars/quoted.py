@@ -7,6 +7,7 @@ columns of numbers: a pattern that counts to 200 has 400 states in 4 templates, 
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -26,6 +27,13 @@ Kind: TypeAlias = tuple[tuple[object, ...], tuple[int, ...]]
 _REMEMBERED = 512
 """Templates."""
 
+_MOST_KINDS = 1 << 14
+
+_KINDS: dict[Kind, int] = {}
+"""The numbers of kinds of unfinished characters: their edges, on targets as they appear, and the kinds behind these."""
+
+_NUMBERS = itertools.count()
+
 
 def quoted_table(dfa: Dfa, spelling: Spelling, *, ticks: bool = False) -> EdgeTable:
     """The byte DFA of the JSON strings, quotes and all, that `encode_json(dfa, spelling, quoted=True)` gives.
@@ -34,8 +42,7 @@ def quoted_table(dfa: Dfa, spelling: Spelling, *, ticks: bool = False) -> EdgeTa
     (((34, 34, 1),), ((97, 97, 2),), ((34, 34, 3),), ())
     """
     templates, of_state, targets = _templates(dfa, spelling, ticks)
-    kinds: dict[Kind, int] = {}
-    kind = np.array([number for template in templates for number in template.numbered(kinds)], np.int64)
+    kind = np.array([number for template in templates for number in template.kinds], np.int64)
     which = np.array([number for template in templates for number in template.which], np.int64)
     lengths = np.array([length for template in templates for length in template.lengths])
     edges = np.concatenate([template.edges for template in templates])
@@ -101,8 +108,8 @@ class _Template:
     targets: int
     lengths: tuple[int, ...]  # of the rows
     edges: Ints  # (n, 3): low, high, what it refers to
-    kinds: tuple[Kind, ...]
-    """Of each unfinished character its edges, on targets as they appear in it, and the others that it leads to.
+    kinds: tuple[int, ...]
+    """Of each unfinished character the number of its kind.
 
     Two are the same state if their kinds and the targets that appear are.
     """
@@ -111,16 +118,12 @@ class _Template:
     which: tuple[int, ...]
     """Of each unfinished character the number of its tuple."""
 
-    def numbered(self, kinds: dict[Kind, int]) -> list[int]:
-        """The numbers of the kinds, equal ones of different templates the same."""
-        numbers: list[int] = []
-        for edges, others in self.kinds:
-            numbers.append(kinds.setdefault((edges, tuple([numbers[other] for other in others])), len(kinds)))
-        return numbers
-
 
 def _templates(dfa: Dfa, spelling: Spelling, ticks: bool) -> tuple[list[_Template], Ints, Ints]:
     """The templates, that of each state, and the targets of all states, one state's behind the other's."""
+    if len(_KINDS) > _MOST_KINDS:  # numbers are not given twice: what others are at work on has more states at worst
+        _template.cache_clear()
+        _KINDS.clear()
     shapes: dict[tuple[Row, bool], int] = {}
     of_state, targets = [], list[int]()
     for state, row in enumerate(dfa.edges):
@@ -141,7 +144,7 @@ def _template(shape: Row, final: bool, spelling: Spelling, ticks: bool) -> _Temp
     if final:
         first = sorted([*first, (QUOTE, QUOTE, targets + len(unfinished))])
     flat = [number for edge in first for number in edge]
-    kinds, appearing = list[Kind](), list[tuple[int, ...]]()
+    kinds, appearing = list[int](), list[tuple[int, ...]]()
     for edges in unfinished:
         found: dict[int, int] = {}
         kind: list[object] = []
@@ -151,9 +154,9 @@ def _template(shape: Row, final: bool, spelling: Spelling, ticks: bool) -> _Temp
             if to < targets:
                 kind += (low, high, found.setdefault(to, len(found)))
             else:
-                others.append(to - targets)
+                others.append(kinds[to - targets])
                 kind += (low, high, tuple([found.setdefault(target, len(found)) for target in appearing[to - targets]]))
-        kinds.append((tuple(kind), tuple(others)))
+        kinds.append(_KINDS.setdefault((tuple(kind), tuple(others)), next(_NUMBERS)))
         appearing.append(tuple(found))
     numbers = {found: i for i, found in enumerate(dict.fromkeys(appearing))}
     return _Template(

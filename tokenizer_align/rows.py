@@ -28,7 +28,7 @@ Recipe = tuple[int, bytes]
 """What a row is made of, and the number of the tables that it names rows of: equal ones make equal rows."""
 
 _MEMORY = 256 << 20
-"""Bytes of distinct rows a vocabulary, where `GCD_MASK_MEMORY` does not say otherwise (in MiB)."""
+"""Bytes of distinct rows and of their recipes a vocabulary, where `GCD_MASK_MEMORY` does not say otherwise (in MiB)."""
 
 
 _ENTRY = 250
@@ -48,7 +48,8 @@ class Rows:
     """All rows of one vocabulary: which are alive, and in what order they were remembered."""
 
     def __init__(self, words: int, memory: int, eos_token_ids: Sequence[int] = ()) -> None:
-        self.most = max(1, memory // (4 * words))
+        self._most_noted = memory // 8  # bytes of recipes after which they are noted anew
+        self.most = max(1, (memory - self._most_noted) // (4 * words))
         self.end = np.zeros(words, np.int32)  # of a text that is complete and cannot go on
         set_bits(self.end, eos_token_ids)
         self.end.flags.writeable = False
@@ -56,7 +57,6 @@ class Rows:
         self._alive: dict[int, weakref.KeyedRef[int, Bitmask]] = {}  # by digest
         self._died = partial(_died, weakref.ref(self))
         self._recipes: dict[Recipe, weakref.ref[Bitmask]] = {}
-        self._most_noted = memory // 8  # bytes of recipes after which they are noted anew
         self._noted = 0
         self._tidy = _FEW  # entries when those of dead arenas were last left out
         self._order: deque[tuple[weakref.ref[Remembered], int]] = deque()
