@@ -408,6 +408,31 @@ def tabulate(
 
 
 @kernel
+def list_children(c: Context, exits: Int32, ticks: Int32, starts: Int32, children: Int32) -> int:
+    """Lists the children of the exits that are nodes, by byte: node, characters, exit. Returns how many there are.
+
+    Where those of each byte begin is left in `starts`, which is given as 0.
+    """
+    first, kids, kid_bytes = words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
+    for exit in exits:
+        for kid in range(first[exit + 1] if exit >= 0 else 0, first[exit + 2] if exit >= 0 else 0):
+            starts[kid_bytes[kid] + 1] += 1
+    for byte in range(256):
+        starts[byte + 1] += starts[byte]
+    total = Int(starts[256])
+    for i in range(len(exits)):
+        exit = exits[i]
+        for kid in range(first[exit + 1] if exit >= 0 else 0, first[exit + 2] if exit >= 0 else 0):
+            at = 3 * Int(starts[kid_bytes[kid]])
+            children[at], children[at + 1], children[at + 2] = kids[kid], ticks[i], exit
+            starts[kid_bytes[kid]] += 1
+    for byte in range(255, 0, -1):  # each byte's now end where they did
+        starts[byte] = starts[byte - 1]
+    starts[0] = 0
+    return total
+
+
+@kernel
 def longest_round(c: Context, start: int, home: int, spread: Int32, following: Int32) -> int:
     """The most characters that one token reads from a state of a window back to it; states as in `tabulate`."""
     path, starts, kids, kid_bytes = table(c, PATH, 4), words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)

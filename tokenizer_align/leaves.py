@@ -114,7 +114,6 @@ class Leaves:
         self._used = {"leaves": 1, "slots": 0, "rows": 0, "endings": 0, "exits": 0}
         trie, kids = vocabulary.trie, vocabulary.trie.children
         self.tokens = vocabulary.size
-        self._kids = kids
         self._fixed: tuple[tuple[int, NDArray[Any]], ...] = (
             (kernels.TRIE_KIDS, kids.start),
             (kernels.KIDS, kids.node),
@@ -151,6 +150,7 @@ class Leaves:
         self._plain_leads = np.repeat(below[nodes, leaf_kernels.LED], last - first)
         self._plain_rows: dict[int, Int32] = {}  # by leads that are left out
         count = len(trie.token_ids)
+        self._children = np.empty(3 * len(trie), np.int32)  # scratch space like the rest
         self._scratch = np.empty(count, np.int32), np.empty(count, np.int32), *np.empty((2, _EXITS), np.int32)
 
     @property
@@ -246,7 +246,9 @@ class Leaves:
             return -1
         tokens, grades, exits, ticks = self._scratch
         exits, ticks = exits[:found], ticks[:found]
-        children = self._children(exits[exits >= 0], ticks[exits >= 0])
+        starts = np.zeros(257, np.int32)
+        count = leaf_kernels.list_children(context, exits, ticks, starts, self._children)
+        children = self._children[: 3 * count].reshape(-1, 3), starts
         if not shape.ticking:
             self._used["rows"] += 1
             leaf = self._add(None, np.zeros((0, 2), np.int32), *children)
@@ -299,19 +301,6 @@ class Leaves:
             row = self._plain_rows[leads] = np.zeros(self.words, np.int32)
             kernels.set_tokens(row, self._plain[self._plain_leads & leads == 0], 1)
         return row
-
-    def _children(self, exits: Int32, ticks: Int32) -> tuple[Int32, Int32]:
-        """The children of the exits by byte, int32 (n, 3): node, characters, exit; and where those of a byte begin."""
-        if not len(exits):
-            return np.zeros((0, 3), np.int32), np.zeros(257, np.int32)
-        first, last = self._kids.start[exits + 1], self._kids.start[exits + 2]
-        at = _ranges(first, last)
-        about = np.repeat(np.stack([ticks, exits], axis=1), last - first, axis=0)
-        children = np.column_stack([self._kids.node[at], about])
-        data = self._kids.byte[at]
-        starts = np.zeros(257, np.int32)
-        np.cumsum(np.bincount(data, minlength=256), out=starts[1:])
-        return children[np.argsort(data, kind="stable")], starts
 
     def _add(self, graded: _Graded | None, endings: Int32, exits: Int32, exit_bytes: Int32) -> int:
         """The number of a new table; one without grades has a single row."""
