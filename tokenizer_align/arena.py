@@ -129,7 +129,8 @@ class Configurations:
             case kernels.CROWDED:
                 self._grow_unions()
             case kernels.FULL_RECIPE:
-                self._allot((kernels.RECIPE, 2 * int(self.context[kernels.RECIPE_LENGTH])))
+                length = int(self.context[kernels.RECIPE_LENGTH])
+                self._allot((kernels.RECIPE, length + length // 8))  # that of a walk over the whole trie takes 0.5 MB
             case kernels.WANTS_RULE:
                 self._enter(wanted)
                 self._refresh_rules()

@@ -30,7 +30,6 @@ Recipe = tuple[int, bytes]
 _MEMORY = 256 << 20
 """Bytes of distinct rows and of their recipes a vocabulary, where `GCD_MASK_MEMORY` does not say otherwise (in MiB)."""
 
-
 _ENTRY = 250
 """Bytes that a recipe takes besides its own: a reference, a tuple, and a place in a table."""
 

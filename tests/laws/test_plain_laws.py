@@ -106,7 +106,8 @@ def plain_document(pick: random.Random) -> dict:
 def are_alike(one: Grammar, other: Grammar) -> bool:
     """Whether two grammars are equal but for the names of rules: several of one name are numbered as they are made.
 
-    A grammar whose root waits has all shared rules, asked for or not.
+    A grammar whose root waits has all shared rules, asked for or not. A rule that none calls (of the values of an
+    object that may have no members) has one name in both.
     """
     names, pending = {one.start: other.start}, [one.start]
 
@@ -122,10 +123,14 @@ def are_alike(one: Grammar, other: Grammar) -> bool:
             return all(equal(getattr(left, name), getattr(right, name)) for name in type(left).__match_args__)
         return left == right
 
-    while pending:
-        name = pending.pop()
-        if not equal(one.rules[name], other.rules[names[name]]):
-            return False
+    for rule in (one.start, *one.rules):
+        if rule not in names:
+            names[rule] = rule
+            pending.append(rule)
+        while pending:
+            name = pending.pop()
+            if names[name] not in other.rules or not equal(one.rules[name], other.rules[names[name]]):
+                return False
     extra = other.rules.keys() - names.values()
     return len(set(names.values())) == len(names) == len(one.rules) and all(name in SHARED for name in extra)
 
