@@ -416,7 +416,7 @@ def list_children(c: Context, exits: Int32, ticks: Int32, starts: Int32, childre
     first, kids, kid_bytes = words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
     for exit in exits:
         for kid in range(first[exit + 1] if exit >= 0 else 0, first[exit + 2] if exit >= 0 else 0):
-            starts[kid_bytes[kid] + 1] += 1
+            starts[Int(kid_bytes[kid]) + 1] += 1
     for byte in range(256):
         starts[byte + 1] += starts[byte]
     total = Int(starts[256])
