@@ -28,6 +28,7 @@ _REMEMBERED = 512
 """Templates."""
 
 _MOST_KINDS = 1 << 14
+"""Kinds that are numbered before numbers and templates are forgotten: about a kilobyte each."""
 
 _KINDS: dict[Kind, int] = {}
 """The numbers of kinds of unfinished characters: their edges, on targets as they appear, and the kinds behind these."""

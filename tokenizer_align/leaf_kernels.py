@@ -415,14 +415,18 @@ def list_children(c: Context, exits: Int32, ticks: Int32, starts: Int32, childre
     """
     first, kids, kid_bytes = words(c, TRIE_KIDS), words(c, KIDS), octets(c, KID_BYTES)
     for exit in exits:
-        for kid in range(first[exit + 1] if exit >= 0 else 0, first[exit + 2] if exit >= 0 else 0):
+        if exit < 0:
+            continue
+        for kid in range(first[exit + 1], first[exit + 2]):
             starts[Int(kid_bytes[kid]) + 1] += 1
     for byte in range(256):
         starts[byte + 1] += starts[byte]
     total = Int(starts[256])
     for i in range(len(exits)):
         exit = exits[i]
-        for kid in range(first[exit + 1] if exit >= 0 else 0, first[exit + 2] if exit >= 0 else 0):
+        if exit < 0:
+            continue
+        for kid in range(first[exit + 1], first[exit + 2]):
             at = 3 * Int(starts[kid_bytes[kid]])
             children[at], children[at + 1], children[at + 2] = kids[kid], ticks[i], exit
             starts[kid_bytes[kid]] += 1

@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from grammars import quoted
 from grammars.chars import char_dfa
 from grammars.dfa import Dfa, minimise
 from grammars.ir import ANY_CHAR, CharClass, Choice, Ranges, Repeat, Spelling, text
@@ -153,3 +154,10 @@ def test_all_states_at_once_are_those_one_by_one(seed: int, ticks: bool) -> None
     dfa = random_dfa(random.Random(seed))
     for spelling in RAW:
         assert quoted_table(dfa, spelling, ticks=ticks).dfa() == encode_json(dfa, spelling, ticks=ticks, quoted=True)
+
+
+def test_tables_do_not_depend_on_the_kinds_numbered_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quoted, "_MOST_KINDS", 0)
+    for seed in (1, 2, 1):
+        dfa = random_dfa(random.Random(seed))
+        assert quoted_table(dfa, "any").dfa() == encode_json(dfa, "any", quoted=True)
