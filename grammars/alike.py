@@ -14,7 +14,7 @@ import numpy as np
 
 from grammars.pieces import Piece
 from grammars.record import record
-from grammars.tables import CALL_RULE, Int32
+from grammars.tables import Int32
 
 __all__ = ["Alike", "Kept"]
 
@@ -36,8 +36,6 @@ class Alike:
 
         `required` is what stands in front of the table.
         """
-        calls = self.piece.calls.copy()
-        calls[:, CALL_RULE] = np.array(rules, np.int32)[calls[:, CALL_RULE]]
         by_place = np.array(numbers, np.int32)
         pairs, sizes = self.pairs.copy(), self.pairs[:, 1]
         pairs[sizes > 0, 0] += len(required) + pairs.size
@@ -46,7 +44,7 @@ class Alike:
         state = np.repeat(np.arange(len(sizes)), np.maximum(sizes, 0))
         lists = lists[np.lexsort((lists, state))]
         table = np.concatenate([np.array(required, np.int32), pairs.reshape(-1), lists])
-        return Piece(self.piece.states, self.piece.edges, calls), table
+        return self.piece.calling(rules), table
 
 
 class Kept:

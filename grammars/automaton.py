@@ -12,7 +12,7 @@ item can be completed, except in windows, where the tables of `grammars.lengths`
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -169,7 +169,7 @@ class ByteAutomaton:
         """Whether every rule that can be entered is built."""
         return all(map(self._rules.is_built, range(self.num_rules)))
 
-    def leaf_key(self, rule: int) -> Hashable | None:
+    def leaf_key(self, rule: int) -> Fragment | None:
         """What a rule without calls and special tokens is: one object for equal ones in all grammars; else None."""
         self.build(rule)
         return self.fragment(rule)

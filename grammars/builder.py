@@ -280,7 +280,7 @@ class Builder:
     # -- building
 
     def is_built(self, rule: int) -> bool:
-        return int(self.store.tables.rules[rule, RULE_START]) != UNBUILT
+        return self.store.tables.rules.item(rule, RULE_START) != UNBUILT
 
     def enter(self, rule: int) -> None:
         """Writes what a machine needs to go on: of an object its opening, and when it is asked for again the rule."""
@@ -295,7 +295,7 @@ class Builder:
 
     def _open(self, rule: int, node: Members) -> bool:
         """Gives an object its opening; False where it has one already, or there is none."""
-        known = self.store.tables.rules[rule, RULE_OPENING]
+        known = self.store.tables.rules.item(rule, RULE_OPENING)
         if known or self._has_own_arena or not (key := key_byte(node, self.survey)):
             return False
         opening = self.opening(node.begin, node.empty, key)

@@ -41,7 +41,7 @@ from grammars.rules import Kind
 from grammars.standard import standard
 from grammars.store import Window
 from grammars.utf8 import encode_json, encode_utf8
-from grammars.words import excluded_names, is_list, word_piece, words
+from grammars.words import excluded_names, word_piece, words
 
 __all__ = [
     "Fragment",
@@ -91,14 +91,14 @@ class Leaf:
         return Kind.PLAIN if self.fragment.window is None else Kind.WINDOW
 
 
-_FRAGMENTS: weakref.WeakValueDictionary[tuple[bool, bytes, bytes], Fragment] = weakref.WeakValueDictionary()
+_FRAGMENTS: weakref.WeakValueDictionary[tuple[bool, bytes, bytes, bytes], Fragment] = weakref.WeakValueDictionary()
 
 
 def fragment(piece: Piece, window: Window | None = None) -> Fragment:
     """The fragment of a trimmed piece without calls and without the empty string."""
-    if len(piece.states) > _SHARED:
+    if piece.sizes[0] > _SHARED:
         return Fragment(piece, window)
-    key = (window is None, piece.states.tobytes(), piece.edges.tobytes())
+    key = (window is None, *piece.content)
     known = _FRAGMENTS.get(key)
     return _FRAGMENTS.setdefault(key, Fragment(piece, window)) if known is None else known
 
@@ -126,17 +126,19 @@ class _NoCallees:
 def body_leaf(node: Node, limit: int) -> Leaf:
     """The leaf of the body of a rule that calls nothing; raises `LimitExceeded` beyond `limit` states.
 
-    A long list of texts has as many states as bytes at most, and no limit.
+    A list of texts has as many states as bytes at most, and no limit.
     """
-    if is_list(node):
-        return Leaf(fragment(word_piece(item.data for item in node.items if isinstance(item, Bytes))))
+    if isinstance(node, Choice):
+        texts = [item.data for item in node.items if isinstance(item, Bytes)]
+        if len(texts) == len(node.items):
+            return Leaf(fragment(word_piece(texts)))
     return _body_leaf(node, limit)
 
 
 @lru_cache(maxsize=_LEAVES)
 def _body_leaf(node: Node, limit: int) -> Leaf:
     made = standard(node)
-    return new_body_leaf(node, limit) if made is None or len(made.piece.states) > limit else Leaf(fragment(*made))
+    return new_body_leaf(node, limit) if made is None or made.piece.sizes[0] > limit else Leaf(fragment(*made))
 
 
 def new_body_leaf(node: Node, limit: int) -> Leaf:

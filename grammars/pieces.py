@@ -8,11 +8,11 @@ to a `Dfa` are for what is computed on one: leaves, left recursion, minimisation
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 
 from grammars.dfa import Dfa, Edge, EdgeTable
-from grammars.record import record
 from grammars.rules import CALL, SPECIAL, calls, plain_symbol
 from grammars.tables import (
     CALL_COLUMNS,
@@ -39,16 +39,82 @@ from grammars.utf8 import TICK
 __all__ = ["Columns", "Piece", "flat_piece", "own_piece"]
 
 
-@record(eq=False)
+Lists = tuple[list[int], list[int], list[int]]
+Arrays = tuple[Int32, Int32, Int32]
+
+
 class Piece:
     """States, edges and calls of one rule: `Tables` of its own, with the numbers of states relative to its first.
 
-    Tail calls, and in an overlay what has no default and what is refused, lead to `NOWHERE`.
+    Tail calls, and in an overlay what has no default and what is refused, lead to `NOWHERE`. A piece is arrays, or flat
+    lists of which arrays are made when they are asked for; nobody writes into them.
     """
 
-    states: Int32  # (s, STATE_COLUMNS)
-    edges: Int32  # (e, EDGE_COLUMNS)
-    calls: Int32  # (c, CALL_COLUMNS)
+    __slots__ = ("_arrays", "_lists")
+
+    def __init__(self, states: Int32, edges: Int32, calls: Int32) -> None:
+        self._arrays: Arrays | None = (states, edges, calls)
+        self._lists: Lists | None = None
+
+    @classmethod
+    def of_lists(cls, states: list[int], edges: list[int], calls: list[int]) -> Piece:
+        """The piece with these rows, one behind the other."""
+        piece = cls.__new__(cls)
+        piece._arrays, piece._lists = None, (states, edges, calls)
+        return piece
+
+    @property
+    def arrays(self) -> Arrays:
+        """(s, STATE_COLUMNS), (e, EDGE_COLUMNS) and (c, CALL_COLUMNS)."""
+        if self._arrays is None:
+            assert self._lists is not None
+            states, edges, calls = self._lists
+            self._arrays = _rows(states, STATE_COLUMNS), _rows(edges, EDGE_COLUMNS), _rows(calls, CALL_COLUMNS)
+        return self._arrays
+
+    @property
+    def kept(self) -> Sequence[Int32 | list[int]]:
+        """The rows as lists, where there are lists, or as arrays."""
+        return self._lists or self.arrays
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many states, edges and calls there are."""
+        if self._lists is not None:
+            states, edges, calls = self._lists
+            return len(states) // STATE_COLUMNS, len(edges) // EDGE_COLUMNS, len(calls) // CALL_COLUMNS
+        return len(self.states), len(self.edges), len(self.calls)
+
+    @property
+    def states(self) -> Int32:
+        return self.arrays[0]
+
+    @property
+    def edges(self) -> Int32:
+        return self.arrays[1]
+
+    @property
+    def calls(self) -> Int32:
+        return self.arrays[2]
+
+    @property
+    def content(self) -> tuple[bytes, bytes, bytes]:
+        """The rows as bytes: equal for equal pieces, whatever they are kept as."""
+        if self._lists is not None:
+            states, edges, calls = [array("i", rows).tobytes() for rows in self._lists]
+            return states, edges, calls
+        return self.states.tobytes(), self.edges.tobytes(), self.calls.tobytes()
+
+    def calling(self, rules: list[int]) -> Piece:
+        """The same, with calls of these rules where it calls places among them."""
+        if self._lists is not None:
+            states, edges, calls = self._lists
+            calls = calls.copy()
+            calls[CALL_RULE::CALL_COLUMNS] = [rules[place] for place in calls[CALL_RULE::CALL_COLUMNS]]
+            return Piece.of_lists(states, edges, calls)
+        called = self.calls.copy()
+        called[:, CALL_RULE] = np.array(rules, np.int32)[called[:, CALL_RULE]]
+        return Piece(self.states, self.edges, called)
 
     @classmethod
     def from_dfa(cls, dfa: Dfa, *, tails: bool) -> Piece:
@@ -162,10 +228,10 @@ def flat_piece(
     rows[EDGE_LOW::EDGE_COLUMNS], rows[EDGE_HIGH::EDGE_COLUMNS], rows[EDGE_TO::EDGE_COLUMNS] = edges
     call_rows = [0] * (CALL_COLUMNS * len(called[0]))
     call_rows[CALL_RULE::CALL_COLUMNS], call_rows[CALL_RETURN::CALL_COLUMNS] = called
-    return Piece(_table(states, STATE_COLUMNS), _table(rows, EDGE_COLUMNS), _table(call_rows, CALL_COLUMNS))
+    return Piece.of_lists(states, rows, call_rows)
 
 
-def _table(values: list[int], columns: int) -> Int32:
+def _rows(values: list[int], columns: int) -> Int32:
     """The values as rows."""
     return np.frombuffer(array("i", values or [0]), np.int32)[: len(values)].reshape(-1, columns)
 

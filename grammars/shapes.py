@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import threading
 
-import numpy as np
-
 from grammars.ir import ByteClass, Bytes, CharClass, Choice, Node, Repeat, Sequence, SpecialToken
 from grammars.pieces import Piece
 from grammars.positions import END, SOLID, Callees, Positions
-from grammars.tables import CALL_RULE
 from grammars.words import LONG
 
 __all__ = ["body_piece"]
@@ -47,11 +44,9 @@ def body_piece(node: Node, callees: Callees, *, limit: int, tails: bool = True) 
     shape = _PIECES.get(key)
     if shape is None:
         shape = _written(node, _Places(callees, places), limit, tails)
-        if len(shape.states) <= _STATES:
+        if shape.sizes[0] <= _STATES:
             _remember(key, shape)
-    calls = shape.calls.copy()
-    calls[:, CALL_RULE] = np.array(ascending, np.int32)[calls[:, CALL_RULE]]
-    return Piece(shape.states, shape.edges, calls)
+    return shape.calling(ascending)
 
 
 def _remember(key: object, shape: Piece) -> None:

@@ -7,6 +7,7 @@ whoever holds older tables may go on reading them.
 
 from __future__ import annotations
 
+from array import array
 from struct import Struct
 
 import numpy as np
@@ -53,7 +54,10 @@ Window = tuple[Lengths, FewestBytes]
 
 
 # Written by `struct`: what numpy takes to make an array of a handful of numbers is longer than all else.
-_SHIFTS, _END, _RULE = Struct("=11i"), Struct(f"={STATE_COLUMNS}i"), Struct(f"={RULE_DISTINCT - RULE_KIND}i")
+_END, _RULE = Struct(f"={STATE_COLUMNS}i"), Struct(f"={RULE_DISTINCT - RULE_KIND}i")
+
+_FEW = 128
+"""Numbers up to which columns are shifted one by one: numpy takes as long to be called as for a thousand."""
 
 
 class Store:
@@ -61,28 +65,24 @@ class Store:
 
     def __init__(self, begun: Store | None = None) -> None:
         """Empty, or with what is in another one."""
-        self.tables = Tables(
-            rules=np.zeros((64, RULE_COLUMNS), np.int32),
-            states=np.empty((2048, STATE_COLUMNS), np.int32),  # nothing is read before it is written
-            edges=np.empty((4096, EDGE_COLUMNS), np.int32),
-            calls=np.empty((512, CALL_COLUMNS), np.int32),
-            lengths=np.empty(2048, np.int32),
-        )
-        self.tables.rules[:, RULE_START] = UNBUILT
         self.rules = self.states = self.edges = self.calls = self.lengths = 0
         self.extents: list[tuple[int, int, int]] = []  # of the rules that are written, as they were: first state, end
-        self._shifts = np.zeros(11, np.int32)  # what is added to the columns of a piece
         self.windows: dict[int, tuple[list[int], Window]] = {}  # by identity of the lengths: columns, what to keep
-        if begun is not None:
-            self._begin(begun)
-
-    def _begin(self, begun: Store) -> None:
-        self.rules, self.states, self.edges = begun.rules, begun.states, begun.edges
-        self.calls, self.lengths = begun.calls, begun.lengths
-        self.extents, self.windows = [*begun.extents], {**begun.windows}
-        self._grow()
-        for array, written in zip(self.tables, begun.written(), strict=True):
-            array[: len(written)] = written
+        if begun is None:
+            self.tables = Tables(
+                rules=np.zeros((64, RULE_COLUMNS), np.int32),
+                states=np.empty((1536, STATE_COLUMNS), np.int32),  # nothing is read before it is written
+                edges=np.empty((3072, EDGE_COLUMNS), np.int32),
+                calls=np.empty((256, CALL_COLUMNS), np.int32),
+                lengths=np.empty(1024, np.int32),
+            )
+            self.tables.rules[:, RULE_START] = UNBUILT
+        else:
+            self.tables = Tables(*[rows.copy() for rows in begun.tables])
+            self.rules, self.states, self.edges = begun.rules, begun.states, begun.edges
+            self.calls, self.lengths = begun.calls, begun.lengths
+            self.extents, self.windows = [*begun.extents], {**begun.windows}
+        self._flat = _flat(self.tables)
 
     def _used(self) -> tuple[int, int, int, int, int]:
         """How much of each array is in use: the states have one more, where the last one ends."""
@@ -90,7 +90,7 @@ class Store:
 
     def written(self) -> Tables:
         """The tables as far as they are in use: what is behind that may be anything."""
-        return Tables(*[array[:size] for array, size in zip(self.tables, self._used(), strict=True)])
+        return Tables(*[rows[:size] for rows, size in zip(self.tables, self._used(), strict=True)])
 
     def reserve(self, distinct: int = 0) -> int:
         """The number of a new rule, not yet built; `distinct` as in the tables."""
@@ -117,10 +117,11 @@ class Store:
         """Writes a reserved rule; the defaults of the piece's states are those of the piece that begins at `host`."""
         if low >= UNBOUNDED:
             raise LimitExceeded(f"a repeat of at least {low:,} is more than can be counted")
-        states, edges, calls = self.states, self.edges, self.calls
-        self.states += len(piece.states)
-        self.edges += len(piece.edges)
-        self.calls += len(piece.calls)
+        states, edges, calls = places = self.states, self.edges, self.calls
+        added = piece.sizes
+        self.states += added[0]
+        self.edges += added[1]
+        self.calls += added[2]
         columns = [0] * (RULE_DISTINCT - LENGTHS)
         if window is not None:
             columns = self._window(window)
@@ -132,16 +133,32 @@ class Store:
             kind, columns[:2] = Kind.OPENING, opening
         self._grow()
         table = self.tables
-        _SHIFTS.pack_into(self._shifts.data, 0, rule, 0, edges, calls, max(host, 0), 0, 0, states, 0, 0, states)
-        np.add(piece.states, self._shifts[:5], out=table.states[states : self.states])
-        np.add(piece.edges, self._shifts[5:9], out=table.edges[edges : self.edges])
-        if len(piece.calls):
-            np.add(piece.calls, self._shifts[9:], out=table.calls[calls : self.calls])
+        shifts = (rule, 0, edges, calls, max(host, 0)), (0, 0, states, 0), (0, states)
+        for number, rows in enumerate(piece.kept):
+            if added[number]:
+                self._write(number, rows, places[number], shifts[number])
         _END.pack_into(table.states.data, 4 * STATE_COLUMNS * self.states, 0, 0, self.edges, self.calls, -1)
         most = UNBOUNDED if high is None else min(high, UNBOUNDED)
         _RULE.pack_into(table.rules.data, 4 * (RULE_COLUMNS * rule + RULE_KIND), int(kind), low, most, *columns)
         table.rules[rule, RULE_START] = states  # last: whoever sees it may read the rest
         self.extents.append((rule, states, self.states))
+
+    def _write(self, number: int, rows: Int32 | list[int], begin: int, shifts: tuple[int, ...]) -> None:
+        """Writes rows of the states (0), edges (1) or calls (2) from a place on, their columns shifted."""
+        width = len(shifts)
+        if not isinstance(rows, list):
+            np.add(rows, np.array(shifts, np.int32), out=self.tables[1 + number][begin : begin + len(rows)])
+            return
+        is_small = len(rows) <= _FEW
+        if is_small:
+            rows = rows.copy()
+            for column, shift in enumerate(shifts):
+                if shift:
+                    rows[column::width] = [shift + value for value in rows[column::width]]
+        self._flat[number][width * begin : width * begin + len(rows)] = array("i", rows)
+        if not is_small:
+            written = self.tables[1 + number][begin : begin + len(rows) // width]
+            np.add(written, np.array(shifts, np.int32), out=written)
 
     def _window(self, window: Window) -> list[int]:
         """The columns of a rule for these tables, which are written once."""
@@ -179,17 +196,24 @@ class Store:
             and self.rules <= len(table.rules)
         ):
             return
-        grown = Tables(*(_longer(array, size) for size, array in zip(self._used(), table, strict=True)))
+        grown = Tables(*(_longer(rows, size) for size, rows in zip(self._used(), table, strict=True)))
         grown.rules[len(table.rules) :, RULE_START] = UNBUILT
         # Rules that are written from now on must not be seen beside the arrays that are too short for them.
         self.tables = grown._replace(rules=table.rules.copy()) if grown.rules is table.rules else grown
+        self._flat = _flat(self.tables)
 
 
-def _longer(array: Int32, size: int) -> Int32:
-    if size <= len(array):
-        return array
-    longer = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), np.int32)
-    longer[: len(array)] = array
+def _flat(tables: Tables) -> tuple[memoryview, memoryview, memoryview]:
+    """The memory of states, edges and calls as flat numbers."""
+    states, edges, calls = [rows.data.cast("B").cast("i") for rows in (tables.states, tables.edges, tables.calls)]
+    return states, edges, calls
+
+
+def _longer(rows: Int32, size: int) -> Int32:
+    if size <= len(rows):
+        return rows
+    longer = np.zeros((max(size, 2 * len(rows)), *rows.shape[1:]), np.int32)
+    longer[: len(rows)] = rows
     return longer
 
 

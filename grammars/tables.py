@@ -81,5 +81,6 @@ def edges_at(tables: Tables, state: int) -> list[tuple[int, int, int, int]]:
 
 def calls_at(tables: Tables, state: int) -> list[tuple[int, int]]:
     """The calls of a state: rule, and return state; less than 0 where there is none."""
-    begin, end = tables.states[state : state + 2, FIRST_CALL].tolist()
-    return [(rule, back) for rule, back in tables.calls[begin:end].tolist()]
+    begin, end = tables.states.item(state, FIRST_CALL), tables.states.item(state + 1, FIRST_CALL)
+    number = tables.calls.item  # of one or two calls: faster than to make an array of them
+    return [(number(call, CALL_RULE), number(call, CALL_RETURN)) for call in range(begin, end)]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grammars.ir import ANY_CHAR, And, Bytes, Choice, JsonString, Node, Not, Repeat, Spelling, Texts
-from grammars.pieces import Piece
+from grammars.pieces import Piece, flat_piece
 from grammars.tables import (
     CALL_COLUMNS,
     DEFAULT,
@@ -33,6 +33,9 @@ __all__ = ["ANY_STRING", "LONG", "any_string", "excluded_names", "is_list", "lis
 
 LONG = 16
 """The number of texts from which on a list is written as a tree of its own."""
+
+_FEW = 512
+"""Bytes of texts up to which their prefix tree is made without numpy, which takes as long for ten as for a thousand."""
 
 _MATRIX = 1 << 26
 """The most bytes for the texts one above the other; one very long text among many short ones is compared alone."""
@@ -111,7 +114,10 @@ def word_piece(texts: Iterable[bytes]) -> Piece:
     Its states are in depth-first order. In sorted order each text adds the states behind what it shares with the text
     before; the first of them hangs on the last text before that shares less, which made the state at that depth.
     """
-    symbols, lengths, shared = _sorted([text for text in texts if text])
+    found = [text for text in texts if text]
+    if sum(map(len, found)) <= _FEW:
+        return _few_words(found)
+    symbols, lengths, shared = _sorted(found)
     added = lengths - shared
     last = np.cumsum(added, dtype=np.int32)  # the state behind each text
     first = 1 + last - added  # the state behind the first byte that a text adds
@@ -138,6 +144,26 @@ def word_piece(texts: Iterable[bytes]) -> Piece:
     states[last, STATE_FINAL] = 1
     states[:, DEFAULT] = -1
     return Piece(states, edges, np.empty((0, CALL_COLUMNS), np.int32))
+
+
+def _few_words(texts: list[bytes]) -> Piece:
+    """The same, without numpy."""
+    rows: list[list[tuple[int, int]]] = [[]]
+    finals, path, before = list[int](), [0], b""
+    for text in sorted(set(texts)):  # one that another begins with stands before it
+        shared = 0
+        while shared < len(before) and before[shared] == text[shared]:
+            shared += 1
+        del path[shared + 1 :]
+        for byte in text[shared:]:
+            rows[path[-1]].append((byte, len(rows)))
+            path.append(len(rows))
+            rows.append([])
+        finals.append(path[-1])
+        before = text
+    symbols, to = [byte for row in rows for byte, _ in row], [state for row in rows for _, state in row]
+    first_edge = [0, *accumulate(map(len, rows))]
+    return flat_piece(finals, first_edge[:-1], [0] * len(rows), (symbols, symbols, to), ([], []))
 
 
 def _sorted(texts: list[bytes]) -> tuple[NDArray[np.uint8], Int32, Int32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from grammars.automaton import ByteAutomaton
 from grammars.errors import LimitExceeded
 from grammars.tables import EDGE_TO, FIRST_EDGE, RULE_OPENING, RULE_START, STATE_RULE, UNBUILT, Tables, calls_at
 from tokenizer_align import kernels
-from tokenizer_align.context import put, put_parts
+from tokenizer_align.context import put, put_parts, put_tables
 from tokenizer_align.costs import Costs
 from tokenizer_align.leaves import Leaves
 
@@ -72,7 +73,7 @@ class Configurations:
         """
         parts = np.empty(sum([size for _, size in sizes]), np.int32)
         parts[:clear] = 0
-        put_parts(self.context, parts, sizes)
+        put_parts(self.context, parts, _as_array(sizes))
         begin = 0
         for slot, size in sizes:
             self.arrays[slot] = parts[begin : begin + size]
@@ -93,17 +94,13 @@ class Configurations:
         tables = self.automaton.tables
         if tables is self._tables:
             return
-        self._tables = tables
-        for slot, array in zip(_TABLES, tables, strict=True):
-            if array is not self.arrays.get(slot):
-                self._put(slot, array)
-        for slot in (kernels.LEAF_OF, kernels.MARK):
-            known = self.arrays.get(slot)
-            if known is None or len(known) < len(tables.states):
-                longer = np.zeros(len(tables.states), np.int32)
-                if known is not None:
-                    longer[: len(known)] = known
-                self._put(slot, longer)
+        self._tables = tables  # kept alive: the context knows their addresses only
+        put_tables(self.context, kernels.RULES, tables)
+        known, states = self.arrays.get(kernels.LEAF_OF), len(tables.states)
+        if known is None or len(known) < states:
+            self._allot((kernels.LEAF_OF, states), (kernels.MARK, states), clear=2 * states)  # no state is marked now
+            if known is not None:
+                self.arrays[kernels.LEAF_OF][: len(known)] = known
 
     @property
     def words(self) -> int:
@@ -157,20 +154,20 @@ class Configurations:
         automaton = self.automaton
         automaton.enter(rule)
         tables = automaton.tables
-        start = int(tables.rules[rule, RULE_START])
+        start = tables.rules.item(rule, RULE_START)
         if start == UNBUILT:  # what its opening calls is shared, and there
             return
         pending = calls_at(tables, start)
-        first, end = tables.states[start : start + 2, FIRST_EDGE].tolist()
-        if end - first == 1 and (behind := int(tables.edges[first, EDGE_TO])) >= 0:
+        first, end = tables.states.item(start, FIRST_EDGE), tables.states.item(start + 1, FIRST_EDGE)
+        if end - first == 1 and (behind := tables.edges.item(first, EDGE_TO)) >= 0:
             pending += calls_at(tables, behind)
         while pending:
             rule, _ = pending.pop()
-            if tables.rules[rule, RULE_START] == UNBUILT and not tables.rules[rule, RULE_OPENING]:
+            if tables.rules.item(rule, RULE_START) == UNBUILT and not tables.rules.item(rule, RULE_OPENING):
                 automaton.enter(rule)
                 tables = automaton.tables
-                if tables.rules[rule, RULE_START] != UNBUILT:
-                    pending += calls_at(tables, int(tables.rules[rule, RULE_START]))
+                if (start := tables.rules.item(rule, RULE_START)) != UNBUILT:
+                    pending += calls_at(tables, start)
 
     def _tell_leaves(self) -> None:
         """Says of new states that they have no table, where their rule is no leaf: most are not, and would be asked."""
@@ -298,5 +295,10 @@ def _scratch(items: int) -> tuple[tuple[int, int], ...]:
     )
 
 
-_TABLES = (kernels.RULES, kernels.STATES, kernels.EDGES, kernels.CALLS, kernels.LENGTH_TABLES)
-"""The slots of an automaton's tables, in their order."""
+@lru_cache(maxsize=64)
+def _as_array(sizes: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
+    return np.array(sizes, np.int64)
+
+
+_IN_ORDER = [kernels.RULES, kernels.STATES, kernels.EDGES, kernels.CALLS, kernels.LENGTH_TABLES]
+assert [kernels.RULES + 2 * i for i in range(len(Tables._fields))] == _IN_ORDER

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.tables import Tables
 from tokenizer_align.jit import kernel
 
-__all__ = ["Context", "new_context", "octets", "put", "put_parts", "table", "words"]
+__all__ = ["Context", "new_context", "octets", "put", "put_parts", "put_tables", "table", "words"]
 
 Context: TypeAlias = Any
 """int64 (slots,): of an array the address and, in the next slot, the number of its elements; or a number."""
@@ -52,19 +53,45 @@ def _put_words(context: Context, slot: int, array: Int32) -> None:
     context[slot + 1] = array.size
 
 
-def put_parts(context: Context, array: Int32, parts: tuple[tuple[int, int], ...]) -> None:
-    """Puts consecutive parts of an array, given by slot and size."""
-    begin = 0
-    for slot, size in parts:
-        if _PLAIN:
-            context[slot] = array[begin : begin + size]
-        begin += size
+def put_parts(context: Context, array: Int32, parts: NDArray[np.int64]) -> None:
+    """Puts consecutive parts of an array, given by slot and size, int64 (n, 2)."""
     if not _PLAIN:
-        _put_words(context, parts[0][0], array)
-        begin = int(context[parts[0][0]])
-        for slot, size in parts:
-            context[slot], context[slot + 1] = begin, size
-            begin += 4 * size
+        _put_parts(context, array, parts)
+        return
+    begin = 0
+    for slot, size in parts.tolist():
+        context[slot] = array[begin : begin + size]
+        begin += size
+
+
+@kernel
+def _put_parts(context: Context, array: Int32, parts: NDArray[np.int64]) -> None:
+    address = array.ctypes.data
+    for i in range(len(parts)):
+        context[parts[i, 0]] = address
+        context[parts[i, 0] + 1] = parts[i, 1]
+        address += 4 * parts[i, 1]
+
+
+def put_tables(context: Context, slot: int, tables: Tables) -> None:
+    """Puts the arrays of an automaton into consecutive slots."""
+    if not _PLAIN:
+        _put_tables(context, slot, *tables)
+        return
+    for i, array in enumerate(tables):
+        context[slot + 2 * i] = array
+
+
+@kernel
+def _put_tables(
+    context: Context, slot: int, rules: Int32, states: Int32, edges: Int32, calls: Int32, lengths: Int32
+) -> None:
+    """All at once: to be called takes a kernel longer than this."""
+    context[slot], context[slot + 1] = rules.ctypes.data, rules.size
+    context[slot + 2], context[slot + 3] = states.ctypes.data, states.size
+    context[slot + 4], context[slot + 5] = edges.ctypes.data, edges.size
+    context[slot + 6], context[slot + 7] = calls.ctypes.data, calls.size
+    context[slot + 8], context[slot + 9] = lengths.ctypes.data, lengths.size
 
 
 if TYPE_CHECKING or _PLAIN:

@@ -99,6 +99,16 @@ RAW = np.array([0, ~(1 << 2), ~(1 << 28), -1], np.int32)
 """The ASCII characters that stand for themselves in a JSON string, as words: all from 0x20 on but `"` and `\\`."""
 
 
+@kernel
+def first_answers(states: Int32, edges: Int32, start: int, wide: int, narrow: int, answers: Int32) -> None:
+    """Says 0 of the states from `start` on that have edges for `wide` bytes or more, `narrow` of the others."""
+    for i in range(len(answers)):
+        width = Int(0)
+        for edge in range(states[start + i, FIRST_EDGE], states[start + i + 1, FIRST_EDGE]):
+            width += Int(edges[edge, EDGE_HIGH]) - Int(edges[edge, EDGE_LOW]) + 1
+        answers[i] = narrow if width < wide else 0
+
+
 # -- the trie ----------------------------------------------------------------------------------------------------------
 
 

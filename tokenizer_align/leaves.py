@@ -13,10 +13,12 @@ the row for a room of r characters holds the tokens of grade at most r.
 from __future__ import annotations
 
 import itertools
+import mmap
+import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grammars.automaton import ByteAutomaton
+from grammars.fragments import Fragment
 from grammars.rules import Kind
 from grammars.tables import (
-    EDGE_HIGH,
-    EDGE_LOW,
     EDGE_TICK,
     EDGE_TO,
     FIRST_EDGE,
@@ -100,14 +101,14 @@ class Leaves:
         self.patience = 4  # masks from a narrow state before it gets a table
         self.lock = threading.RLock()
         self._graded: list[_Graded | None] = [None]
-        self._known: dict[Hashable, dict[int, int]] = {}  # by leaf and state
+        self._known: dict[Fragment, dict[int, int]] = {}  # by leaf and state
         self._about = np.zeros((16, 5), np.int32)
         self._slots = np.zeros(256, np.int32)
         rows = max(16, min(self.words, _ROWS // self.words))  # a longer array would be a copy of them all, in one mask
-        self._rows = np.zeros((rows, self.words), np.int32)  # takes memory when it is written
-        self._first: dict[Hashable, Int32] = {}  # by leaf what `LEAF_OF` says at first
-        self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
-        self._graded_from: dict[tuple[Hashable, int], bool] = {}  # by leaf and minimum
+        self._rows = _reserved(rows, self.words)
+        self._first: dict[Fragment, Int32] = {}  # by leaf what `LEAF_OF` says at first
+        self._shapes: OrderedDict[Fragment, _Shape] = OrderedDict()
+        self._graded_from: dict[tuple[Fragment, int], bool] = {}  # by leaf and minimum
         self._remembered = 0  # states of the leaves there, and some for each
         self._endings, self._exits = np.zeros((1024, 2), np.int32), np.zeros((1024, 3), np.int32)
         self._exit_bytes = np.zeros(16 * 257, np.int32)
@@ -189,14 +190,14 @@ class Leaves:
         """
         key = automaton.leaf_key(rule)
         with self.lock:
-            found = None if key is None else self._first.get(key)
-            if found is not None and self._is_graded(automaton, rule, key):
-                return found.copy()
-            start, states = extent(automaton, rule)
-            if key is None or states > _STATES or not self._is_graded(automaton, rule, key):
-                return np.full(states, -1, np.int32)
-            found = np.where(_widths(automaton, start, states) < _WIDE, -2 - self.patience, 0).astype(np.int32)
-            self._first[key] = found
+            if key is None or _size(key) > _STATES or not self._is_graded(automaton, rule, key):
+                return np.full(extent(automaton, rule)[1], -1, np.int32)
+            found = self._first.get(key)
+            if found is None:
+                found = self._first[key] = np.empty(_size(key), np.int32)
+                tables = automaton.tables
+                start = tables.rules.item(rule, RULE_START)
+                leaf_kernels.first_answers(tables.states, tables.edges, start, _WIDE, -2 - self.patience, found)
             return found.copy()
 
     def of_state(self, automaton: ByteAutomaton, state: int) -> int:
@@ -214,16 +215,16 @@ class Leaves:
                     self._first[key][number] = known[number]
             return known[number]
 
-    def _is_graded(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> bool:
+    def _is_graded(self, automaton: ByteAutomaton, rule: int, key: Fragment) -> bool:
         """Whether the tables of a leaf hold for a rule: those of a window do unless gaps and its minimum meet."""
-        low = int(automaton.tables.rules[rule, RULE_MIN])
+        low = automaton.tables.rules.item(rule, RULE_MIN)
         found = self._graded_from.get((key, low))
         if found is None:
             found = self._graded_from[key, low] = not _gaps_matter(automaton, rule)
-            self._remembered += 16 + extent(automaton, rule)[1]
+            self._remembered += 16 + _size(key)
         return found
 
-    def _tabulate(self, automaton: ByteAutomaton, rule: int, key: Hashable, number: int) -> int:
+    def _tabulate(self, automaton: ByteAutomaton, rule: int, key: Fragment, number: int) -> int:
         shape = self._shape(automaton, rule, key)
         tables, start = automaton.tables, int(automaton.tables.rules[rule, RULE_START])
         context, path = self.new_context(), np.zeros((self.depth, 4), np.int32)
@@ -260,7 +261,7 @@ class Leaves:
         endings = np.stack([np.maximum(exits, ~exits), ticks], axis=1)
         return self._add(graded, endings, *children)
 
-    def _shape(self, automaton: ByteAutomaton, rule: int, key: Hashable) -> _Shape:
+    def _shape(self, automaton: ByteAutomaton, rule: int, key: Fragment) -> _Shape:
         """What the walks from all states of a leaf share."""
         if key in self._shapes:
             self._shapes.move_to_end(key)
@@ -364,21 +365,27 @@ def _longer(array: Int32, size: int) -> Int32:
     return longer
 
 
+def _reserved(rows: int, words: int) -> Int32:
+    """Zeros that take memory when they are written, a small page at a time.
+
+    For arrays of this size numpy asks for pages of 2 MB, and one of them in a virtual machine may take 10 ms to come.
+    """
+    if sys.platform == "win32":
+        return np.zeros((rows, words), np.int32)
+    memory = mmap.mmap(-1, 4 * rows * words, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # a fork has its own
+    return np.frombuffer(memory, np.int32).reshape(rows, words)
+
+
+def _size(leaf: Fragment) -> int:
+    """How many states a leaf has."""
+    return leaf.piece.sizes[0]
+
+
 def extent(automaton: ByteAutomaton, rule: int) -> tuple[int, int]:
     """The first state of a rule, and how many states it has."""
     start = int(automaton.tables.rules[rule, RULE_START])
     others = automaton.tables.states[start : automaton.num_states, STATE_RULE] != rule
     return start, int(others.argmax()) if others.any() else len(others)
-
-
-def _widths(automaton: ByteAutomaton, start: int, states: int) -> Int32:
-    """How many bytes each state of a rule has edges for."""
-    tables = automaton.tables
-    first = tables.states[start : start + states + 1, FIRST_EDGE]
-    edges = tables.edges[first[0] : first[-1]]
-    sums = np.concatenate([[0], np.cumsum(edges[:, EDGE_HIGH] - edges[:, EDGE_LOW] + 1)])
-    widths: Int32 = sums[first[1:] - first[0]] - sums[first[:-1] - first[0]]
-    return widths
 
 
 def _remaining(automaton: ByteAutomaton, rule: int) -> tuple[Int32, NDArray[np.bool_]]:
@@ -409,8 +416,8 @@ def _gaps_matter(automaton: ByteAutomaton, rule: int) -> bool:
     asks for no more than that, it can go on iff `least` characters fit; the maximum decides, and tokens have a grade.
     """
     tables = automaton.tables
-    low = int(tables.rules[rule, RULE_MIN])
-    if tables.rules[rule, RULE_KIND] != Kind.WINDOW or low == 0:
+    low = tables.rules.item(rule, RULE_MIN)
+    if tables.rules.item(rule, RULE_KIND) != Kind.WINDOW or low == 0:
         return False
     table, closed = _remaining(automaton, rule)
     length = np.arange(table.shape[1])

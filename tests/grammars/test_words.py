@@ -40,13 +40,16 @@ LISTS = [
 ]
 
 
+@pytest.mark.parametrize("few", [0, 512])
 @pytest.mark.parametrize("texts", LISTS)
-def test_prefix_tree(texts: list[bytes]) -> None:
+def test_prefix_tree(texts: list[bytes], few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "_FEW", few)
     assert language(word_piece(texts).dfa()) == set(texts) - {b""}
 
 
-@pytest.mark.parametrize("matrix", [0, 1 << 26])
-def test_prefix_tree_of_random_texts(matrix: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("few", "matrix"), [(0, 0), (0, 1 << 26), (10**6, 0)])
+def test_prefix_tree_of_random_texts(few: int, matrix: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "_FEW", few)
     monkeypatch.setattr(words, "_MATRIX", matrix)
     rng = random.Random(3)
     for _ in range(60):
