@@ -7,8 +7,10 @@ columns of numbers: a pattern that counts to 200 has 400 states in 4 templates, 
 
 from __future__ import annotations
 
-import itertools
+from array import array
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain, count
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from grammars.dfa import Dfa, EdgeTable
 from grammars.ir import Spelling
 from grammars.record import record
-from grammars.utf8 import QUOTE, TICK, Row, spelt_row
+from grammars.utf8 import QUOTE, TICK, Row, beyond_ascii, spelt_row
 
 __all__ = ["quoted_table"]
 
@@ -33,7 +35,7 @@ _MOST_KINDS = 1 << 14
 _KINDS: dict[Kind, int] = {}
 """The numbers of kinds of unfinished characters: their edges, on targets as they appear, and the kinds behind these."""
 
-_NUMBERS = itertools.count()
+_NUMBERS = count()
 
 
 def quoted_table(dfa: Dfa, spelling: Spelling, *, ticks: bool = False) -> EdgeTable:
@@ -124,6 +126,7 @@ def _templates(dfa: Dfa, spelling: Spelling, ticks: bool) -> tuple[list[_Templat
     """The templates, that of each state, and the targets of all states, one state's behind the other's."""
     if len(_KINDS) > _MOST_KINDS:  # numbers are not given twice: what others are at work on has more states at worst
         _template.cache_clear()
+        _kinds_beyond.cache_clear()
         _KINDS.clear()
     shapes: dict[tuple[Row, bool], int] = {}
     of_state, targets = [], list[int]()
@@ -139,19 +142,50 @@ def _templates(dfa: Dfa, spelling: Spelling, ticks: bool) -> tuple[list[_Templat
 @lru_cache(_REMEMBERED)
 def _template(shape: Row, final: bool, spelling: Spelling, ticks: bool) -> _Template:
     targets = len({target for _, _, target in shape})
-    begun, unfinished = spelt_row(shape, spelling, False)
+    spelt = spelt_row(shape, spelling, False)
     shift = TICK if ticks else 0
-    first = [(low + shift, high + shift, to) for low, high, to in begun]
+    first = [(low + shift, high + shift, to) for low, high, to in spelt.first]
     if final:
-        first = sorted([*first, (QUOTE, QUOTE, targets + len(unfinished))])
-    flat = [number for edge in first for number in edge]
+        first = sorted([*first, (QUOTE, QUOTE, targets + len(spelt.rows))])
     kinds, appearing = list[int](), list[tuple[int, ...]]()
-    for edges in unfinished:
+    if not spelt.origins:
+        _find_kinds(spelt.rows, targets, kinds, appearing)
+    else:  # most of these rows were written, and have their kinds, for other states
+        known = _kinds_beyond(spelt.others)
+        for row, origin in zip(spelt.rows, spelt.origins, strict=True):
+            if origin < 0:
+                _find_kinds((row,), targets, kinds, appearing)
+            else:
+                kinds.append(known[0][origin])
+                appearing.append(tuple([spelt.places[target] for target in known[1][origin]]))
+    numbers = {found: i for i, found in enumerate(dict.fromkeys(appearing))}
+    rows = (first, *spelt.rows)
+    flat = array("q", chain.from_iterable(chain.from_iterable(rows)))
+    return _Template(
+        targets,
+        tuple(map(len, rows)),
+        np.array(flat, np.int64).reshape(-1, 3),
+        tuple(kinds),
+        tuple(numbers),
+        tuple([numbers[found] for found in appearing]),
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _kinds_beyond(others: Row) -> tuple[list[int], list[tuple[int, ...]]]:
+    """The kinds of unfinished characters beyond ASCII, and the targets that appear."""
+    kinds, appearing = list[int](), list[tuple[int, ...]]()
+    _find_kinds(beyond_ascii(others).rows, len({target for _, _, target in others}), kinds, appearing)
+    return kinds, appearing
+
+
+def _find_kinds(rows: Iterable[Row], targets: int, kinds: list[int], appearing: list[tuple[int, ...]]) -> None:
+    """Appends the kinds of further unfinished characters, and the targets that appear, to those of the first ones."""
+    for edges in rows:
         found: dict[int, int] = {}
         kind: list[object] = []
         others = []
         for low, high, to in edges:
-            flat += (low, high, to)
             if to < targets:
                 kind += (low, high, found.setdefault(to, len(found)))
             else:
@@ -159,15 +193,6 @@ def _template(shape: Row, final: bool, spelling: Spelling, ticks: bool) -> _Temp
                 kind += (low, high, tuple([found.setdefault(target, len(found)) for target in appearing[to - targets]]))
         kinds.append(_KINDS.setdefault((tuple(kind), tuple(others)), next(_NUMBERS)))
         appearing.append(tuple(found))
-    numbers = {found: i for i, found in enumerate(dict.fromkeys(appearing))}
-    return _Template(
-        targets,
-        (len(first), *map(len, unfinished)),
-        np.array(flat, np.int64).reshape(-1, 3),
-        tuple(kinds),
-        tuple(numbers),
-        tuple([numbers[found] for found in appearing]),
-    )
 
 
 def _begins(counts: Ints) -> Ints:

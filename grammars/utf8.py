@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from grammars.dfa import Dfa, Edge
 from grammars.ir import Ranges, Spelling
@@ -22,6 +22,7 @@ __all__ = [
     "SHORT_ESCAPES",
     "TICK",
     "Row",
+    "beyond_ascii",
     "class_bytes",
     "encode_json",
     "encode_utf8",
@@ -100,7 +101,7 @@ def _encode(
     for row in dfa.edges:
         places: dict[int, int] = {}
         shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in row])
-        first, unfinished = spelt_row(shape, spelling, raw_symbols)
+        first, unfinished = spelt_row(shape, spelling, raw_symbols)[:2]
         numbers = [before + target for target in places]
         for edges in unfinished:
             numbers.append(states.number(tuple([(low, high, numbers[target]) for low, high, target in edges])))
@@ -113,21 +114,108 @@ def _encode(
     return Dfa((((QUOTE, QUOTE, 1),), *begun, *states.rows, ()), frozenset({end}))
 
 
-@lru_cache(_REMEMBERED)
-def spelt_row(row: Row, spelling: Spelling | None, raw_symbols: bool) -> tuple[Row, tuple[Row, ...]]:
-    """The edges on first bytes for edges on code points to targets 0, 1, ..., and the edges of the states that they
-    lead to behind these, of which each refers to those before it. Most states of an automaton differ in targets alone.
+class Spelt(NamedTuple):
+    """What stands behind a state with edges on code points to targets 0, 1, ...
+
+    An edge refers to a target, or behind these to an unfinished character.
     """
+
+    first: Row
+    """The edges on first bytes."""
+    rows: tuple[Row, ...]
+    """Those of the unfinished characters, of which each refers to those before it."""
+    others: Row = ()
+    """What is read beyond ASCII, to targets 0, 1, ... of its own, where that is spelt once for many states."""
+    places: tuple[int, ...] = ()
+    """Which target each of these is."""
+    origins: tuple[int, ...] = ()
+    """Of each row the one of `others` that it is, in the order of `beyond_ascii`, or -1."""
+
+
+@lru_cache(_REMEMBERED)
+def spelt_row(row: Row, spelling: Spelling | None, raw_symbols: bool) -> Spelt:
+    """What stands behind a state. Most states of an automaton differ in targets alone."""
+    targets = len({target for _, _, target in row})
     ascii_, others = _common(row, ((0, 0x7F),)), _common(row, ((0x80, 0x10FFFF),))
     if spelling is not None and not raw_symbols and ascii_ and others:
-        return _United(len({target for _, _, target in row}), spelling, ascii_, others).spelt()
-    writer = _Writer(len({target for _, _, target in row}), spelling or "any")
+        if spelling == "any":
+            return _spelt_straight(targets, ascii_, others)
+        return _United(targets, spelling, ascii_, others).spelt()
+    writer = _Writer(targets, spelling or "any")
     if spelling is None:
         first = writer.raw(row)
     else:
         raw = _common(row, RAW[spelling])
         first = tuple(sorted((*(raw if raw_symbols else writer.raw(raw)), *writer.escapes(row))))
-    return _joined(first), tuple(writer.states.rows)
+    return Spelt(_joined(first), tuple(writer.states.rows))
+
+
+def _spelt_straight(targets: int, ascii_: Row, others: Row) -> Spelt:
+    """What `_United` gives of all spellings: ASCII is written anew, what is beyond it is copied."""
+    places: dict[int, int] = {}
+    shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in others])
+    beyond, numbers = beyond_ascii(shape), [*places]
+    writer = _Writer(targets, "any")
+    states, origins = writer.states, list[int]()
+
+    def state(row: Row, origin: int = -1) -> int:
+        found = states.number(row)
+        if len(states.rows) > len(origins):
+            origins.append(origin)
+        return found
+
+    def both(left: list[Edge], level: int) -> Row:
+        """The edges of ASCII and those beyond it, once there is what these lead to."""
+        right, begin, end = beyond.levels[level]
+        for at in range(begin, end):
+            numbers.append(state(tuple([(low, high, numbers[to]) for low, high, to in beyond.rows[at]]), at))
+        return _joined(sorted([*left, *[(low, high, numbers[to]) for low, high, to in right]]))
+
+    edges = [*_hex(writer.digits(ascii_, 16, 1, _hex))]
+    origins += [-1] * len(states.rows)
+    for level in (0, 1):
+        edges = [(0x30, 0x30, state(both(edges, level)))]
+    unit = state(both(edges, 2))
+    edges = [(ord(letter), ord(letter), to) for low, high, to in ascii_ for letter in _letters(low, high)]
+    escape = state(_joined(sorted([*edges, (0x75, 0x75, unit)])))
+    first = both([*_common(ascii_, RAW["any"]), (0x5C, 0x5C, escape)], 3)
+    return Spelt(first, tuple(states.rows), shape, tuple(places), tuple(origins))
+
+
+class Beyond(NamedTuple):
+    """What is spelt of characters beyond ASCII, to be joined with ASCII."""
+
+    rows: tuple[Row, ...]
+    """Unfinished characters, numbered behind the targets, each behind those that it refers to."""
+    levels: tuple[tuple[Row, int, int], ...]
+    """Edges behind `\\u00`, `\\u0`, `\\u` and at first, without the way to ASCII; and which rows these need besides."""
+
+
+@lru_cache(_REMEMBERED)
+def beyond_ascii(row: Row) -> Beyond:
+    """All spellings behind edges on characters beyond ASCII, for `spelt_row`."""
+    count = len({target for _, _, target in row})
+    first, unfinished = spelt_row(row, "any", False)[:2]
+    edges: list[list[Edge]] = [[*first]]
+    for symbol in (0x5C, 0x75, 0x30, 0x30):  # follows the way to ASCII, as far as there is one
+        on = [edge for edge in edges[-1] if edge[0] == symbol]
+        edges[-1] = [edge for edge in edges[-1] if edge[0] != symbol]
+        edges.append([*unfinished[on[0][2] - count]] if on else [])
+    rows, numbers = list[Row](), {target: target for target in range(count)}
+
+    def number(state: int) -> int:
+        if state not in numbers:
+            made = tuple([(low, high, number(to)) for low, high, to in unfinished[state - count]])
+            numbers[state] = count + len(rows)
+            rows.append(made)
+        return numbers[state]
+
+    levels = []
+    for level in (edges[4], edges[3], edges[2], edges[0]):
+        begin = len(rows)
+        there = tuple([(low, high, number(to)) for low, high, to in level])
+        levels.append((there, begin, len(rows)))
+    return Beyond(tuple(rows), tuple(levels))
 
 
 class _United:
@@ -144,16 +232,15 @@ class _United:
         for part in parts:
             places: dict[int, int] = {}
             shape = tuple([(low, high, places.setdefault(target, len(places))) for low, high, target in part])
-            first, unfinished = spelt_row(shape, spelling, False)
+            first, unfinished = spelt_row(shape, spelling, False)[:2]
             begin = len(self.rows)
             moved = [tuple([(low, high, begin + to) for low, high, to in row]) for row in (first, *unfinished)]
             self.firsts.append(moved[0])
             self.rows += [*[()] * len(places), *moved[1:]]
             self.numbers += [*places, *[-1] * len(unfinished)]
 
-    def spelt(self) -> tuple[Row, tuple[Row, ...]]:
-        """What `spelt_row` gives."""
-        return self.both(*self.firsts), tuple(self.states.rows)
+    def spelt(self) -> Spelt:
+        return Spelt(self.both(*self.firsts), tuple(self.states.rows))
 
     def both(self, left: Row, right: Row) -> Row:
         """The edges of either row."""
@@ -223,9 +310,7 @@ class _Writer:
         """The state behind a backslash."""
         edges: list[Edge] = []
         for low, high, target in row:
-            if low <= 0x5C:
-                letters = [ord(letter) for code, letter in SHORT_ESCAPES.items() if low <= code <= high]
-                edges += [(letter, letter, target) for letter in letters]
+            edges += [(ord(letter), ord(letter), target) for letter in _letters(low, high)]
         units = list(_common(row, ((0, 0xFFFF),) if self.spelling == "any" else _NO_SHORT_ESCAPE))
         astral = tuple([
             (low - 0x10000, high - 0x10000, target) for low, high, target in _common(row, ((0x10000, 0x10FFFF),))
@@ -277,6 +362,11 @@ class _Writer:
             low_half = self.unit(tuple((0xDC00 + low, 0xDC00 + high, target) for low, high, target in row))
             return self.state(((0x5C, 0x5C, self.state(((0x75, 0x75, low_half),))),))
         return self.state(spell(self.digits(row, base, missing, spell)))
+
+
+def _letters(low: int, high: int) -> list[str]:
+    """The letters of the short escapes of characters in a range."""
+    return [letter for code, letter in SHORT_ESCAPES.items() if low <= code <= high] if low <= 0x5C else []
 
 
 def _continuation(edges: Iterable[Edge]) -> Iterable[Edge]:

@@ -8,12 +8,12 @@ import random
 
 import pytest
 
-from grammars import quoted
+from grammars import quoted, utf8
 from grammars.chars import char_dfa
-from grammars.dfa import Dfa, minimise
+from grammars.dfa import Dfa, Edge, minimise
 from grammars.ir import ANY_CHAR, CharClass, Choice, Ranges, Repeat, Spelling, text
 from grammars.quoted import quoted_table
-from grammars.utf8 import RAW, TICK, encode_json, encode_utf8
+from grammars.utf8 import RAW, TICK, Row, encode_json, encode_utf8
 
 ONE = char_dfa(ANY_CHAR)
 
@@ -146,6 +146,39 @@ def random_dfa(rng: random.Random) -> Dfa:
             row.append((low, high, target))
         rows.append(tuple(row))
     return Dfa(tuple(rows), frozenset(rng.sample(range(count), rng.randint(1, count))))
+
+
+EDGES = (0, 8, 0x20, 0x22, 0x30, 0x40, 0x5B, 0x5C, 0x5D, 0x7F, 0x80, 0xFF, 0x100, 0x7FF, 0x800, 0xFFF, 0x1000, 0xD7FF,
+         0xE000, 0xFFFF, 0x10000, 0x10FFFF)  # fmt: skip
+
+
+def random_row(rng: random.Random) -> Row:
+    """Edges on some ranges of characters, to targets as they appear."""
+    cuts = sorted({*rng.sample(EDGES, rng.randint(2, 9)), *rng.choices(range(128), k=rng.randint(0, 5))})
+    edges, places = list[Edge](), dict[int, int]()
+    for low, end in itertools.pairwise(cuts):
+        if rng.random() < 0.8:
+            target = places.setdefault(rng.randrange(4), len(places))
+            for first, last in ((0, 0xD7FF), (0xE000, 0x10FFFF)):
+                if max(low, first) <= min(end - 1, last):
+                    edges.append((max(low, first), min(end - 1, last), target))
+    return tuple(edges)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_straight_way_writes_what_joining_two_parts_gives(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(50):
+        row = random_row(rng)
+        ascii_, others = [utf8._common(row, (part,)) for part in ((0, 0x7F), (0x80, 0x10FFFF))]
+        if not ascii_ or not others:
+            continue
+        found = utf8._spelt_straight(1 + max(target for _, _, target in row), ascii_, others)
+        joined = utf8._United(1 + max(target for _, _, target in row), "any", ascii_, others).spelt()
+        assert (found.first, found.rows) == (joined.first, joined.rows), row
+        beyond = utf8.beyond_ascii(found.others).rows
+        for written, origin in zip(found.rows, found.origins, strict=True):
+            assert origin < 0 or [edge[:2] for edge in written] == [edge[:2] for edge in beyond[origin]]
 
 
 @pytest.mark.parametrize("seed", range(40))
