@@ -60,6 +60,10 @@ _FEW = 128
 """Numbers up to which columns are shifted one by one: numpy takes as long to be called as for a thousand."""
 
 
+_MANY = 1000
+"""Rows from which on each column is a loop of its own: of all columns at once the inner loop has a handful of steps."""
+
+
 class Store:
     """Tables and how much of each array is in use."""
 
@@ -147,7 +151,7 @@ class Store:
         """Writes rows of the states (0), edges (1) or calls (2) from a place on, their columns shifted."""
         width = len(shifts)
         if not isinstance(rows, list):
-            np.add(rows, np.array(shifts, np.int32), out=self.tables[1 + number][begin : begin + len(rows)])
+            _add(rows, shifts, self.tables[1 + number][begin : begin + len(rows)])
             return
         is_small = len(rows) <= _FEW
         if is_small:
@@ -158,7 +162,7 @@ class Store:
         self._flat[number][width * begin : width * begin + len(rows)] = array("i", rows)
         if not is_small:
             written = self.tables[1 + number][begin : begin + len(rows) // width]
-            np.add(written, np.array(shifts, np.int32), out=written)
+            _add(written, shifts, written)
 
     def _window(self, window: Window) -> list[int]:
         """The columns of a rule for these tables, which are written once."""
@@ -207,6 +211,17 @@ def _flat(tables: Tables) -> tuple[memoryview, memoryview, memoryview]:
     """The memory of states, edges and calls as flat numbers."""
     states, edges, calls = [rows.data.cast("B").cast("i") for rows in (tables.states, tables.edges, tables.calls)]
     return states, edges, calls
+
+
+def _add(rows: Int32, shifts: tuple[int, ...], out: Int32) -> None:
+    """Writes the rows with `shifts` added to their columns; of many rows column by column, in loops that are longer."""
+    if len(rows) < _MANY:
+        np.add(rows, np.array(shifts, np.int32), out=out)
+        return
+    out[:] = rows
+    for column, shift in enumerate(shifts):
+        if shift:
+            out[:, column] += shift
 
 
 def _longer(rows: Int32, size: int) -> Int32:

@@ -38,9 +38,16 @@ def as_lists(piece: Piece) -> Piece:
 @given(st.lists(st.tuples(dfas(), st.integers(-1, 40)), min_size=1, max_size=6))
 def test_lists_and_arrays_are_written_alike(rules: list[tuple[Dfa, int]]) -> None:
     tables = []
-    for kind, few in ((as_arrays, 0), (as_lists, 0), (as_lists, 20), (as_lists, 10**6)):
+    for kind, few, many in (
+        (as_arrays, 0, 99),
+        (as_lists, 0, 99),
+        (as_lists, 20, 3),
+        (as_lists, 10**6, 9),
+        (as_arrays, 0, 0),
+    ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("grammars.store._FEW", few)
+            patch.setattr("grammars.store._MANY", many)
             store = Store()
             for dfa, host in rules:
                 store.append(store.reserve(), kind(Piece.from_dfa(dfa, tails=True)), host=host)
