@@ -91,7 +91,7 @@ class Leaf:
         return Kind.PLAIN if self.fragment.window is None else Kind.WINDOW
 
 
-_FRAGMENTS: weakref.WeakValueDictionary[tuple[bool, bytes, bytes, bytes], Fragment] = weakref.WeakValueDictionary()
+_FRAGMENTS: weakref.WeakValueDictionary[tuple[bool, bytes, bytes], Fragment] = weakref.WeakValueDictionary()
 
 
 def fragment(piece: Piece, window: Window | None = None) -> Fragment:

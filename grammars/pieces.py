@@ -1,4 +1,4 @@
-"""Piece: the automaton of one rule as flat arrays, its states numbered from 0.
+"""Piece: the automaton of one rule as flat arrays or lists, its states numbered from 0.
 
 Place in the walk: what a rule becomes before it has a place in the tables of a `ByteAutomaton`. The columns are those
 of `grammars.tables`; a rule's number and the places of its rows are added when it is appended. The conversions from and
@@ -36,7 +36,7 @@ from grammars.tables import (
 )
 from grammars.utf8 import TICK
 
-__all__ = ["Columns", "Piece", "flat_piece", "own_piece"]
+__all__ = ["Columns", "Piece", "as_rows", "flat_piece", "own_piece"]
 
 
 Lists = tuple[list[int], list[int], list[int]]
@@ -69,7 +69,7 @@ class Piece:
         if self._arrays is None:
             assert self._lists is not None
             states, edges, calls = self._lists
-            self._arrays = _rows(states, STATE_COLUMNS), _rows(edges, EDGE_COLUMNS), _rows(calls, CALL_COLUMNS)
+            self._arrays = as_rows(states, STATE_COLUMNS), as_rows(edges, EDGE_COLUMNS), as_rows(calls, CALL_COLUMNS)
         return self._arrays
 
     @property
@@ -98,12 +98,11 @@ class Piece:
         return self.arrays[2]
 
     @property
-    def content(self) -> tuple[bytes, bytes, bytes]:
-        """The rows as bytes: equal for equal pieces, whatever they are kept as."""
+    def content(self) -> tuple[bytes, bytes]:
+        """The states and edges as bytes: equal for equal pieces, whatever they are kept as."""
         if self._lists is not None:
-            states, edges, calls = [array("i", rows).tobytes() for rows in self._lists]
-            return states, edges, calls
-        return self.states.tobytes(), self.edges.tobytes(), self.calls.tobytes()
+            return array("i", self._lists[0]).tobytes(), array("i", self._lists[1]).tobytes()
+        return self.states.tobytes(), self.edges.tobytes()
 
     def calling(self, rules: list[int]) -> Piece:
         """The same, with calls of these rules where it calls places among them."""
@@ -231,7 +230,7 @@ def flat_piece(
     return Piece.of_lists(states, rows, call_rows)
 
 
-def _rows(values: list[int], columns: int) -> Int32:
+def as_rows(values: list[int], columns: int) -> Int32:
     """The values as rows."""
     return np.frombuffer(array("i", values or [0]), np.int32)[: len(values)].reshape(-1, columns)
 

@@ -15,7 +15,7 @@ import numpy as np
 from grammars.errors import LimitExceeded
 from grammars.lengths import FewestBytes, Lengths
 from grammars.members import Order
-from grammars.pieces import Piece
+from grammars.pieces import Piece, as_rows
 from grammars.rules import Kind
 from grammars.tables import (
     CALL_COLUMNS,
@@ -148,21 +148,29 @@ class Store:
         self.extents.append((rule, states, self.states))
 
     def _write(self, number: int, rows: Int32 | list[int], begin: int, shifts: tuple[int, ...]) -> None:
-        """Writes rows of the states (0), edges (1) or calls (2) from a place on, their columns shifted."""
-        width = len(shifts)
-        if not isinstance(rows, list):
-            _add(rows, shifts, self.tables[1 + number][begin : begin + len(rows)])
+        """Writes rows of the states (0), edges (1) or calls (2) from a place on, their columns shifted.
+
+        They are shifted before: the first row is where the rule before ends, and somebody may be reading it.
+        """
+        if isinstance(rows, list):
+            width = len(shifts)
+            if len(rows) <= _FEW:
+                rows = rows.copy()
+                for column, shift in enumerate(shifts):
+                    if shift:
+                        rows[column::width] = [shift + value for value in rows[column::width]]
+                self._flat[number][width * begin : width * begin + len(rows)] = array("i", rows)
+                return
+            rows = as_rows(rows, width)
+        written = self.tables[1 + number][begin : begin + len(rows)]
+        if len(rows) < _MANY:
+            np.add(rows, np.array(shifts, np.int32), out=written)
             return
-        is_small = len(rows) <= _FEW
-        if is_small:
-            rows = rows.copy()
-            for column, shift in enumerate(shifts):
-                if shift:
-                    rows[column::width] = [shift + value for value in rows[column::width]]
-        self._flat[number][width * begin : width * begin + len(rows)] = array("i", rows)
-        if not is_small:
-            written = self.tables[1 + number][begin : begin + len(rows) // width]
-            _add(written, shifts, written)
+        rows = rows.copy()
+        for column, shift in enumerate(shifts):
+            if shift:
+                rows[:, column] += shift
+        written[:] = rows
 
     def _window(self, window: Window) -> list[int]:
         """The columns of a rule for these tables, which are written once."""
@@ -211,17 +219,6 @@ def _flat(tables: Tables) -> tuple[memoryview, memoryview, memoryview]:
     """The memory of states, edges and calls as flat numbers."""
     states, edges, calls = [rows.data.cast("B").cast("i") for rows in (tables.states, tables.edges, tables.calls)]
     return states, edges, calls
-
-
-def _add(rows: Int32, shifts: tuple[int, ...], out: Int32) -> None:
-    """Writes the rows with `shifts` added to their columns; of many rows column by column, in loops that are longer."""
-    if len(rows) < _MANY:
-        np.add(rows, np.array(shifts, np.int32), out=out)
-        return
-    out[:] = rows
-    for column, shift in enumerate(shifts):
-        if shift:
-            out[:, column] += shift
 
 
 def _longer(rows: Int32, size: int) -> Int32:

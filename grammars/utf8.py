@@ -199,7 +199,7 @@ def beyond_ascii(row: Row) -> Beyond:
     edges: list[list[Edge]] = [[*first]]
     for symbol in (0x5C, 0x75, 0x30, 0x30):  # follows the way to ASCII, as far as there is one
         on = [edge for edge in edges[-1] if edge[0] == symbol]
-        edges[-1] = [edge for edge in edges[-1] if edge[0] != symbol]
+        edges[-1] = _without(edges[-1], {symbol})
         edges.append([*unfinished[on[0][2] - count]] if on else [])
     rows, numbers = list[Row](), {target: target for target in range(count)}
 
@@ -221,7 +221,8 @@ def beyond_ascii(row: Row) -> Beyond:
 class _United:
     """Joins what is written of ASCII and what is written of other characters, of which an automaton has few kinds.
 
-    The two have no text in common, and begin alike with single bytes only: \\, and behind it u, 0 and 0.
+    The two have no text in common. They begin alike with \\, and behind it u, 0 and 0; what is beyond ASCII may go on
+    behind a range of digits from 0 on as behind 0.
     """
 
     def __init__(self, count: int, spelling: Spelling, *parts: Row) -> None:
@@ -244,13 +245,16 @@ class _United:
 
     def both(self, left: Row, right: Row) -> Row:
         """The edges of either row."""
-        same = {low: to for low, _, to in right}
+        other = {low: to for low, _, to in right}
         edges = []
         for low, high, to in left:
-            other = same.pop(low, None)
-            there = self.number(to) if other is None else self.states.number(self.both(self.rows[to], self.rows[other]))
+            further = other.get(low)
+            if further is None:
+                there = self.number(to)
+            else:
+                there = self.states.number(self.both(self.rows[to], self.rows[further]))
             edges.append((low, high, there))
-        edges += [(low, high, self.number(to)) for low, high, to in right if low in same]
+        edges += [(low, high, self.number(to)) for low, high, to in _without(right, {low for low, _, _ in left})]
         return _joined(sorted(edges))
 
     def number(self, state: int) -> int:
@@ -399,6 +403,11 @@ def _common(row: Row, ranges: tuple[tuple[int, int], ...]) -> Row:
         for low, high, target in row
         if low <= b and high >= a
     ])  # fmt: skip
+
+
+def _without(row: Iterable[Edge], symbols: set[int]) -> list[Edge]:
+    """The edges without those symbols with which they begin."""
+    return [(low + (low in symbols), high, to) for low, high, to in row if high > low or low not in symbols]
 
 
 def _joined(row: Iterable[Edge]) -> Row:

@@ -32,7 +32,7 @@ from grammars.tables import (
 __all__ = ["ANY_STRING", "LONG", "any_string", "excluded_names", "is_list", "listed", "one_of", "word_piece", "words"]
 
 LONG = 16
-"""The number of texts from which on a list is written as a tree of its own."""
+"""The number of texts from which on a list inside of a larger body is a tree of its own."""
 
 _FEW = 512
 """Bytes of texts up to which their prefix tree is made without numpy, which takes as long for ten as for a thousand."""

@@ -60,6 +60,7 @@ class Configurations:
         self._leaves_asked: set[int] = set()
         self._told = 0  # rules that are written of which it was looked at whether they are leaves
         self._tables: Tables | None = None
+        self._told_of: tuple[Tables | None, ...] = ()
         if not automaton.tables.rules[automaton.start_rule, RULE_OPENING]:
             self._enter(automaton.start_rule)  # it would be asked for by a kernel, which began again
         self._refresh_rules()
@@ -94,13 +95,14 @@ class Configurations:
         tables = self.automaton.tables
         if tables is self._tables:
             return
-        self._tables = tables  # kept alive: the context knows their addresses only
-        put_tables(self.context, kernels.RULES, tables)
         known, states = self.arrays.get(kernels.LEAF_OF), len(tables.states)
         if known is None or len(known) < states:
             self._allot((kernels.LEAF_OF, states), (kernels.MARK, states), clear=2 * states)  # no state is marked now
             if known is not None:
                 self.arrays[kernels.LEAF_OF][: len(known)] = known
+        self._told_of = tables, self._tables  # kept alive: the context knows the addresses of these, or still of those
+        put_tables(self.context, kernels.RULES, tables)
+        self._tables = tables  # last: who interrupts before is followed by one who tells it again
 
     @property
     def words(self) -> int:

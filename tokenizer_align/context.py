@@ -66,7 +66,7 @@ def put_parts(context: Context, array: Int32, parts: NDArray[np.int64]) -> None:
 
 @kernel
 def _put_parts(context: Context, array: Int32, parts: NDArray[np.int64]) -> None:
-    address = array.ctypes.data
+    address = np.int64(array.ctypes.data)
     for i in range(len(parts)):
         context[parts[i, 0]] = address
         context[parts[i, 0] + 1] = parts[i, 1]

@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ _WIDE = 24  # bytes that a state must allow for its row to be worth a table at o
 _STATES = 1 << 15  # of a leaf: a larger one is walked like any rule, to survey it would take more than 0.1 s
 _EXITS = 1 << 14  # of a state: where a leaf may end almost anywhere, its exits are the whole trie
 _ROWS = 1 << 24  # words of rows after which new arenas begin with new tables: 64 MiB
-_REMEMBERED = 1 << 18  # states of leaves, likewise: what is known of a leaf keeps it alive, about 100 bytes a state
+_REMEMBERED = 1 << 18  # states of leaves, likewise: what is known of a leaf keeps it alive, about 200 bytes a state
 _GAPS = 64  # characters of a minimum up to which it is looked at whether gaps matter; with more they may
 _SHAPES = 8  # kept: masks ask for states of one leaf, and of the next one
 _NUMBERS = itertools.count()
@@ -194,10 +195,10 @@ class Leaves:
                 return np.full(extent(automaton, rule)[1], -1, np.int32)
             found = self._first.get(key)
             if found is None:
-                found = self._first[key] = np.empty(_size(key), np.int32)
-                tables = automaton.tables
+                found, tables = np.empty(_size(key), np.int32), automaton.tables
                 start = tables.rules.item(rule, RULE_START)
                 leaf_kernels.first_answers(tables.states, tables.edges, start, _WIDE, -2 - self.patience, found)
+                self._first[key] = found  # last: who interrupts leaves no answers that nobody gave
             return found.copy()
 
     def of_state(self, automaton: ByteAutomaton, state: int) -> int:
@@ -373,6 +374,8 @@ def _reserved(rows: int, words: int) -> Int32:
     if sys.platform == "win32":
         return np.zeros((rows, words), np.int32)
     memory = mmap.mmap(-1, 4 * rows * words, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # a fork has its own
+    with suppress(AttributeError, OSError):  # where there are no large pages
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, np.int32).reshape(rows, words)
 
 

@@ -1,6 +1,8 @@
 """A piece is the same as lists and as arrays, and is written to the same tables."""
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from grammars.dfa import Dfa
 from grammars.pieces import Piece
 from grammars.rules import CALL
 from grammars.store import Store
-from grammars.tables import NOWHERE
+from grammars.tables import FIRST_CALL, FIRST_EDGE, NOWHERE
 
 
 @st.composite
@@ -60,7 +62,7 @@ def test_lists_and_arrays_are_written_alike(rules: list[tuple[Dfa, int]]) -> Non
 def test_a_piece_is_the_same_as_lists_and_as_arrays(dfa: Dfa) -> None:
     piece = Piece.from_dfa(dfa, tails=True)
     lists, arrays = as_lists(piece), as_arrays(piece)
-    assert lists.content == arrays.content == tuple(rows.tobytes() for rows in arrays.arrays)
+    assert lists.content == arrays.content == (piece.states.tobytes(), piece.edges.tobytes())
     assert lists.sizes == arrays.sizes == (len(piece.states), len(piece.edges), len(piece.calls))
     assert len(lists.kept[0]) == lists.states.size
     for left, right in zip(lists.arrays, arrays.arrays, strict=True):
@@ -73,3 +75,31 @@ def test_calls_of_places_become_calls_of_rules(kind: Callable[[Piece], Piece]) -
     piece = kind(Piece.from_dfa(dfa, tails=True))
     assert piece.calling([7, 3]).calls.tolist() == [[7, NOWHERE], [3, 0]]
     assert piece.calls.tolist() == [[0, NOWHERE], [1, 0]]
+
+
+@pytest.mark.parametrize("kind", [as_lists, as_arrays])
+@pytest.mark.parametrize(("few", "many"), [(10**6, 1000), (0, 1000), (0, 1)])
+def test_whoever_reads_the_rule_before_sees_it_whole(
+    kind: Callable[[Piece], Piece], few: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state in which a rule ends is where the next one begins: whatever is written, it must go on saying so."""
+    monkeypatch.setattr("grammars.store._FEW", few)
+    monkeypatch.setattr("grammars.store._MANY", many)
+    dfa = Dfa((((65, 65, 1), (CALL, CALL, 1)), ((66, 66, 0),)), frozenset({1}))
+    store = Store()
+    store.append(store.reserve(), kind(Piece.from_dfa(dfa, tails=False)))
+    end, seen = store.states, list[list[int]]()
+
+    def look(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+        if frame.f_globals["__name__"] == "grammars.store":
+            seen.append(store.tables.states[end, [FIRST_EDGE, FIRST_CALL]].tolist())
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        store.append(store.reserve(), kind(Piece.from_dfa(dfa, tails=False)))
+    finally:
+        sys.settrace(before)
+    assert len(seen) > 10
+    assert all(found == [2, 1] for found in seen)

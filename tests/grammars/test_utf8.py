@@ -95,6 +95,29 @@ def test_json_of_ranges_is_that_of_their_characters() -> None:
         assert texts(encode_json(a_class(low, high))) == {s for code in codes for s in spellings_of(chr(code))}, low
 
 
+IN_PARTS: list[Ranges] = [
+    ((0x61, 0x61), (0x80, 0xFF), (0x180, 0x1FF)),  # behind \\u0 the digits 0 and 1 lead to the same
+    ((0x61, 0x61), (0x80, 0xFFF), (0x1080, 0x1FFF)),  # behind \\u
+    ((0x0, 0x7), (0x80, 0xFF), (0x180, 0x1FF), (0x280, 0x2FF)),
+    ((0x41, 0x5A), (0x90, 0xFF), (0x110, 0x1FF), (0x1090, 0x10FF)),
+]
+
+
+@pytest.mark.parametrize("ranges", IN_PARTS)
+def test_each_character_of_a_class_may_be_escaped_and_no_other(ranges: Ranges) -> None:
+    one = char_dfa(CharClass(ranges))
+    for spelling in RAW:
+        dfa = encode_json(one, spelling)
+        for code in range(0x2200):
+            is_in = any(low <= code <= high for low, high in ranges)
+            written = [json.dumps(chr(code), ensure_ascii=spelling == "ascii")[1:-1]]
+            if spelling == "any":
+                written += [f"\\u{code:04x}", f"\\u{code:04X}"]
+            for data in written:
+                assert accepts(dfa, data.encode()) == is_in, (spelling, data)
+        assert quoted_table(one, spelling).dfa() == encode_json(one, spelling, quoted=True)
+
+
 @pytest.mark.parametrize("spelling", ["raw", "ascii"])
 def test_one_spelling_is_that_of_json_dumps(spelling: Spelling) -> None:
     for base in [0, 0x20, 0x5A, 0x7C, 0x7FE, 0xD7F0, 0xE000, 0xFFF0, 0x103FE, 0x10FFE0]:
@@ -148,8 +171,8 @@ def random_dfa(rng: random.Random) -> Dfa:
     return Dfa(tuple(rows), frozenset(rng.sample(range(count), rng.randint(1, count))))
 
 
-EDGES = (0, 8, 0x20, 0x22, 0x30, 0x40, 0x5B, 0x5C, 0x5D, 0x7F, 0x80, 0xFF, 0x100, 0x7FF, 0x800, 0xFFF, 0x1000, 0xD7FF,
-         0xE000, 0xFFFF, 0x10000, 0x10FFFF)  # fmt: skip
+EDGES = (0, 8, 0x20, 0x22, 0x30, 0x40, 0x5B, 0x5C, 0x5D, 0x7F, 0x80, 0xFF, 0x100, 0x180, 0x200, 0x280, 0x7FF, 0x800,
+         0xFFF, 0x1000, 0x1080, 0x2000, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF)  # fmt: skip
 
 
 def random_row(rng: random.Random) -> Row:
