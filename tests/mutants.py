@@ -259,7 +259,7 @@ CHARACTERS: Rows = {
     ),
     "unfinished characters of ASCII alone": (
         UTF8,
-        ("for low, high, to in right if low in same]", "for low, high, to in right if low < 0]"),
+        ("for low, high, to in right]]))", "for low, high, to in right if low < 0]]))"),
     ),
     "a complement has ASCII texts only": (
         "grammars/chars.py",
