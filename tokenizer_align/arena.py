@@ -102,7 +102,8 @@ class Configurations:
                 self.arrays[kernels.LEAF_OF][: len(known)] = known
         self._told_of = tables, self._tables  # kept alive: the context knows the addresses of these, or still of those
         put_tables(self.context, kernels.RULES, tables)
-        self._tables = tables  # last: who interrupts before is followed by one who tells it again
+        self._tables = tables  # who interrupts before is followed by one who tells it again
+        self._told_of = ()
 
     @property
     def words(self) -> int:
