@@ -32,7 +32,7 @@ from grammars.ir import (
     Spelling,
 )
 from grammars.lengths import NEVER, Lengths, lengths, window
-from grammars.numerals import numerals_dfa
+from grammars.numerals import numerals_piece
 from grammars.pieces import Piece
 from grammars.positions import END, NULL, SOLID, Positions
 from grammars.quoted import quoted_table
@@ -144,7 +144,7 @@ def _body_leaf(node: Node, limit: int) -> Leaf:
 def new_body_leaf(node: Node, limit: int) -> Leaf:
     """The same, made whether or not it is a standard one."""
     if isinstance(node, Numerals) and (node.positive or node.negative):
-        return Leaf(table_fragment(edge_table(numerals_dfa(node, limit=limit))))
+        return Leaf(fragment(numerals_piece(node, limit=limit)))
     positions = Positions(_NoCallees())
     return Leaf(fragment(positions.piece(positions.enter(node, END), limit=limit)))
 

@@ -12,7 +12,7 @@ from grammars.errors import EmptyLanguage, LimitExceeded
 from grammars.fragments import new_body_leaf
 from grammars.frontends.json_schema.numbers import Bound, integer, number
 from grammars.ir import Choice, Node, Numerals
-from grammars.numerals import numerals_dfa
+from grammars.numerals import numerals_piece
 
 LIMIT = 1_000_000
 LIMITS: list[Bound] = [
@@ -43,7 +43,7 @@ def numbered(dfa: Dfa) -> Dfa:
 def check(node: Node) -> None:
     assert isinstance(node, Numerals)
     assert node.positive or node.negative
-    made = numerals_dfa(node, limit=LIMIT)
+    made = numerals_piece(node, limit=LIMIT).dfa()
     assert trim(made) == made
     assert numbered(made) == numbered(new_body_leaf(Choice(node.items), LIMIT).fragment.piece.dfa())
 
@@ -74,13 +74,14 @@ def test_a_single_number(only: Bound) -> None:
 def test_wide_bounds_are_a_few_hundred_states() -> None:
     node = number(minimum=1 - 2**53, maximum=2**53 - 1)
     assert isinstance(node, Numerals)
-    assert len(numerals_dfa(node, limit=LIMIT).edges) < 600
+    assert numerals_piece(node, limit=LIMIT).sizes[0] < 600
     with pytest.raises(LimitExceeded, match="more than 100 states"):
-        numerals_dfa(node, limit=100)
+        numerals_piece(node, limit=100)
 
 
 def test_a_copy_with_other_items_is_a_choice() -> None:
     node = number(minimum=5)
     assert isinstance(node, Numerals)
     copy = type(node)(tuple(reversed(node.items)))
-    assert numbered(new_body_leaf(copy, LIMIT).fragment.piece.dfa()) == numbered(numerals_dfa(node, limit=LIMIT))
+    of_the_copy, made = new_body_leaf(copy, LIMIT).fragment.piece, numerals_piece(node, limit=LIMIT)
+    assert numbered(of_the_copy.dfa()) == numbered(made.dfa())
