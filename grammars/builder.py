@@ -478,15 +478,14 @@ class Builder:
 
 @lru_cache(maxsize=64)
 def _begun(shared: Shared, limits: Limits) -> Builder:
-    """What the builders of all grammars with these shared rules begin with: those that call no others are written.
+    """What the builders of all grammars with these shared rules begin with: these are written.
 
     The start is still to be numbered: it is rule 0.
     """
     grammar = together(shared)
     builder = Builder(Survey(grammar, limits))
     for name in shared.rules:
-        if not builder.survey.summaries[name].refs:
-            builder.build(builder.number(name))
+        builder.build(builder.number(name))
     for begin, empty in shared.openings:
         builder.opening(begin, empty)
     del builder.names[grammar.start]

@@ -13,6 +13,7 @@ from random_grammars import random_language
 from grammars.automaton import ByteAutomaton
 from grammars.compile import Limits, compile_grammar
 from grammars.errors import EmptyLanguage
+from grammars.frontends.json_schema.compiler import parse_json_schema
 from grammars.ir import ANY_CHAR, Bytes, Choice, Grammar, JsonString, Length, Node, Ref, Repeat, Sequence, SpecialToken
 from grammars.tables import RULE_START, UNBUILT
 
@@ -41,6 +42,12 @@ def test_a_rule_is_built_when_it_is_entered() -> None:
     built = automaton.num_states
     automaton.build(1)
     assert automaton.num_states == built
+
+
+def test_the_rules_of_any_value_are_there_from_the_start() -> None:
+    automaton = compile_grammar(parse_json_schema({"type": "array", "items": {}}))
+    assert unbuilt(automaton) == [0]
+    assert automaton.accepts(b'[{"a": [1, null]}]')
 
 
 def test_tables_that_were_given_out_are_not_written_again() -> None:
