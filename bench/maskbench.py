@@ -2,7 +2,7 @@
 
     pip install -e '.[bench]'
     python bench/maskbench.py --data MASKBENCH --tokenizer TOKENIZER \\
-        [--engine gcd --engine llguidance ...] [--sample 250] [--timeout 30] [--core 0] [--skip-cold]
+        [--engine gcd --engine llguidance ...] [--sample 250] [--part 1/2] [--timeout 30] [--core 0] [--skip-cold]
         [--json FILE] [--plot FILE] [--readme]
     python bench/maskbench.py --report FILE [FILE ...] [--plot FILE] [--readme]
 
@@ -16,8 +16,8 @@ alike. Engines take turns every few schemas, so that a machine that gets busier 
 longer than `--timeout` seconds, or ends its process, is noted, and the next one gets a new process. A schema that
 occurred before is left out, since some engines remember schemas.
 
-`--json` keeps what was measured, so that engines can be run apart and reported together. `--readme` writes the report
-into `bench/README.md`.
+`--json` keeps what was measured, so that engines and parts of the schemas can be run apart and reported together.
+`--readme` writes the report into `bench/README.md`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--engine", action="append", choices=tuple(ENGINES), help="may be repeated; three if not given")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="N schemas, evenly spread; 0 for all")
+    parser.add_argument("--part", type=part, default="1/1", metavar="K/N", help="every N-th schema, from the K-th on")
     parser.add_argument("--timeout", type=float, default=30, help="seconds for one schema with all its instances")
     parser.add_argument("--core", type=int, help="the core to run on; the first that this process may use if not given")
     parser.add_argument("--memory", type=float, default=12, metavar="GIB", help="address space of one engine")
@@ -80,9 +81,21 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
+def part(text: str) -> slice:
+    """Which files are the K-th of N parts.
+
+    >>> ["a", "b", "c", "d", "e"][part("2/3")]
+    ['b', 'e']
+    """
+    first, _, parts = text.partition("/")
+    if not 1 <= int(first) <= int(parts):
+        raise ValueError(text)
+    return slice(int(first) - 1, None, int(parts))
+
+
 def measure(options: argparse.Namespace) -> list[Run]:
     """Every engine on every schema of the sample."""
-    files = sorted(options.data.glob("*.json"))
+    files = sorted(options.data.glob("*.json"))[options.part]
     if options.sample:
         files = [files[number * len(files) // options.sample] for number in range(min(options.sample, len(files)))]
     cases = Cases(options.tokenizer)

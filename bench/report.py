@@ -79,14 +79,14 @@ def gather(part: str, walks: Iterable[tuple[dict[str, Any], int | None]]) -> Tim
 
 
 def read_runs(files: Sequence[Path]) -> list[Run]:
-    """The runs in files that `--json` wrote, in their order; an engine's later run replaces an earlier one."""
+    """The runs in files that `--json` wrote, in their order; an engine's runs are one, of a schema the last counts."""
     runs: dict[str, Run] = {}
     for file in files:
         for text in file.read_text().splitlines():
             line = json.loads(text)
             engine = line.pop("engine")
             if "about" in line:
-                runs[engine] = Run(engine, line["about"])
+                runs.setdefault(engine, Run(engine, {})).about = line["about"]
             else:
                 runs[engine].records[line.pop("schema")] = line
     return list(runs.values())
