@@ -11,12 +11,13 @@ folder of any `tokenizer.json`.
 
 Each text is judged outside of this library's own check: `json.loads`, then `jsonschema` with a registry that retrieves
 nothing. Formats are assertions here as they are there: under `oneOf: [{format: uri}, {enum: ["."]}]` the text "."
-satisfies one branch only because it is no URI. Patterns are Python's: its `.` matches a carriage return, so that
-`^.*$` in `patternProperties` speaks of keys that ECMA-262 leaves to `additionalProperties`. "error" is a text that was
-not finished, so a dead end; "beyond the budget" one that is longer than it was allowed to be. "not judged": the judge
-itself ran out of time, or has to retrieve something. A schema that takes more than `--timeout` seconds of CPU "timed
-out". Drawing from 50,000 logits is most of the work: `--first 8000` keeps the tokens of the lowest ids, which in a BPE
-vocabulary are one by themselves.
+satisfies one branch only because it is no URI. Patterns are Python's: its `.` matches a carriage return, so that `^.*$`
+in `patternProperties` speaks of keys that ECMA-262 leaves to `additionalProperties`, its `$` also stands before a line
+feed at the end, and its white space has no U+FEFF. In jsonschema's relative-json-pointer no 0 may stand within the
+first number. Such texts are counted as invalid, and named. "error" is a text that was not finished, so a dead end;
+"beyond the budget" one that is longer than it was allowed to be. "not judged": the judge itself ran out of time, or has
+to retrieve something. A schema that takes more than `--timeout` seconds of CPU "timed out". Drawing from 50,000 logits
+is most of the work: `--first 8000` keeps the tokens of the lowest ids, which in a BPE vocabulary are one by themselves.
 """
 
 from __future__ import annotations
