@@ -29,6 +29,7 @@ __all__ = [
     "intersect",
     "minimise",
     "shortest",
+    "too_large",
     "trim",
     "without",
 ]
@@ -114,16 +115,18 @@ def crawl(
                 number = index[target] = len(states)
                 states.append(target)
                 if number >= limit:
-                    raise LimitExceeded(
-                        f"the automaton has more than {limit} states",
-                        hint="simplify the pattern, or raise Limits.states",
-                    )
+                    raise too_large(f"{limit} states")
             if row and row[-1][2] == number and row[-1][1] + 1 == low:
                 row[-1] = (row[-1][0], high, number)
             else:
                 row.append((low, high, number))
         edges.append(tuple(row))
     return Dfa(tuple(edges), frozenset(i for i, state in enumerate(states) if final(state)))
+
+
+def too_large(most: str) -> LimitExceeded:
+    """The error of an automaton beyond `Limits.states`, which has more than `most` says."""
+    return LimitExceeded(f"the automaton has more than {most}", hint="simplify the pattern, or raise Limits.states")
 
 
 def determinise(nfa: Nfa, *, limit: int = 1_000_000) -> Dfa:

@@ -19,8 +19,7 @@ from functools import lru_cache
 from itertools import accumulate, chain
 from typing import Any, TypeAlias
 
-from grammars.dfa import Edge
-from grammars.errors import LimitExceeded
+from grammars.dfa import Edge, too_large
 from grammars.ir import Magnitudes, Numerals
 from grammars.pieces import Piece, flat_piece
 
@@ -113,8 +112,7 @@ class _States:
         """The numbers of new states with these rows."""
         numbers = range(len(self.rows), len(self.rows) + len(rows))
         if numbers.stop > self.limit:
-            message = f"the automaton has more than {self.limit} states"
-            raise LimitExceeded(message, hint="simplify the pattern, or raise Limits.states")
+            raise too_large(f"{self.limit} states")
         self.rows += rows
         if final:
             self.finals += numbers
@@ -128,7 +126,7 @@ class _States:
         first = len(self.rows)
         if len(states) <= left:
             shorter = [states[-1], *range(first, first + left - len(states))]
-            states += self.write([row(*link) for link in enumerate(shorter, len(states))], final=final)
+            states += self.write([row(room, state) for room, state in enumerate(shorter, len(states))], final=final)
         return states[left]
 
     def rest(self, left: int, zeros: _End, others: _End) -> int:

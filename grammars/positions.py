@@ -15,8 +15,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeAlias
 
-from grammars.dfa import Dfa, Edge, split_overlaps
-from grammars.errors import LimitExceeded
+from grammars.dfa import Dfa, Edge, split_overlaps, too_large
 from grammars.ir import ByteClass, Bytes, CharClass, Choice, Node, Ranges, Repeat, Sequence, SpecialToken
 from grammars.pieces import Piece, flat_piece
 from grammars.tables import NOWHERE
@@ -295,9 +294,7 @@ class Automaton:
                     if state >= self.limit
                     else f"{_PLACES * self.limit:,} positions in its states"
                 )
-                raise LimitExceeded(
-                    f"the automaton has more than {many}", hint="simplify the pattern, or raise Limits.states"
-                )
+                raise too_large(many)
             self.numbers.append(state)
             first_edge.append(len(self.low))
             first_call.append(len(self.rule))
