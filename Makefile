@@ -105,7 +105,7 @@ standard: $(VENV)/test.stamp ## make grammars/standard.npz anew
 bench: bench-folders $(VENV)/bench.stamp ## a few minutes of benchmarks: make bench MASKBENCH=FOLDER TOKENIZER=FOLDER
 	@$(VENV)/bin/gcd warm-up
 	$(RUN) bench/maskbench.py --data "$(MASKBENCH)" --tokenizer "$(TOKENIZER)" --part 1/4 --skip-cold --engine gcd --engine llguidance
-	$(RUN) bench/maskbench.py --data "$(MASKBENCH)" --tokenizer "$(TOKENIZER)" --sample 60 --skip-cold --engine gcd --engine xgrammar
+	$(RUN) bench/maskbench.py --data "$(MASKBENCH)" --tokenizer "$(TOKENIZER)" --sample 60 --engine gcd --engine llguidance --engine xgrammar
 	$(RUN) bench/scaling.py --tokenizer "$(TOKENIZER)" --quick
 
 bench-folders:

@@ -81,21 +81,21 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def part(text: str) -> slice:
-    """Which files are the K-th of N parts.
+def part(text: str) -> tuple[int, int]:
+    """K and N of the K-th of N parts.
 
-    >>> ["a", "b", "c", "d", "e"][part("2/3")]
-    ['b', 'e']
+    >>> part("2/3")
+    (2, 3)
     """
     first, _, parts = text.partition("/")
     if not 1 <= int(first) <= int(parts):
         raise ValueError(text)
-    return slice(int(first) - 1, None, int(parts))
+    return int(first), int(parts)
 
 
 def measure(options: argparse.Namespace) -> list[Run]:
     """Every engine on every schema of the sample."""
-    files = sorted(options.data.glob("*.json"))[options.part]
+    files = sorted(options.data.glob("*.json"))
     if options.sample:
         files = [files[number * len(files) // options.sample] for number in range(min(options.sample, len(files)))]
     cases = Cases(options.tokenizer)
@@ -111,7 +111,7 @@ def measure(options: argparse.Namespace) -> list[Run]:
             set_up = {} if options.skip_cold else {EMPTY: Worker(place).stop()}
             workers.append(stack.enter_context(Worker(place)))
             runs.append(Run(engine, about | {"set-up": set_up | {FILLED: workers[-1].set_up}}))
-        for done, block in cases.blocks(files):
+        for done, block in cases.blocks(files, *options.part):
             for run, worker in zip(runs, workers, strict=True):
                 print(f"\r{done} of {len(files)} schemas, {run.engine:20}", end="", file=sys.stderr, flush=True)
                 for name, case in block:
@@ -133,18 +133,22 @@ class Cases:
         self.vocabulary = Vocabulary.from_tokenizer(tokenizer)
         self.eos_token_ids = self.vocabulary.eos_token_ids
 
-    def blocks(self, files: list[Path]) -> Iterator[tuple[int, list[tuple[str, Case]]]]:
-        """How many files came before, and the next few as (name, case); repeated schemas are left out."""
+    def blocks(self, files: list[Path], first: int = 1, step: int = 1) -> Iterator[tuple[int, list[tuple[str, Case]]]]:
+        """How many files came before, and of the next few (name, case) of every so-manieth schema from the first on.
+
+        Repeated schemas are left out, and are not counted.
+        """
         seen: set[str] = set()
-        for first in range(0, len(files), BLOCK):
+        for done in range(0, len(files), BLOCK):
             block = []
-            for file in files[first : first + BLOCK]:
+            for file in files[done : done + BLOCK]:
                 read = json.loads(file.read_text())
                 text = json.dumps(read["schema"])
                 if text not in seen:
                     seen.add(text)
-                    block.append((file.stem, self.case(read)))
-            yield first, block
+                    if (len(seen) - first) % step == 0:
+                        block.append((file.stem, self.case(read)))
+            yield done, block
 
     def case(self, read: dict[str, Any]) -> Case:
         from instances import tokens_of

@@ -156,7 +156,8 @@ def _spelled_number(data: bytes, start: int) -> Spelled | None:
     short = (plain.rstrip("0").rstrip(".") if "." in plain else plain).encode()
     whole = short if b"." in short else short + b".0"
     sign, digits, _ = value.as_tuple()
-    scientific = f"{'-' * sign}{digits[0]}.{''.join(map(str, digits[1:])) or 0}e{value.adjusted()}".encode()
+    fraction = "".join(map(str, digits[1 : 1 + DIGITS])) or 0  # cut as well, where there are more
+    scientific = f"{'-' * sign}{digits[0]}.{fraction}e{value.adjusted()}".encode()
     others = dict.fromkeys((short, whole, plain.encode(), scientific))
     kind = "a number with an exponent" if b"e" in data.lower() else "a number with other digits"
     return Spelled(kind, start, start + len(data), tuple(other for other in others if other != data))

@@ -80,3 +80,17 @@ def test_the_report_replaces_the_old_one_between_the_markers() -> None:
     )
     written = subprocess.run([sys.executable, "-c", program], cwd=BENCH, capture_output=True, text=True, check=True)
     assert written.stdout == "a\n<!-- begin of the report -->\n\n2\n<!-- end of the report -->\nb\n"
+
+
+def test_parts_are_the_whole_without_repeated_schemas(folder: Path) -> None:
+    for name in ("again", "zz"):
+        (folder / "schemas" / f"{name}.json").write_text(json.dumps(SCHEMAS["wrong"]))
+    program = (
+        "import pathlib, sys; from maskbench import Cases; folder = pathlib.Path(sys.argv[1]); cases = Cases(folder); "
+        "files = sorted((folder / 'schemas').glob('*.json')); "
+        "parts = (), (1, 2), (2, 2); "
+        "print([[name for _, block in cases.blocks(files, *part) for name, _ in block] for part in parts])"
+    )
+    command = [sys.executable, "-c", program, str(folder)]
+    written = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCH)
+    assert written.stdout == "[['again', 'person'], ['again'], ['person']]\n"
